@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/murmurnet/murmur/node/lab"
+	"github.com/murmurnet/murmur/xla"
+)
+
+// DemoCmd runs a whole swarm on this machine.
+type DemoCmd struct {
+	JSON    bool   `help:"Print the summary as one JSON object; the story goes to stderr."`
+	Keep    bool   `help:"Leave the swarm running."`
+	Backend string `help:"Train on this backend (default: the best there is)." placeholder:"NAME" env:"MURMUR_BACKEND"`
+	Yes     bool   `help:"Install the XLA plugin without asking." env:"MURMUR_YES"`
+}
+
+// Run plays the demo.
+func (c *DemoCmd) Run(ctx context.Context) error {
+	story := os.Stdout
+	if c.JSON {
+		story = os.Stderr
+	}
+	if err := offer(ctx, c.Backend, c.Yes, story); err != nil {
+		return err
+	}
+	choice, err := xla.Choose(ctx, xla.Params{Want: c.Backend, Probe: xla.SelfProbe()})
+	if err != nil {
+		return err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "murmur-demo-")
+	if err != nil {
+		return fmt.Errorf("making a place for the demo: %w", err)
+	}
+	sum, err := lab.Demo(ctx, lab.DemoParams{
+		Exe: exe, Dir: dir, Backend: choice.Config, XLA: choice.XLA(), Keep: c.Keep, Out: story,
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		out := json.NewEncoder(os.Stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(sum)
+	}
+	return nil
+}

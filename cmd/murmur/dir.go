@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/xla"
+)
+
+// DirFlag names the directory of one swarm on this machine.
+type DirFlag struct {
+	Dir string `help:"The swarm's directory (default: the only one in the user's data directory)." type:"path" placeholder:"DIR" env:"MURMUR_DIR"`
+}
+
+// existing returns the directory that the flag names, or the only one there is.
+func (f DirFlag) existing() (node.Dir, error) {
+	if f.Dir != "" {
+		return node.Dir(f.Dir), nil
+	}
+	root, err := swarmsDir()
+	if err != nil {
+		return "", err
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("looking for swarms: %w", err)
+	}
+	switch len(entries) {
+	case 0:
+		return "", errors.New("this machine is in no swarm yet; run murmur init or murmur join LINK first")
+	case 1:
+		return node.Dir(filepath.Join(root, entries[0].Name())), nil
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, filepath.Join(root, e.Name()))
+	}
+	return "", usageError{fmt.Errorf("this machine is in several swarms; choose one with --dir: %s", strings.Join(names, ", "))}
+}
+
+// forSwarm returns the directory that the flag names, or a swarm's own.
+func (f DirFlag) forSwarm(id proto.ID) (node.Dir, error) {
+	if f.Dir != "" {
+		return node.Dir(f.Dir), nil
+	}
+	root, err := swarmsDir()
+	if err != nil {
+		return "", err
+	}
+	return node.Dir(filepath.Join(root, id.Short())), nil
+}
+
+func swarmsDir() (string, error) {
+	data, err := xla.DataDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(data, "swarms"), nil
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/murmurnet/murmur/node/api"
+)
+
+// GenerateCmd lets the live model continue a text.
+type GenerateCmd struct {
+	DirFlag
+	Prompt      string  `arg:"" help:"The text to continue."`
+	Tokens      int     `help:"How many tokens to write, at most." default:"200"`
+	Temperature float64 `help:"0 always takes the likeliest token." default:"0.8"`
+	TopK        int     `help:"Draw from the likeliest tokens only; 0: from all." default:"40"`
+	Seed        uint64  `help:"The same seed draws the same text." default:"1"`
+}
+
+// Run prints the prompt and what the model adds, as it comes.
+func (c *GenerateCmd) Run(ctx context.Context) error {
+	dir, err := c.existing()
+	if err != nil {
+		return err
+	}
+	client := api.NewClient(string(dir))
+	defer client.Close()
+	fmt.Print(c.Prompt)
+	defer fmt.Println()
+	return client.Generate(ctx, api.Generate{
+		Prompt: c.Prompt, Tokens: c.Tokens, Temperature: c.Temperature, TopK: c.TopK, Seed: c.Seed,
+	}, func(text string) { fmt.Print(text) })
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/proto"
+)
+
+// InitCmd makes a swarm.
+type InitCmd struct {
+	DirFlag
+	File string  `arg:"" optional:"" type:"existingfile" help:"TOML file that describes the swarm; without one, a small model on the embedded text."`
+	Name string  `help:"The swarm's name."`
+	Seed string  `help:"Words that the initial weights follow from; without, they are random."`
+	H    *uint32 `name:"h" help:"Inner steps a round."`
+	Port uint16  `help:"The port that this node will listen on, for the join link." default:"4101" env:"MURMUR_PORT"`
+}
+
+// Run writes the manifest and prints the id and the link.
+func (c *InitCmd) Run() error {
+	m := manifest.Default()
+	if c.File != "" {
+		b, err := os.ReadFile(c.File)
+		if err != nil {
+			return err
+		}
+		if m, err = manifest.Parse(string(b)); err != nil {
+			return usageError{fmt.Errorf("%s: %w", c.File, err)}
+		}
+	}
+	if c.Name != "" {
+		m.Name = c.Name
+	}
+	if c.Seed != "" {
+		m.Seed = c.Seed
+	}
+	if c.H != nil {
+		m.Rounds.H = *c.H
+	}
+	raw, id, err := m.Encode()
+	if err != nil {
+		return usageError{err}
+	}
+	dir, err := c.forSwarm(id)
+	if err != nil {
+		return err
+	}
+	peer, err := dir.Found(raw)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("swarm  %s\n", id)
+	fmt.Printf("dir    %s\n", dir)
+	fmt.Printf("link   %s\n\n", p2p.Link{Swarm: id, Addrs: ownAddrs(c.Port, peer)})
+	fmt.Println("Start this node with: murmur up")
+	fmt.Println("On another machine:   murmur join 'LINK', then murmur up")
+	return nil
+}
+
+// ownAddrs are this machine's addresses as peers may dial them.
+func ownAddrs(port uint16, peer proto.PeerID) []string {
+	var addrs []string
+	ifaces, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range ifaces {
+		ip, ok := a.(*net.IPNet)
+		if !ok || !ip.IP.IsGlobalUnicast() {
+			continue
+		}
+		family := "ip4"
+		if ip.IP.To4() == nil {
+			if strings.HasPrefix(ip.IP.String(), "fe80") {
+				continue
+			}
+			family = "ip6"
+		}
+		addrs = append(addrs, fmt.Sprintf("/%s/%s/udp/%d/quic-v1/p2p/%s", family, ip.IP, port, peer))
+	}
+	if len(addrs) == 0 {
+		addrs = []string{fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1/p2p/%s", port, peer)}
+	}
+	return addrs
+}

@@ -1,0 +1,100 @@
+// Command murmur trains one language model on many people's computers.
+//
+// Each file holds one command, without logic of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by release builds with -ldflags "-X main.version=…".
+var version = "0.1.0-dev"
+
+// cli is the command line.
+type cli struct {
+	Config   string     `help:"Settings file." type:"path" placeholder:"FILE" env:"MURMUR_CONFIG"`
+	LogLevel slog.Level `help:"How much to log: debug, info, warn or error." default:"info" env:"MURMUR_LOG_LEVEL"`
+
+	Demo     DemoCmd     `cmd:"" help:"Train a small model with a whole swarm on this machine."`
+	Init     InitCmd     `cmd:"" help:"Make a new swarm and print its join link."`
+	Join     JoinCmd     `cmd:"" help:"Join a swarm by its link."`
+	Up       UpCmd       `cmd:"" help:"Run this machine's node until it is stopped."`
+	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
+	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`
+	XLA      XLACmd      `cmd:"" name:"xla" help:"Show and install the backends that training runs on."`
+	//Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
+	Version  VersionCmd  `cmd:"" help:"Print the version."`
+	Trainer  TrainerCmd  `cmd:"" hidden:"" help:"Train; murmur up starts this itself."`
+}
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("murmur"),
+		kong.Description("murmur trains one language model on many people's computers, without a server."),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Resolvers(&settings{path: func() string { return c.Config }}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "murmur:", err)
+		return exitFailed
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "murmur: %s; see murmur --help\n", oneLine(err))
+		return exitUsage
+	}
+	go func() { // a second interrupt ends the process at once
+		<-ctx.Done()
+		stop()
+	}()
+	if err := k.Run(&c); err != nil {
+		fmt.Fprintln(os.Stderr, "murmur:", oneLine(err))
+		var usage usageError
+		if errors.As(err, &usage) {
+			return exitUsage
+		}
+		return exitFailed
+	}
+	return 0
+}
+
+// usageError is a wrong use of the command line that only shows when it runs.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// log is text on a terminal, JSON elsewhere, always to stderr.
+func (c *cli) log() *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if isTerminal(os.Stderr) {
+		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/BurntSushi/toml"
+	"github.com/alecthomas/kong"
+
+	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/xla"
+)
+
+// settings resolves flags from config.toml. Flags and MURMUR_* variables come
+// before it. Its keys are the long flags of murmur up.
+type settings struct {
+	path   func() string
+	values map[string]any
+}
+
+// settingsKeys are the flags that a file may set.
+var settingsKeys = []string{"backend", "bootstrap", "dir", "host", "log-level", "mdns", "port", "yes"}
+
+// Validate reads the file; an unknown key is an error that names the nearest.
+func (s *settings) Validate(*kong.Application) error { return nil }
+
+// Resolve looks a flag up.
+func (s *settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if !slices.Contains(settingsKeys, flag.Name) {
+		return nil, nil
+	}
+	for _, env := range flag.Envs {
+		if _, set := os.LookupEnv(env); set {
+			return nil, nil
+		}
+	}
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	return s.values[flag.Name], nil
+}
+
+func (s *settings) load() error {
+	if s.values != nil {
+		return nil
+	}
+	path, named := s.path(), true
+	if path == "" {
+		data, err := xla.DataDir()
+		if err != nil {
+			return err
+		}
+		path, named = filepath.Join(data, "config.toml"), false
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		s.values = map[string]any{}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading settings: %w", err)
+	}
+	values := map[string]any{}
+	if err := toml.Unmarshal(b, &values); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for key := range values {
+		if !slices.Contains(settingsKeys, key) {
+			return fmt.Errorf("%s: unknown key %q; did you mean %q?", path, key, manifest.Nearest(key, settingsKeys))
+		}
+	}
+	s.values = values
+	return nil
+}

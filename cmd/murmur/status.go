@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/murmurnet/murmur/node/api"
+)
+
+// StatusCmd shows the running node.
+type StatusCmd struct {
+	DirFlag
+	JSON bool `help:"Print one JSON object."`
+}
+
+// Run asks the daemon for its state.
+func (c *StatusCmd) Run(ctx context.Context) error {
+	dir, err := c.existing()
+	if err != nil {
+		return err
+	}
+	client := api.NewClient(string(dir))
+	defer client.Close()
+	s, err := client.State(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		out := json.NewEncoder(os.Stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(s)
+	}
+	return printStatus(os.Stdout, s)
+}
+
+func printStatus(out io.Writer, s api.State) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "swarm\t%s  %s\n", s.Name, s.Swarm)
+	fmt.Fprintf(w, "node\t%s  murmur %s\n", s.Peer, s.Version)
+	fmt.Fprintf(w, "state\t%s: %s\n", s.Reason, s.Why)
+	fmt.Fprintf(w, "round\t%d, %.0f s old, %d nodes share it\n", s.Head.Height+1, s.Round.Seconds, s.Round.Active)
+	fmt.Fprintf(w, "model\tstate %s at round %d\n", s.Head.StateRoot.Short(), s.Head.Height)
+	fmt.Fprintf(w, "trained\t%d of %d tokens committed by the swarm\n", s.Head.Tokens, s.Schedule.TotalTokens)
+	if s.Trainer.Up {
+		fmt.Fprintf(w, "trainer\t%s, %s: %.0f tokens/s, loss %.3f\n", s.Trainer.Backend, s.Trainer.Device, s.Trainer.TokensPerSec, s.Trainer.Loss)
+	}
+	fmt.Fprintf(w, "traffic\t%.1f MB sent, %.1f MB received\n", float64(s.Traffic.BytesOut)/1e6, float64(s.Traffic.BytesIn)/1e6)
+	fmt.Fprintf(w, "link\t%s\n", s.Link)
+	for i, p := range s.Peers {
+		if i == 0 {
+			fmt.Fprintf(w, "\npeer\tstate\tround\ttokens/s\tpath\tround trip\t\n")
+		}
+		state := p.State
+		if !p.Connected {
+			state = "not connected"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%s\t%.0f ms\t\n", p.ID.Short(), state, p.Height+1, p.Rate, p.Path, p.RTTMillis)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,128 @@
+// Package api is a node's state as one tree, and the HTTP and JSON over a unix
+// socket through which other processes of this user read and steer it.
+//
+// Every view (status, demo, later the page and the terminal) reads this tree,
+// so they cannot disagree. It must not compute anything: a Source does.
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/proto"
+)
+
+// State is everything a node shows of itself.
+type State struct {
+	Version  string       `json:"version"`
+	Name     string       `json:"name"`
+	Swarm    proto.ID     `json:"swarm"`
+	Link     string       `json:"link"`
+	Peer     proto.PeerID `json:"peer"`
+	Started  time.Time    `json:"started"`
+	Reason   string       `json:"reason"` // of node/policy
+	Why      string       `json:"why"`
+	Head     Head         `json:"head"`
+	Round    Round        `json:"round"`
+	Trainer  Trainer      `json:"trainer"`
+	Peers    []Peer       `json:"peers"`
+	Traffic  Traffic      `json:"traffic"`
+	Schedule Schedule     `json:"schedule"`
+}
+
+// Head is the commit that the node stands on.
+type Head struct {
+	ID        proto.ID `json:"id"`
+	Height    uint64   `json:"height"`
+	StateRoot proto.ID `json:"state_root"`
+	Tokens    uint64   `json:"tokens"` // committed since genesis
+	Roster    int      `json:"roster"`
+}
+
+// Round is the round under way.
+type Round struct {
+	Seconds float64 `json:"seconds"` // since the head was adopted
+	Due     bool    `json:"due"`
+	Active  int     `json:"active"` // nodes that share it
+	H       uint32  `json:"h"`
+	Last    Outcome `json:"last"`
+}
+
+// Outcome is how the newest round of this node went.
+type Outcome struct {
+	Height   uint64         `json:"height"`
+	Seconds  float64        `json:"seconds"`
+	Included []proto.PeerID `json:"included"`
+	Missing  []proto.PeerID `json:"missing"`
+	Closer   proto.PeerID   `json:"closer"`
+	View     uint32         `json:"view"`
+	Loss     float64        `json:"loss"` // token-weighted mean of the included updates' training losses
+}
+
+// Trainer is the child process that trains.
+type Trainer struct {
+	Up           bool     `json:"up"`
+	Pid          int      `json:"pid,omitempty"`
+	Backend      string   `json:"backend,omitempty"`
+	Device       string   `json:"device,omitempty"`
+	Refusals     []string `json:"refusals,omitempty"`
+	Params       int      `json:"params"`
+	Steps        uint64   `json:"steps"` // since this daemon started
+	Tokens       uint64   `json:"tokens"`
+	TokensPerSec float64  `json:"tokens_per_s"`
+	Loss         float64  `json:"loss"`
+	Restarts     int      `json:"restarts"`
+}
+
+// Peer is another node.
+type Peer struct {
+	ID        proto.PeerID `json:"id"`
+	Connected bool         `json:"connected"`
+	Path      string       `json:"path,omitempty"`
+	RTTMillis float64      `json:"rtt_ms,omitempty"`
+	Agent     string       `json:"agent,omitempty"`
+	State     string       `json:"state,omitempty"`
+	Why       string       `json:"why,omitempty"`
+	Height    uint64       `json:"height,omitempty"`
+	Rate      float64      `json:"tokens_per_s,omitempty"`
+	Backend   string       `json:"backend,omitempty"`
+}
+
+// Traffic is all that the libp2p host sent and received since the start.
+type Traffic struct {
+	BytesIn  uint64 `json:"bytes_in"`
+	BytesOut uint64 `json:"bytes_out"`
+}
+
+// Schedule is how far the training is.
+type Schedule struct {
+	TotalTokens uint64 `json:"total_tokens"`
+	Complete    bool   `json:"complete"`
+}
+
+// Source is the node behind the API.
+type Source interface {
+	State() State
+	Events(since uint64) []event.Event
+	SetPaused(paused bool)
+	// Heldout is θ(head)'s loss on the fixed held-out slice, in nats per token.
+	Heldout(ctx context.Context) (Heldout, error)
+	// Generate continues a prompt by θ(head), calling emit for each piece of text.
+	Generate(ctx context.Context, g Generate, emit func(text string)) error
+}
+
+// Heldout is a held-out loss and the height that it belongs to.
+type Heldout struct {
+	Height uint64  `json:"height"`
+	Loss   float64 `json:"loss"`
+}
+
+// Generate asks for a text.
+type Generate struct {
+	Prompt      string  `json:"prompt"`
+	Tokens      int     `json:"tokens"`
+	Temperature float64 `json:"temperature"`
+	TopK        int     `json:"top_k"`
+	Seed        uint64  `json:"seed"`
+}

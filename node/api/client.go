@@ -1,0 +1,126 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/murmurnet/murmur/node/event"
+)
+
+// ErrNoDaemon says that no daemon serves a directory.
+var ErrNoDaemon = errors.New("no murmur daemon is running here; start one with: murmur up")
+
+// Client talks to the daemon of one swarm's directory.
+type Client struct{ http *http.Client }
+
+// NewClient makes a client for a directory; it connects when first used.
+func NewClient(dir string) *Client {
+	path := SocketPath(dir)
+	return &Client{http: &http.Client{
+		Timeout: askTimeout,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			c, err := d.DialContext(ctx, "unix", path)
+			if err != nil {
+				return nil, fmt.Errorf("%w (%w)", ErrNoDaemon, err)
+			}
+			return c, nil
+		}},
+	}}
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// State reads the state tree.
+func (c *Client) State(ctx context.Context) (s State, err error) {
+	return s, c.call(ctx, http.MethodGet, "/v1/state", &s)
+}
+
+// Events reads the events after a sequence number.
+func (c *Client) Events(ctx context.Context, since uint64) (e []event.Event, err error) {
+	return e, c.call(ctx, http.MethodGet, "/v1/events?since="+strconv.FormatUint(since, 10), &e)
+}
+
+// Pause stops training until Resume.
+func (c *Client) Pause(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/pause", &State{})
+}
+
+// Resume trains on.
+func (c *Client) Resume(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/resume", &State{})
+}
+
+// Heldout measures the head's held-out loss.
+func (c *Client) Heldout(ctx context.Context) (h Heldout, err error) {
+	return h, c.call(ctx, http.MethodPost, "/v1/heldout", &h)
+}
+
+// Generate asks for a text and passes on each piece as it comes.
+func (c *Client) Generate(ctx context.Context, g Generate, emit func(text string)) error {
+	body, err := json.Marshal(g)
+	if err != nil {
+		return err
+	}
+	res, err := c.do(ctx, http.MethodPost, "/v1/generate", body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		var p piece
+		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
+			return fmt.Errorf("reading the daemon's answer: %w", err)
+		}
+		if p.Error != "" {
+			return errors.New(p.Error)
+		}
+		emit(p.Text)
+	}
+	return lines.Err()
+}
+
+func (c *Client) call(ctx context.Context, method, path string, answer any) error {
+	res, err := c.do(ctx, method, path, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(answer); err != nil {
+		return fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://murmur"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		if errors.Is(err, ErrNoDaemon) {
+			return nil, ErrNoDaemon
+		}
+		return nil, fmt.Errorf("asking the daemon: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		defer res.Body.Close()
+		var p piece
+		if err := json.NewDecoder(io.LimitReader(res.Body, maxBody)).Decode(&p); err != nil || p.Error == "" {
+			return nil, fmt.Errorf("the daemon answered %s", res.Status)
+		}
+		return nil, errors.New(p.Error)
+	}
+	return res, nil
+}

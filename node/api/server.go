@@ -1,0 +1,148 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+const (
+	maxBody       = 64 << 10
+	headerTimeout = 5 * time.Second
+	closeTimeout  = time.Second
+	maxSocketPath = 100 // the kernel's limit is 104 on macOS, 108 on Linux
+	askTimeout    = 10 * time.Minute
+)
+
+// SocketPath is where a swarm's directory has its API socket. Deep directories
+// do not fit into a socket's address: theirs is in the temporary directory.
+func SocketPath(dir string) string {
+	p := filepath.Join(dir, "api.sock")
+	if len(p) <= maxSocketPath {
+		return p
+	}
+	return filepath.Join(os.TempDir(), "murmur-"+proto.Sum([]byte(dir)).Short()+".sock")
+}
+
+// Server serves one node's API.
+type Server struct {
+	http *http.Server
+	done chan struct{}
+}
+
+// Serve listens on the socket of dir until Close. A socket file that nobody
+// serves is replaced; the caller holds the directory's lock.
+func Serve(dir string, src Source) (*Server, error) {
+	path := SocketPath(dir)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("replacing the old socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listening for status requests: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("protecting the socket: %w", err), l.Close())
+	}
+	s := &Server{
+		http: &http.Server{Handler: handler(src), ReadHeaderTimeout: headerTimeout},
+		done: make(chan struct{}),
+	}
+	go func() {
+		defer close(s.done)
+		_ = s.http.Serve(l) // returns when closed
+	}()
+	return s, nil
+}
+
+// Close stops serving and waits for it.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = s.http.Close()
+	}
+	<-s.done
+	return err
+}
+
+func handler(src Source) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.State()) })
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
+		var since uint64
+		if s := r.FormValue("since"); s != "" {
+			var err error
+			if since, err = strconv.ParseUint(s, 10, 64); err != nil {
+				refuse(w, http.StatusBadRequest, errors.New("since is not a number"))
+				return
+			}
+		}
+		reply(w, src.Events(since))
+	})
+	mux.HandleFunc("POST /v1/pause", func(w http.ResponseWriter, _ *http.Request) {
+		src.SetPaused(true)
+		reply(w, src.State())
+	})
+	mux.HandleFunc("POST /v1/resume", func(w http.ResponseWriter, _ *http.Request) {
+		src.SetPaused(false)
+		reply(w, src.State())
+	})
+	mux.HandleFunc("POST /v1/heldout", func(w http.ResponseWriter, r *http.Request) {
+		h, err := src.Heldout(r.Context())
+		if err != nil {
+			refuse(w, http.StatusServiceUnavailable, err)
+			return
+		}
+		reply(w, h)
+	})
+	mux.HandleFunc("POST /v1/generate", func(w http.ResponseWriter, r *http.Request) { generate(w, r, src) })
+	return mux
+}
+
+// generate streams text as JSON lines: {"text":"…"}, at the end possibly
+// {"error":"…"}.
+func generate(w http.ResponseWriter, r *http.Request, src Source) {
+	var g Generate
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&g); err != nil {
+		refuse(w, http.StatusBadRequest, fmt.Errorf("request is not JSON: %w", err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out := json.NewEncoder(w)
+	flush := http.NewResponseController(w)
+	err := src.Generate(r.Context(), g, func(text string) {
+		_ = out.Encode(piece{Text: text}) // a reader that went away cancels r.Context()
+		_ = flush.Flush()
+	})
+	if err != nil {
+		_ = out.Encode(piece{Error: err.Error()})
+	}
+}
+
+// piece is one line of a generated text.
+type piece struct {
+	Text  string `json:"text,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // fails only when the reader is gone
+}
+
+func refuse(w http.ResponseWriter, code int, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(piece{Error: err.Error()})
+}

@@ -1,0 +1,5 @@
+package chain
+
+// syncDir does nothing: Windows offers no fsync of a directory, NTFS journals
+// renames itself.
+func syncDir(string) error { return nil }

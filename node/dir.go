@@ -1,0 +1,122 @@
+package node
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/gofrs/flock"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// ErrLocked says that another daemon works in the directory.
+var ErrLocked = errors.New("another murmur daemon works in this directory")
+
+// Dir is one swarm's directory on this machine.
+type Dir string
+
+func (d Dir) path(name string) string { return filepath.Join(string(d), name) }
+
+// lock takes the directory for this process, until the returned function.
+func (d Dir) lock() (unlock func() error, err error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, fmt.Errorf("making the directory %s: %w", d, err)
+	}
+	l := flock.New(d.path("lock"))
+	got, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("locking the directory %s: %w", d, err)
+	}
+	if !got {
+		pid, _ := os.ReadFile(d.path("pid"))
+		return nil, fmt.Errorf("%w: %s, process %s; stop it first, or give --dir another one", ErrLocked, d, strings.TrimSpace(string(pid)))
+	}
+	if err := os.WriteFile(d.path("pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("writing to the directory %s: %w", d, err), l.Unlock())
+	}
+	return func() error { return errors.Join(os.Remove(d.path("pid")), l.Unlock()) }, nil
+}
+
+// Identity returns the node's key; the first call makes it. A damaged key file
+// is an error, never silently replaced: a new key is a new peer.
+func (d Dir) Identity() (ed25519.PrivateKey, error) {
+	path := d.path("identity.key")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.newIdentity(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the node's identity: %w", err)
+	}
+	if block, _ := pem.Decode(b); block != nil {
+		if k, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+			if key, ok := k.(ed25519.PrivateKey); ok {
+				return key, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%s holds no Ed25519 key; restore it from a backup, or remove it to become a new peer", path)
+}
+
+func (d Dir) newIdentity(path string) (ed25519.PrivateKey, error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, fmt.Errorf("making the directory %s: %w", d, err)
+	}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("making an identity: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the identity: %w", err)
+	}
+	return key, writeOnce(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+// Manifest returns the manifest's bytes; fs.ErrNotExist where it is not here yet.
+func (d Dir) Manifest() ([]byte, error) { return os.ReadFile(d.path("manifest.pb")) }
+
+// SetManifest keeps the manifest.
+func (d Dir) SetManifest(b []byte) error { return writeOnce(d.path("manifest.pb"), b) }
+
+// Swarm returns the id of the swarm that the directory belongs to.
+func (d Dir) Swarm() (proto.ID, error) {
+	if b, err := d.Manifest(); err == nil {
+		return proto.Sum(b), nil
+	}
+	b, err := os.ReadFile(d.path("swarm"))
+	if err != nil {
+		return proto.ID{}, fmt.Errorf("%s belongs to no swarm yet; run murmur init or murmur join first", d)
+	}
+	return proto.ParseID(strings.TrimSpace(string(b)))
+}
+
+// SetSwarm notes which swarm the directory belongs to, before its manifest is
+// here.
+func (d Dir) SetSwarm(id proto.ID) error { return writeOnce(d.path("swarm"), []byte(id.String()+"\n")) }
+
+// writeOnce writes a small file whole or not at all.
+func writeOnce(path string, b []byte) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", path, errors.Join(err, os.Remove(tmp)))
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}

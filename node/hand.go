@@ -1,0 +1,315 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/replica"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/data"
+	"github.com/murmurnet/murmur/trainer/worker"
+)
+
+// hand carries out, one after the other, what touches vectors: the replica, the
+// exchange with the trainer, the files of states. Its queue is bounded by what
+// the round machine leaves open at once.
+type hand struct {
+	n    *Node
+	rep  *replica.Replica
+	book *chain.Book
+
+	mu    sync.Mutex
+	queue []func(context.Context)
+	wake  chan struct{}
+
+	// Of the run goroutine only.
+	proc      *worker.Process // nil while no trainer is up
+	train     bool
+	session   session
+	delivered uint64 // own tokens on the branch, of the machine's total
+	seq       uint64 // of the newest own update
+	payload   []byte // reused
+	pace      pace
+	active    int
+}
+
+// session is where the counts of one trainer process began.
+type session struct {
+	step  int64  // of the inner optimizer
+	total uint64 // tokens learned in all, by the machine's count
+}
+
+// pace is what a node measures of its own rounds.
+type pace struct {
+	published time.Time     // the own update of this round
+	exchange  time.Duration // from there to the commit, last round
+	step      int64         // the inner step that was published
+	overlap   int64         // inner steps between publishing and adopting, last round
+	now       int64         // the newest inner step heard of
+	stepTime  time.Duration
+	saved     time.Time // local state on disk
+	saveCost  time.Duration
+}
+
+func newHand(n *Node, rep *replica.Replica, book *chain.Book) *hand {
+	h := &hand{n: n, rep: rep, book: book, wake: make(chan struct{}, 1), active: 1}
+	if newest, ok := book.Newest(n.self); ok {
+		h.seq = newest.Seq
+	}
+	return h
+}
+
+// do queues a task.
+func (h *hand) do(task func(context.Context)) {
+	h.mu.Lock()
+	h.queue = append(h.queue, task)
+	h.mu.Unlock()
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// ask queues a task and waits for it.
+func (h *hand) ask(ctx context.Context, task func(context.Context) error) error {
+	done := make(chan error, 1)
+	h.do(func(running context.Context) {
+		if ctx.Err() != nil {
+			done <- ctx.Err() // nobody waits any more
+			return
+		}
+		done <- task(running)
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *hand) run(ctx context.Context) {
+	for {
+		h.mu.Lock()
+		var task func(context.Context)
+		if len(h.queue) > 0 {
+			task = h.queue[0]
+			h.queue = h.queue[1:]
+		}
+		h.mu.Unlock()
+		if task != nil && ctx.Err() == nil {
+			task(ctx)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.wake:
+		}
+	}
+}
+
+// build makes a commit.
+func (h *hand) build(ctx context.Context, e round.Build) {
+	c, err := h.commit(ctx, e)
+	if err != nil {
+		h.n.trouble("building a commit", err)
+		h.n.post(ctx, round.Unbuilt{})
+		return
+	}
+	h.n.post(ctx, round.Built{Commit: c})
+}
+
+func (h *hand) commit(ctx context.Context, e round.Build) (round.Commit, error) {
+	parent, ok := h.book.Commit(e.Draft.Parent)
+	if !ok {
+		return e.Draft, errors.New("its parent is not held")
+	}
+	err := h.refetching(ctx, func() (err error) {
+		e.Draft.Root, err = h.rep.Compute(parent, e.Updates)
+		return err
+	})
+	if err != nil {
+		return e.Draft, err
+	}
+	return h.book.Write(h.n.key, e.Draft)
+}
+
+// verify compares a commit's root with what its updates give here.
+func (h *hand) verify(ctx context.Context, e round.Verify) {
+	parent, ok := h.book.Commit(e.Commit.Parent)
+	var root proto.ID
+	err := h.refetching(ctx, func() (err error) {
+		if !ok {
+			return errors.New("its parent is not held")
+		}
+		root, err = h.rep.Compute(parent, e.Updates)
+		return err
+	})
+	switch {
+	case err != nil:
+	case root != e.Commit.Root:
+		h.n.diary.Add(event.Chain, e.Commit.Height, fmt.Sprintf("refused a commit of %s: its state is not what its updates give", h.n.name(e.Commit.Closer)))
+	default:
+		err = h.book.Save(e.Commit.ID)
+	}
+	if err != nil {
+		h.n.trouble("checking a commit", err)
+		h.n.post(ctx, round.Unverified{Commit: e.Commit.ID})
+		return
+	}
+	h.n.post(ctx, round.Verified{Commit: e.Commit.ID, OK: root == e.Commit.Root})
+}
+
+// adopt moves θ to a commit's state and the trainer with it: by
+// θ(Y) − θ(X) + Σ own z that joined the branch − Σ own z that left it.
+func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
+	err := h.refetching(ctx, func() error { return h.move(ctx, e) })
+	if err == nil {
+		err = h.book.SetHead(e.To.ID)
+	}
+	if err == nil && e.To.Height%uint64(h.n.manifest.Rounds.SnapshotEvery) == 0 {
+		err = h.rep.Save()
+	}
+	if err != nil {
+		h.n.trouble("adopting a commit", err)
+		return
+	}
+	h.delivered = e.Delivered
+	if !h.pace.published.IsZero() {
+		h.pace.exchange = time.Since(h.pace.published)
+		h.pace.overlap = max(h.pace.now-h.pace.step, 0)
+		h.pace.published = time.Time{}
+	}
+	h.active = max(len(e.Included), 1)
+	h.runOn(ctx, s)
+}
+
+func (h *hand) move(ctx context.Context, e round.Adopt) error {
+	if h.rep.Head().ID == e.To.ID {
+		return nil
+	}
+	next, err := h.rep.Prepare(e.To)
+	if err != nil {
+		return err
+	}
+	if h.proc != nil {
+		if err := h.shift(ctx, e, next); err != nil {
+			return err
+		}
+	}
+	return h.rep.Adopt(e.To)
+}
+
+// shift adds the change to the trainer's model between two of its steps. A
+// trainer that cannot take it is gone; the next one starts from the disk.
+func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
+	delta := h.proc.Vector()
+	if e.Jump {
+		if _, err := h.proc.Capture(ctx, worker.Capture{}); err != nil {
+			return h.drop(err)
+		}
+		for i, v := range delta {
+			delta[i] = next[i] - v
+		}
+		return h.drop(h.proc.Add(ctx))
+	}
+	theta := h.rep.Theta()
+	for i := range delta {
+		delta[i] = next[i] - theta[i]
+	}
+	for _, u := range e.Redo {
+		if err := h.rep.AddOwn(delta, u, 1); err != nil {
+			return err
+		}
+	}
+	for _, u := range e.Undo {
+		if err := h.rep.AddOwn(delta, u, -1); err != nil {
+			return err
+		}
+	}
+	return h.drop(h.proc.Add(ctx))
+}
+
+// drop lets go of a trainer that failed.
+func (h *hand) drop(err error) error {
+	if err != nil {
+		h.n.log.Warn("Trainer cannot follow", "error", err)
+		h.proc = nil
+	}
+	return nil
+}
+
+// rebase forgets what lies below the base, but for the states of snapshots.
+func (h *hand) rebase(base round.Commit) {
+	every := uint64(h.n.manifest.Rounds.SnapshotEvery)
+	states := map[proto.ID]bool{base.Root: true}
+	for _, c := range h.book.Above(base.Height) {
+		if c.Height%every == 0 {
+			states[c.Root] = true
+		}
+	}
+	if err := h.book.Rebase(base, states); err != nil {
+		h.n.trouble("tidying the disk", err)
+	}
+}
+
+// assign tells the trainer to go on or to wait.
+func (h *hand) assign(s round.Status, train bool) {
+	h.do(func(ctx context.Context) {
+		h.train = train
+		h.runOn(ctx, s)
+	})
+}
+
+// runOn gives the trainer its assignment on the head.
+func (h *hand) runOn(ctx context.Context, s round.Status) {
+	if h.proc == nil {
+		return
+	}
+	head := h.rep.Head()
+	if s.Head.ID != head.ID {
+		return // another adoption is on its way here
+	}
+	capSamples := head.Cap() / uint64(h.n.manifest.Model.SeqLen)
+	_ = h.drop(h.proc.Run(ctx, worker.Run{
+		Assignment: data.Assignment{
+			Manifest: h.n.swarm, Parent: head.ID, Cursor: head.Cursor, Rank: s.Rank, Roster: len(head.Roster),
+			Peer: string(h.n.self), CapSamples: capSamples,
+		},
+		Committed: head.Tokens, Active: h.active, Paused: !h.train,
+	}))
+}
+
+// refetchTries bounds how often one task asks peers for damaged payloads.
+const refetchTries = 4
+
+// refetching repeats a task whose payloads turn out to be damaged on this disk,
+// after fetching them from peers.
+func (h *hand) refetching(ctx context.Context, task func() error) error {
+	for range refetchTries {
+		err := task()
+		var lost *replica.LostError
+		if !errors.As(err, &lost) {
+			return err
+		}
+		h.n.diary.Add(event.Chain, 0, lost.Error()+"; fetching it again")
+		size := uint64(h.n.method.PayloadSize())
+		limited, cancel := context.WithTimeout(ctx, fetchLimit)
+		err = h.n.net.Fetch(limited, p2p.Fetch{
+			ID: lost.Payload, Size: size, MaxSize: size, Path: h.n.store.PayloadPath(lost.Payload), Sources: h.n.net.Connected(),
+		})
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%w; fetching it again: %w", lost, err)
+		}
+	}
+	return errors.New("payloads on this disk are damaged again and again; check the disk")
+}

@@ -1,0 +1,126 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/proto"
+)
+
+const (
+	poll      = 200 * time.Millisecond // between looks at a daemon
+	answer    = 2 * time.Second        // for a look at its state
+	stopLimit = 6 * time.Second        // for a daemon to leave after SIGTERM
+)
+
+// daemon is one murmur up process, or the place of one.
+type daemon struct {
+	name string
+	dir  node.Dir
+	peer proto.PeerID
+
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when the process is gone
+	client *api.Client
+	state  api.State // as last seen
+	known  bool      // state was seen since the start
+	events uint64    // the newest event that was read
+
+	// Of earlier processes in this place.
+	steps, tokens, sent uint64
+}
+
+// start runs the daemon; its output goes to a file in its directory.
+func (d *daemon) start(exe string, args, env []string) error {
+	out, err := os.OpenFile(filepath.Join(string(d.dir), "log.txt"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("starting node %s: %w", d.name, err)
+	}
+	defer out.Close() // the child has its own descriptor
+	cmd := exec.Command(exe, append([]string{"up", "--dir", string(d.dir)}, args...)...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(os.Environ(), env...)
+	detach(cmd)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting node %s: %w", d.name, err)
+	}
+	d.cmd, d.done, d.known, d.events = cmd, make(chan struct{}), false, 0
+	d.client = api.NewClient(string(d.dir))
+	go func(done chan struct{}) {
+		_ = cmd.Wait()
+		close(done)
+	}(d.done)
+	return nil
+}
+
+// running tells whether the process is there.
+func (d *daemon) running() bool {
+	if d.cmd == nil {
+		return false
+	}
+	select {
+	case <-d.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// look reads the daemon's state; a daemon that does not answer keeps its last.
+func (d *daemon) look(ctx context.Context) bool {
+	if !d.running() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, answer)
+	defer cancel()
+	s, err := d.client.State(ctx)
+	if err != nil {
+		return false
+	}
+	d.state, d.known = s, true
+	return true
+}
+
+// kill ends the process at once, as a power cut would.
+func (d *daemon) kill() {
+	_ = d.cmd.Process.Kill() // it fails only if the process is gone
+	<-d.done
+	d.settle()
+}
+
+// stop asks the process to leave, and kills it if it does not.
+func (d *daemon) stop() error {
+	if !d.running() {
+		return nil
+	}
+	_ = d.cmd.Process.Signal(terminate)
+	select {
+	case <-d.done:
+		d.settle()
+		return nil
+	case <-time.After(stopLimit):
+		d.kill()
+		return errors.New("node " + d.name + " did not leave in time and was killed")
+	}
+}
+
+// settle adds what the ended process did to the place's account.
+func (d *daemon) settle() {
+	d.steps += d.state.Trainer.Steps
+	d.tokens += d.state.Trainer.Tokens
+	d.sent += d.state.Traffic.BytesOut
+	d.state, d.known = api.State{}, false
+	d.client.Close()
+}
+
+// did is what all processes in this place have done.
+func (d *daemon) did() (steps, tokens, sent uint64) {
+	return d.steps + d.state.Trainer.Steps, d.tokens + d.state.Trainer.Tokens, d.sent + d.state.Traffic.BytesOut
+}

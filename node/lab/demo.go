@@ -1,0 +1,407 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/proto"
+)
+
+// DemoParams say how the demo runs.
+type DemoParams struct {
+	Exe     string    // the murmur program
+	Dir     string    // where the nodes' directories go; made, and removed at the end unless Keep
+	Backend string    // the backend that the nodes will use, for the choice of model and for the summary
+	XLA     bool      // it is an XLA backend
+	Keep    bool      // leave the swarm running
+	Out     io.Writer // the story
+}
+
+// Summary is what came of the demo.
+type Summary struct {
+	Backend      string   `json:"backend"`
+	Nodes        int      `json:"nodes"`
+	Params       int      `json:"params"`
+	Rounds       uint64   `json:"rounds"`
+	Tokens       uint64   `json:"tokens"`
+	TokensPerSec float64  `json:"tokens_per_s"`
+	HeldoutFirst float64  `json:"heldout_loss_first"`
+	HeldoutLast  float64  `json:"heldout_loss_last"`
+	HeadsEqual   bool     `json:"heads_equal"`
+	StateRoot    proto.ID `json:"state_root"`
+	Kills        int      `json:"kills"`
+	Joins        int      `json:"joins"`
+	BytesSent    float64  `json:"bytes_sent_per_node_per_step"`
+	AllReduce    float64  `json:"allreduce_bytes_per_node_per_step"`
+	Reduction    float64  `json:"reduction"`
+	Seconds      float64  `json:"seconds"`
+	Text         string   `json:"text"`
+}
+
+// The demo's script, by heights: C is killed in the middle of the round on
+// killAt, D joins when joinAt is reached, C comes back at returnAt.
+const (
+	killAt   = 4
+	joinAt   = 6
+	returnAt = 8
+
+	readyLimit = 60 * time.Second // for a daemon to answer
+	equalLimit = 20 * time.Second // for all heads to be one at the end
+	demoNodes  = 3                // from the start; a fourth joins
+)
+
+// DemoManifest is the demo's swarm: 0.87M parameters with XLA, fewer for the
+// pure-Go backend, which is about 15 times slower.
+func DemoManifest(xla bool) manifest.Manifest {
+	m := manifest.Default()
+	m.Name = "demo"
+	m.Rounds = manifest.Rounds{
+		H: 30, HMin: 30, HMax: 30, MinMS: 500, MaxMS: 60_000, GraceMS: 4000, ViewTimeoutMS: 2000, SnapshotEvery: 5,
+	}
+	m.Inner.LR, m.Inner.WarmupTokens, m.Inner.TotalTokens = 3e-3, 100_000, 1_600_000
+	if !xla {
+		m.Model.Dim, m.Model.Layers, m.Model.Heads, m.Model.KVHeads, m.Model.FFN, m.Model.SeqLen = 64, 2, 2, 2, 176, 64
+		m.Inner.LR, m.Inner.WarmupTokens, m.Inner.TotalTokens = 5e-3, 40_000, 900_000
+	}
+	return m
+}
+
+// budget is how long the demo trains before it winds up, so that it ends within
+// 4 minutes (5 on the pure-Go backend).
+func budget(xla bool) time.Duration {
+	if xla {
+		return 200 * time.Second
+	}
+	return 255 * time.Second
+}
+
+// demo is one run.
+type demo struct {
+	p       DemoParams
+	swarm   proto.ID
+	nodes   []*daemon
+	started time.Time
+	shown   uint64 // the newest round that was told
+	sum     Summary
+	killed  time.Time
+}
+
+// Demo runs a whole swarm on this machine: three nodes train, one is killed, a
+// fourth joins, the killed one comes back, and all end with the same model.
+func Demo(ctx context.Context, p DemoParams) (Summary, error) {
+	d := &demo{p: p, started: time.Now(), sum: Summary{Backend: p.Backend}}
+	err := d.run(ctx)
+	if !p.Keep || err != nil {
+		for _, n := range d.nodes {
+			err = errors.Join(err, n.stop())
+		}
+		if err == nil {
+			err = os.RemoveAll(p.Dir)
+		} else {
+			d.say("The nodes' logs are in %s", p.Dir)
+		}
+	}
+	return d.sum, err
+}
+
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.p.Out, format+"\n", args...) }
+
+func (d *demo) run(ctx context.Context) error {
+	if err := d.prepare(); err != nil {
+		return err
+	}
+	d.say("Starting three nodes on this machine. Each trains its own copy of the model on %s and they", d.p.Backend)
+	d.say("exchange compressed updates over libp2p. There is no server: every round another node sums up.")
+	for _, n := range d.nodes[:demoNodes] {
+		if err := d.up(ctx, n); err != nil {
+			return err
+		}
+	}
+	if err := d.until(ctx, readyLimit, func() bool { return d.nodes[0].state.Trainer.Up }); err != nil {
+		return fmt.Errorf("the first node's trainer is not ready: %s", d.nodes[0].state.Why)
+	}
+	first, err := d.nodes[0].client.Heldout(ctx)
+	if err != nil {
+		return fmt.Errorf("measuring the untrained model: %w", err)
+	}
+	d.sum.HeldoutFirst, d.sum.Params = first.Loss, d.nodes[0].state.Trainer.Params
+	d.say("")
+	d.say("The model has %s parameters. Untrained, its loss on held-out text is %.2f nats a letter.", thousands(d.sum.Params), first.Loss)
+	d.say("")
+	if err := d.train(ctx); err != nil {
+		return err
+	}
+	return d.windUp(ctx)
+}
+
+// prepare makes the directories of all four nodes.
+func (d *demo) prepare() error {
+	m := DemoManifest(d.p.XLA)
+	raw, id, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	d.swarm = id
+	for _, name := range []string{"A", "B", "C", "D"} {
+		n := &daemon{name: name, dir: node.Dir(filepath.Join(d.p.Dir, name))}
+		peer, err := n.dir.Found(raw)
+		if err != nil {
+			return err
+		}
+		n.peer = peer
+		d.nodes = append(d.nodes, n)
+	}
+	return nil
+}
+
+// up starts a node that knows the running ones, and waits for its API.
+func (d *demo) up(ctx context.Context, n *daemon) error {
+	args := []string{"--host", "127.0.0.1", "--port", "0", "--no-mdns", "--backend", d.p.Backend}
+	for _, other := range d.nodes {
+		if other == n || !other.running() {
+			continue
+		}
+		for _, a := range addrsOf(other.state.Link) {
+			args = append(args, "--bootstrap", a)
+		}
+	}
+	if err := n.start(d.p.Exe, args, nil); err != nil {
+		return err
+	}
+	err := d.until(ctx, readyLimit, func() bool { return n.known || !n.running() })
+	if err == nil && !n.running() {
+		err = errors.New("it ended at once")
+	}
+	if err != nil {
+		return fmt.Errorf("starting node %s: %w; see %s", n.name, err, filepath.Join(string(n.dir), "log.txt"))
+	}
+	return nil
+}
+
+// until looks at all nodes until a condition holds.
+func (d *demo) until(ctx context.Context, limit time.Duration, ok func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		for _, n := range d.nodes {
+			if n.look(ctx) {
+				d.tellEvents(ctx, n)
+			}
+		}
+		d.tellRounds()
+		if ok() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(poll):
+		}
+	}
+}
+
+// train follows the script until the schedule's end or the time budget's.
+func (d *demo) train(ctx context.Context) error {
+	victim, late := d.nodes[2], d.nodes[3]
+	left := budget(d.p.XLA) - time.Since(d.started)
+	var scriptErr error
+	err := d.until(ctx, left, func() bool {
+		height := d.height()
+		switch {
+		case d.sum.Kills == 0:
+			last := d.nodes[0].state.Round.Last
+			if height >= killAt && d.nodes[0].state.Round.Seconds > last.Seconds*0.4 && victim.state.Trainer.Up {
+				d.say("        ✗ C is killed in the middle of round %d (SIGKILL, as a power cut would)", height+1)
+				victim.kill()
+				d.sum.Kills, d.killed = 1, time.Now()
+			}
+		case !late.running() && height >= joinAt:
+			d.say("        + D starts for the first time and joins")
+			d.sum.Joins++
+			scriptErr = d.up(ctx, late)
+		case !victim.running() && height >= returnAt && late.state.Trainer.Up:
+			d.say("        + C is started again and takes up where it was")
+			d.sum.Joins++
+			scriptErr = d.up(ctx, victim)
+		}
+		return scriptErr != nil || d.nodes[0].state.Schedule.Complete
+	})
+	if scriptErr != nil {
+		return scriptErr
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil // the time budget is spent
+	}
+	return err
+}
+
+// windUp stops training, waits until all nodes stand on one commit, and lets
+// the model write.
+func (d *demo) windUp(ctx context.Context) error {
+	trained := time.Since(d.started).Seconds()
+	for _, n := range d.nodes {
+		if n.running() {
+			if err := n.client.Pause(ctx); err != nil {
+				return fmt.Errorf("pausing node %s: %w", n.name, err)
+			}
+		}
+	}
+	err := d.until(ctx, equalLimit, func() bool {
+		d.sum.HeadsEqual = d.equal()
+		return d.sum.HeadsEqual
+	})
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	head := d.nodes[0].state.Head
+	last, err := d.nodes[0].client.Heldout(ctx)
+	if err != nil {
+		return fmt.Errorf("measuring the trained model: %w", err)
+	}
+	d.sum.HeldoutLast = last.Loss
+	d.sum.Rounds, d.sum.StateRoot, d.sum.Nodes = head.Height, head.StateRoot, len(d.nodes)
+	d.account(trained)
+	d.say("")
+	d.say("Training is over: round %d, held-out loss %.2f (it was %.2f). Let the model write:", head.Height, last.Loss, d.sum.HeldoutFirst)
+	d.say("")
+	var text strings.Builder
+	const prompt = "The Rays of Light "
+	text.WriteString(prompt)
+	err = d.nodes[0].client.Generate(ctx, api.Generate{Prompt: prompt, Tokens: 240, Temperature: 0.7, TopK: 40, Seed: 7},
+		func(s string) { text.WriteString(s) })
+	if err != nil {
+		return fmt.Errorf("letting the model write: %w", err)
+	}
+	d.sum.Text = strings.ToValidUTF8(text.String(), "�")
+	for line := range strings.Lines(d.sum.Text) {
+		d.say("    %s", strings.TrimRight(line, "\n"))
+	}
+	d.sum.Seconds = time.Since(d.started).Seconds()
+	d.tellSummary()
+	return nil
+}
+
+// account sums what all processes did.
+func (d *demo) account(trained float64) {
+	var steps, sent uint64
+	for _, n := range d.nodes {
+		s, t, b := n.did()
+		steps += s
+		sent += b
+		d.sum.Tokens += t
+	}
+	d.sum.TokensPerSec = float64(d.sum.Tokens) / trained
+	if steps > 0 {
+		d.sum.BytesSent = float64(sent) / float64(steps)
+	}
+	// A ring all-reduce of fp32 gradients among N nodes sends 2(N−1)/N of them a
+	// step; N is the smaller swarm here, which flatters murmur least.
+	d.sum.AllReduce = 2 * float64(demoNodes-1) / demoNodes * 4 * float64(d.sum.Params)
+	if d.sum.BytesSent > 0 {
+		d.sum.Reduction = d.sum.AllReduce / d.sum.BytesSent
+	}
+}
+
+// equal tells whether all running nodes stand on one commit with one state.
+func (d *demo) equal() bool {
+	n := 0
+	for _, x := range d.nodes {
+		if !x.running() {
+			continue
+		}
+		n++
+		if x.state.Head.ID != d.nodes[0].state.Head.ID || x.state.Head.StateRoot != d.nodes[0].state.Head.StateRoot {
+			return false
+		}
+	}
+	return n == len(d.nodes)
+}
+
+// height is the newest round that any node has.
+func (d *demo) height() uint64 {
+	var h uint64
+	for _, n := range d.nodes {
+		h = max(h, n.state.Head.Height)
+	}
+	return h
+}
+
+// tellRounds prints a line for a round that a node has finished.
+func (d *demo) tellRounds() {
+	for _, n := range d.nodes {
+		o := n.state.Round.Last
+		if o.Height <= d.shown {
+			continue
+		}
+		d.shown = o.Height
+		line := fmt.Sprintf("round %-3d %5.1f s   loss %.2f   from %-8s summed up by %s", o.Height, o.Seconds, o.Loss, d.names(o.Included), d.name(o.Closer))
+		if len(o.Missing) > 0 {
+			line += "   without " + d.names(o.Missing)
+		}
+		d.say("%s", line)
+	}
+}
+
+// tellEvents prints a node's events that a newcomer should see.
+func (d *demo) tellEvents(ctx context.Context, n *daemon) {
+	events, err := n.client.Events(ctx, n.events)
+	if err != nil {
+		return
+	}
+	for _, e := range events {
+		n.events = e.Seq
+		if e.Kind == event.Chain || e.Kind == event.Trainer || e.Kind == event.Peer {
+			d.say("        · %s: %s", n.name, e.Text)
+		}
+	}
+}
+
+func (d *demo) tellSummary() {
+	s := d.sum
+	same := "NO: the nodes hold different models"
+	if s.HeadsEqual {
+		same = fmt.Sprintf("yes, all %d hold state %s", s.Nodes, s.StateRoot.Short())
+	}
+	d.say("")
+	d.say("Same model on every node     %s", same)
+	d.say("Rounds                       %d, through %d kill and %d joins, in %.0f s", s.Rounds, s.Kills, s.Joins, s.Seconds)
+	d.say("Held-out loss                %.3f → %.3f nats a letter", s.HeldoutFirst, s.HeldoutLast)
+	d.say("Trained on                   %s tokens, %.0f a second, on %s", thousands(int(s.Tokens)), s.TokensPerSec, s.Backend)
+	d.say("Sent by a node, a step       %s bytes; all-reduce would send %s: %.0f times as much",
+		thousands(int(s.BytesSent)), thousands(int(s.AllReduce)), s.Reduction)
+	if d.p.Keep {
+		d.say("")
+		d.say("The swarm keeps running. Look at it with: murmur status --dir %s", d.nodes[0].dir)
+	}
+}
+
+func (d *demo) name(p proto.PeerID) string {
+	for _, n := range d.nodes {
+		if n.peer == p {
+			return n.name
+		}
+	}
+	return p.Short()
+}
+
+func (d *demo) names(ps []proto.PeerID) string {
+	var s []string
+	for _, n := range d.nodes {
+		for _, p := range ps {
+			if p == n.peer {
+				s = append(s, n.name)
+			}
+		}
+	}
+	return strings.Join(s, " ")
+}

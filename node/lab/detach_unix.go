@@ -1,0 +1,15 @@
+//go:build unix
+
+package lab
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+const terminate = syscall.SIGTERM
+
+// detach keeps a terminal's interrupt from the daemon, so that the lab decides
+// when it ends. A lab that is killed leaves running what its user can see with
+// ps and stop by SIGTERM.
+func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

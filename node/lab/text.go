@@ -1,0 +1,25 @@
+package lab
+
+import (
+	"strconv"
+
+	"github.com/murmurnet/murmur/p2p"
+)
+
+// thousands writes a number with commas.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// addrsOf returns the addresses in a join link.
+func addrsOf(link string) []string {
+	l, err := p2p.ParseLink(link)
+	if err != nil {
+		return nil
+	}
+	return l.Addrs
+}

@@ -1,0 +1,128 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/policy"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto"
+)
+
+const (
+	minBeat = 500 * time.Millisecond
+	maxBeat = 5 * time.Second
+)
+
+// loop owns the round machine.
+func (n *Node) loop(ctx context.Context) {
+	tick := time.NewTicker(round.TickEvery)
+	defer tick.Stop()
+	training := false
+	var beatAt time.Time
+	step := func(e round.Event) {
+		for _, effect := range n.machine.Step(time.Since(n.start), e) {
+			n.carryOut(ctx, effect)
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-n.events:
+			step(e)
+		case <-tick.C:
+			step(round.Tick{})
+		}
+		n.view.enter(n.machine.Status())
+		d := n.view.decide()
+		if d.Train != training {
+			training = d.Train
+			step(round.Training{On: training})
+			n.hand.assign(n.machine.Status(), training)
+			n.diary.Add(event.Node, 0, "now: "+d.Why)
+			beatAt = time.Time{}
+		}
+		if time.Since(beatAt) >= n.view.beatInterval() {
+			beatAt = time.Now()
+			n.transfer(ctx, n.beat)
+		}
+	}
+}
+
+// carryOut does what the machine asks for.
+func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
+	switch e := effect.(type) {
+	case round.Publish:
+		n.hand.do(func(ctx context.Context) { n.hand.publish(ctx, e) })
+	case round.Build:
+		n.hand.do(func(ctx context.Context) { n.hand.build(ctx, e) })
+	case round.Verify:
+		n.hand.do(func(ctx context.Context) { n.hand.verify(ctx, e) })
+	case round.Adopt:
+		n.adopted(e)
+		status := n.machine.Status()
+		n.hand.do(func(ctx context.Context) { n.hand.adopt(ctx, e, status) })
+	case round.Rebase:
+		n.hand.do(func(ctx context.Context) { n.hand.rebase(e.Commit) })
+	case round.Fetch:
+		n.transfer(ctx, func(ctx context.Context) { n.fetch(ctx, e) })
+	case round.Pull:
+		n.transfer(ctx, func(ctx context.Context) { n.pull(ctx, e) })
+	case round.CatchUp:
+		n.transfer(ctx, func(ctx context.Context) { n.catchUp(ctx, e) })
+	case round.AskUpdates:
+		n.transfer(ctx, func(ctx context.Context) { n.askUpdates(ctx, e) })
+	case round.AnnounceUpdate:
+		n.transfer(ctx, func(ctx context.Context) { n.announceUpdate(ctx, e.Update) })
+	case round.Announce:
+		n.transfer(ctx, func(ctx context.Context) { n.announce(ctx, e.Commit.ID) })
+	case round.Beat:
+		n.view.enter(n.machine.Status())
+		n.transfer(ctx, n.beat)
+	}
+}
+
+// adopted tells the story of a round.
+func (n *Node) adopted(e round.Adopt) {
+	n.view.adopted(e, time.Now())
+	h := e.To.Height
+	switch {
+	case e.Jump:
+		n.diary.Add(event.Chain, h, fmt.Sprintf("took over the snapshot of round %d", h))
+		return
+	case e.To.Parent != e.From.ID:
+		n.diary.Add(event.Chain, h, fmt.Sprintf("moved from round %d to round %d on the branch that most of the swarm is on", e.From.Height, h))
+		return
+	}
+	text := fmt.Sprintf("round %d: %d of %d updates in, closed by %s",
+		h, len(e.Included), len(e.Included)+len(e.Missing), n.name(e.To.Closer))
+	if e.To.View > 0 {
+		text += fmt.Sprintf(" in place of %d before it", e.To.View)
+	}
+	if len(e.Missing) > 0 {
+		text += "; left out: " + n.names(e.Missing)
+	}
+	n.diary.Add(event.Round, h, text)
+}
+
+func (n *Node) name(p proto.PeerID) string {
+	if p == n.self {
+		return "this node"
+	}
+	return p.Short()
+}
+
+func (n *Node) names(ps []proto.PeerID) string {
+	var s []string
+	for _, p := range ps {
+		s = append(s, n.name(p))
+	}
+	return strings.Join(s, ", ")
+}
+
+// state is the one word of a heartbeat.
+func stateWord(d policy.Decision) string { return string(d.Reason) }

@@ -1,0 +1,247 @@
+// Package manifest is the description of a swarm as people write it (TOML) and
+// as nodes agree on it (the wire message whose hash names the swarm).
+//
+// It guarantees that a manifest that parses is complete and within the ranges
+// that this version of murmur can run. It must not know of networks or disks.
+package manifest
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// Manifest describes a swarm. Its TOML form has the same shape.
+type Manifest struct {
+	Name       string `toml:"name"`
+	MinVersion string `toml:"min_version"`
+	Seed       string `toml:"seed"` // words that the initial weights follow from; empty: random
+	Model      Model  `toml:"model"`
+	Data       Data   `toml:"data"`
+	Method     Method `toml:"method"`
+	Inner      Inner  `toml:"inner"`
+	Rounds     Rounds `toml:"rounds"`
+}
+
+// Model is a Llama-family decoder.
+type Model struct {
+	Vocab     uint32  `toml:"vocab"`
+	Dim       uint32  `toml:"dim"`
+	Layers    uint32  `toml:"layers"`
+	Heads     uint32  `toml:"heads"`
+	KVHeads   uint32  `toml:"kv_heads"`
+	HeadDim   uint32  `toml:"head_dim"`
+	FFN       uint32  `toml:"ffn"`
+	SeqLen    uint32  `toml:"seq_len"`
+	RopeTheta float64 `toml:"rope_theta"`
+	NormEps   float64 `toml:"norm_eps"`
+	Tied      bool    `toml:"tied"`
+}
+
+// Data names what is trained on.
+type Data struct {
+	Name string `toml:"name"`
+}
+
+// Method says how updates are encoded and folded in.
+type Method struct {
+	Name  string `toml:"name"`
+	Bits  uint32 `toml:"bits"`
+	Chunk uint32 `toml:"chunk"`
+}
+
+// Inner is the inner optimizer and its schedule by committed tokens.
+type Inner struct {
+	LR           float64 `toml:"lr"`
+	LRFloor      float64 `toml:"lr_floor"`
+	WarmupTokens uint64  `toml:"warmup_tokens"`
+	TotalTokens  uint64  `toml:"total_tokens"`
+	Schedule     string  `toml:"schedule"`
+	DecayFrom    float64 `toml:"decay_from"`
+	Beta1        float64 `toml:"beta1"`
+	Beta2        float64 `toml:"beta2"`
+	Eps          float64 `toml:"eps"`
+	WeightDecay  float64 `toml:"weight_decay"`
+	ClipNorm     float64 `toml:"clip_norm"`
+	DecayAll     bool    `toml:"decay_all"`
+	Batch        uint32  `toml:"batch"`
+}
+
+// Rounds bounds the round protocol; times are milliseconds.
+type Rounds struct {
+	H             uint32 `toml:"h"`
+	HMin          uint32 `toml:"h_min"`
+	HMax          uint32 `toml:"h_max"`
+	MinMS         uint32 `toml:"min_ms"`
+	MaxMS         uint32 `toml:"max_ms"`
+	GraceMS       uint32 `toml:"grace_ms"`
+	ViewTimeoutMS uint32 `toml:"view_timeout_ms"`
+	SnapshotEvery uint32 `toml:"snapshot_every"`
+}
+
+// Default is a 0.87M-parameter model on the embedded text: small enough to
+// learn on any computer.
+func Default() Manifest {
+	return Manifest{
+		Name: "opticks", MinVersion: "0.1.0",
+		Model: Model{
+			Vocab: 256, Dim: 128, Layers: 4, Heads: 4, KVHeads: 4, HeadDim: 32, FFN: 352, SeqLen: 128,
+			RopeTheta: 10000, NormEps: 1e-5,
+		},
+		Data:   Data{Name: "opticks"},
+		Method: Method{Name: "bitloco", Bits: 1, Chunk: 4096},
+		Inner: Inner{
+			LR: 2e-3, LRFloor: 0.1, WarmupTokens: 50_000, TotalTokens: 20_000_000, Schedule: "cosine", DecayFrom: 0.8,
+			Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1, Batch: 8,
+		},
+		Rounds: Rounds{
+			H: 30, HMin: 10, HMax: 100, MinMS: 1000, MaxMS: 600_000,
+			GraceMS: 10_000, ViewTimeoutMS: 5_000, SnapshotEvery: 20,
+		},
+	}
+}
+
+// Parse reads TOML over the defaults. Unknown keys are errors that name the
+// nearest known one.
+func Parse(text string) (Manifest, error) {
+	m := Default()
+	md, err := toml.Decode(text, &m)
+	if err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			return m, fmt.Errorf("line %d: %s", pe.Position.Line, pe.Message)
+		}
+		return m, err
+	}
+	if un := md.Undecoded(); len(un) > 0 {
+		key := un[0].String()
+		return m, fmt.Errorf("unknown key %q; did you mean %q?", key, Nearest(key, keys()))
+	}
+	return m, m.Validate()
+}
+
+// Validate names the first key whose value cannot be run, and its range.
+func (m Manifest) Validate() error {
+	o, r, i := m.Model, m.Rounds, m.Inner
+	for _, c := range []struct {
+		ok  bool
+		key string
+		val any
+		rng string
+	}{
+		{m.Name != "" && len(m.Name) <= 64 && !strings.ContainsAny(m.Name, "\n\r\t"), "name", m.Name, "1 to 64 letters"},
+		{o.Vocab == 256, "model.vocab", o.Vocab, "256: tokens are bytes in this version"},
+		{o.Layers >= 1 && o.Layers <= 256, "model.layers", o.Layers, "1..256"},
+		{o.Dim >= 8 && o.Dim <= 16384, "model.dim", o.Dim, "8..16384"},
+		{o.Heads >= 1 && o.Heads <= 256, "model.heads", o.Heads, "1..256"},
+		{o.KVHeads >= 1 && o.KVHeads <= o.Heads && o.Heads%o.KVHeads == 0, "model.kv_heads", o.KVHeads, "a divisor of model.heads"},
+		{o.HeadDim >= 2 && o.HeadDim <= 512 && o.HeadDim%2 == 0, "model.head_dim", o.HeadDim, "an even number, 2..512"},
+		{o.FFN >= 8 && o.FFN <= 65536, "model.ffn", o.FFN, "8..65536"},
+		{o.SeqLen >= 8 && o.SeqLen <= 8192, "model.seq_len", o.SeqLen, "8..8192"},
+		{o.RopeTheta > 1 && o.RopeTheta < 1e9, "model.rope_theta", o.RopeTheta, "above 1, below 1e9"},
+		{o.NormEps > 0 && o.NormEps < 0.1, "model.norm_eps", o.NormEps, "above 0, below 0.1"},
+		{m.Data.Name == "opticks", "data.name", m.Data.Name, `"opticks", the embedded text`},
+		{m.Method.Name == "bitloco", "method.name", m.Method.Name, `"bitloco"`},
+		{m.Method.Bits == 1, "method.bits", m.Method.Bits, "1"},
+		{m.Method.Chunk >= 64 && m.Method.Chunk <= 1<<20, "method.chunk", m.Method.Chunk, "64..1048576"},
+		{i.LR > 0 && i.LR < 1, "inner.lr", i.LR, "above 0, below 1"},
+		{i.LRFloor >= 0 && i.LRFloor <= 1, "inner.lr_floor", i.LRFloor, "0..1"},
+		{i.TotalTokens > 0 && i.TotalTokens < 1<<50, "inner.total_tokens", i.TotalTokens, "above 0"},
+		{i.WarmupTokens < i.TotalTokens, "inner.warmup_tokens", i.WarmupTokens, "below inner.total_tokens"},
+		{i.Schedule == "cosine" || i.Schedule == "wsd" || i.Schedule == "constant", "inner.schedule", i.Schedule, `"cosine", "wsd" or "constant"`},
+		{i.DecayFrom > 0 && i.DecayFrom < 1, "inner.decay_from", i.DecayFrom, "above 0, below 1"},
+		{i.Beta1 >= 0 && i.Beta1 < 1, "inner.beta1", i.Beta1, "0 to below 1"},
+		{i.Beta2 >= 0 && i.Beta2 < 1, "inner.beta2", i.Beta2, "0 to below 1"},
+		{i.Eps > 0 && i.Eps < 1, "inner.eps", i.Eps, "above 0, below 1"},
+		{i.WeightDecay >= 0 && i.WeightDecay < 10, "inner.weight_decay", i.WeightDecay, "0 to below 10"},
+		{i.ClipNorm >= 0, "inner.clip_norm", i.ClipNorm, "0 (off) or more"},
+		{i.Batch >= 1 && i.Batch <= 4096, "inner.batch", i.Batch, "1..4096"},
+		{r.HMin >= 1 && r.HMin <= r.H, "rounds.h_min", r.HMin, "1 to rounds.h"},
+		{r.H <= r.HMax && r.HMax <= 100_000, "rounds.h_max", r.HMax, "rounds.h to 100000"},
+		{r.MaxMS >= 100 && r.MaxMS <= 86_400_000, "rounds.max_ms", r.MaxMS, "100..86400000"},
+		{r.MinMS <= r.MaxMS, "rounds.min_ms", r.MinMS, "0 to rounds.max_ms"},
+		{r.GraceMS >= 100 && r.GraceMS <= 3_600_000, "rounds.grace_ms", r.GraceMS, "100..3600000"},
+		{r.ViewTimeoutMS >= 100 && r.ViewTimeoutMS <= 3_600_000, "rounds.view_timeout_ms", r.ViewTimeoutMS, "100..3600000"},
+		{r.SnapshotEvery >= 1 && r.SnapshotEvery <= 1024, "rounds.snapshot_every", r.SnapshotEvery, "1..1024"},
+	} {
+		if !c.ok {
+			return fmt.Errorf("%s = %v is out of range: %s", c.key, c.val, c.rng)
+		}
+	}
+	return nil
+}
+
+// Encode returns the wire bytes, whose hash is the swarm's id.
+func (m Manifest) Encode() ([]byte, proto.ID, error) {
+	if err := m.Validate(); err != nil {
+		return nil, proto.ID{}, err
+	}
+	seed := proto.Sum([]byte("murmur/seed/1\x00" + m.Seed))
+	if m.Seed == "" {
+		if _, err := rand.Read(seed[:]); err != nil {
+			return nil, proto.ID{}, fmt.Errorf("drawing a seed: %w", err)
+		}
+	}
+	o, i, r := m.Model, m.Inner, m.Rounds
+	b := proto.Encode(&murmurv1.Manifest{
+		Name: m.Name, MinVersion: m.MinVersion, Seed: seed[:],
+		Model: &murmurv1.Model{
+			Vocab: o.Vocab, Dim: o.Dim, Layers: o.Layers, Heads: o.Heads, KvHeads: o.KVHeads, HeadDim: o.HeadDim,
+			Ffn: o.FFN, SeqLen: o.SeqLen, RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
+		},
+		Data:   &murmurv1.Data{Name: m.Data.Name},
+		Method: &murmurv1.Method{Name: m.Method.Name, Bits: m.Method.Bits, Chunk: m.Method.Chunk},
+		Inner: &murmurv1.Inner{
+			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule,
+			DecayFrom: i.DecayFrom, Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay,
+			ClipNorm: i.ClipNorm, DecayAll: i.DecayAll, Batch: i.Batch,
+		},
+		Rounds: &murmurv1.Rounds{
+			H: r.H, HMin: r.HMin, HMax: r.HMax, MinMs: r.MinMS, MaxMs: r.MaxMS,
+			GraceMs: r.GraceMS, ViewTimeoutMs: r.ViewTimeoutMS, SnapshotEvery: r.SnapshotEvery,
+		},
+	})
+	return b, proto.Sum(b), nil
+}
+
+// Decode reads wire bytes and returns the manifest with its seed.
+func Decode(b []byte) (Manifest, [32]byte, error) {
+	var w murmurv1.Manifest
+	if err := proto.Decode(b, proto.MaxManifest, &w); err != nil {
+		return Manifest{}, [32]byte{}, err
+	}
+	if len(w.Seed) != 32 {
+		return Manifest{}, [32]byte{}, fmt.Errorf("manifest has a seed of %d bytes, want 32", len(w.Seed))
+	}
+	o, i, r := w.GetModel(), w.GetInner(), w.GetRounds()
+	m := Manifest{
+		Name: w.Name, MinVersion: w.MinVersion,
+		Model: Model{
+			Vocab: o.GetVocab(), Dim: o.GetDim(), Layers: o.GetLayers(), Heads: o.GetHeads(), KVHeads: o.GetKvHeads(),
+			HeadDim: o.GetHeadDim(), FFN: o.GetFfn(), SeqLen: o.GetSeqLen(), RopeTheta: o.GetRopeTheta(),
+			NormEps: o.GetNormEps(), Tied: o.GetTied(),
+		},
+		Data:   Data{Name: w.GetData().GetName()},
+		Method: Method{Name: w.GetMethod().GetName(), Bits: w.GetMethod().GetBits(), Chunk: w.GetMethod().GetChunk()},
+		Inner: Inner{
+			LR: i.GetLr(), LRFloor: i.GetLrFloor(), WarmupTokens: i.GetWarmupTokens(), TotalTokens: i.GetTotalTokens(),
+			Schedule: i.GetSchedule(), DecayFrom: i.GetDecayFrom(), Beta1: i.GetBeta1(), Beta2: i.GetBeta2(),
+			Eps: i.GetEps(), WeightDecay: i.GetWeightDecay(), ClipNorm: i.GetClipNorm(), DecayAll: i.GetDecayAll(),
+			Batch: i.GetBatch(),
+		},
+		Rounds: Rounds{
+			H: r.GetH(), HMin: r.GetHMin(), HMax: r.GetHMax(), MinMS: r.GetMinMs(), MaxMS: r.GetMaxMs(),
+			GraceMS: r.GetGraceMs(), ViewTimeoutMS: r.GetViewTimeoutMs(), SnapshotEvery: r.GetSnapshotEvery(),
+		},
+	}
+	if err := m.Validate(); err != nil {
+		return Manifest{}, [32]byte{}, fmt.Errorf("manifest: %w", err)
+	}
+	return m, [32]byte(w.Seed), nil
+}

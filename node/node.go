@@ -1,0 +1,245 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/replica"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/model"
+	"github.com/murmurnet/murmur/trainer/outer"
+)
+
+const (
+	maxEvents    = 256 // events that wait for the loop
+	maxTransfers = 16  // fetches and questions at once
+	leaveLimit   = 4 * time.Second
+)
+
+// Node is one running daemon.
+type Node struct {
+	p      Params
+	log    *slog.Logger
+	diary  *event.Log
+	key    ed25519.PrivateKey
+	self   proto.PeerID
+	swarm  proto.ID
+	store  *chain.Store
+	net    *p2p.Network
+	start  time.Time
+	book   atomic.Pointer[chain.Book] // nil until the manifest is here
+	events chan round.Event
+
+	// Set by assemble, before any goroutine that reads them starts.
+	manifest manifest.Manifest
+	method   outer.Method
+	machine  *round.Machine // the loop's
+	hand     *hand
+
+	transfers chan struct{} // a token for each transfer under way
+	group     sync.WaitGroup
+	view      view
+}
+
+// Run works until ctx ends, then leaves the swarm cleanly.
+func Run(ctx context.Context, p Params) (err error) {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	unlock, err := p.Dir.lock()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	n := &Node{
+		p: p, log: p.Log, diary: event.New(p.Log), start: time.Now(),
+		events: make(chan round.Event, maxEvents), transfers: make(chan struct{}, maxTransfers),
+	}
+	if n.key, err = p.Dir.Identity(); err != nil {
+		return err
+	}
+	n.self = proto.PeerOf(n.key.Public().(ed25519.PublicKey))
+	if n.swarm, err = p.Dir.Swarm(); err != nil {
+		return err
+	}
+	if n.store, err = chain.Open(string(p.Dir)); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.store.Close()) }()
+	n.net, err = p2p.New(ctx, p2p.Params{
+		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
+		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Blobs: blobs{n.store}, Sync: n, Log: p.Log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.net.Close()) }()
+	server, err := api.Serve(string(p.Dir), n)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+
+	raw, err := n.obtainManifest(ctx)
+	if err != nil {
+		return err
+	}
+	if raw == nil {
+		return nil // told to stop before the manifest came
+	}
+	if err := n.assemble(raw); err != nil {
+		return err
+	}
+	return n.work(ctx)
+}
+
+// assemble builds all that depends on the manifest, from what the disk holds.
+func (n *Node) assemble(raw []byte) error {
+	m, seed, err := manifest.Decode(raw)
+	if err != nil {
+		return err
+	}
+	n.manifest = m
+	if n.method, err = newMethod(m); err != nil {
+		return err
+	}
+	config := modelConfig(m)
+	draw := func() []float32 { return model.Init(config, seed) }
+	stepTokens := uint64(m.Inner.Batch) * uint64(m.Model.SeqLen)
+	genesis := round.Genesis(n.swarm, replica.GenesisRoot(draw()), m.Rounds.H, stepTokens)
+	book, err := chain.OpenBook(n.store, n.swarm, genesis)
+	if err != nil {
+		return err
+	}
+	head, base := book.Marks()
+	state := round.State{Base: base, Commits: book.Above(base.Height), Head: head.ID, Updates: book.All(), Covers: n.store.Own()}
+	rep, err := replica.New(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, head)
+	if err != nil {
+		// What was learned is in local.state and in the payloads; the chain can be
+		// had from peers again.
+		n.log.Warn("State on disk cannot be used", "height", head.Height, "error", err)
+		n.diary.Add(event.Chain, head.Height, fmt.Sprintf("the state on disk cannot be used (%v); fetching it from peers", err))
+		state.Base, state.Commits, state.Head = genesis, nil, genesis.ID
+		if rep, err = replica.New(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, genesis); err != nil {
+			return err
+		}
+	}
+	if state.Held, err = n.store.Payloads(); err != nil {
+		return err
+	}
+	if newest, ok := book.Newest(n.self); ok {
+		state.Seq = newest.Seq
+	}
+	state.Alone = state.Seq == 0 && head.Height == 0
+	n.hand = newHand(n, rep, book)
+	if state.Lacking, err = n.hand.restore(book, rep.Head()); err != nil {
+		return err
+	}
+	if n.machine, err = round.New(roundConfig(m, n.swarm, n.self), state); err != nil {
+		return err
+	}
+	n.book.Store(book)
+	n.view.enter(n.machine.Status())
+	n.diary.Add(event.Node, rep.Head().Height, fmt.Sprintf("started at round %d", rep.Head().Height))
+	return nil
+}
+
+// work runs the parts until ctx ends.
+func (n *Node) work(ctx context.Context) error {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	failed := make(chan error, 1)
+	fail := func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	}
+	n.group.Go(func() { n.listen(running) })
+	n.group.Go(func() { n.settle(running) })
+	n.group.Go(func() { n.hand.run(running) })
+	keeper := make(chan struct{})
+	keeping, stopKeeping := context.WithCancel(running)
+	go func() { defer close(keeper); n.keepTrainer(keeping, fail) }()
+	loop := make(chan struct{})
+	go func() { defer close(loop); n.loop(running) }()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	n.leave(running)
+	stopKeeping()
+	<-keeper
+	stop()
+	<-loop
+	n.group.Wait()
+	return err
+}
+
+// leave says goodbye and saves what was learned.
+func (n *Node) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaveLimit)
+	defer cancel()
+	n.view.set(func(v *viewed) { v.leaving = true })
+	n.beat(ctx)
+	saved := make(chan struct{})
+	n.hand.do(func(ctx context.Context) { defer close(saved); n.hand.saveLocal(ctx) })
+	select {
+	case <-saved:
+	case <-ctx.Done():
+		n.log.Warn("What was learned since the last save is lost: the trainer did not answer in time")
+	}
+}
+
+// obtainManifest returns the manifest from disk, or from the first peer that
+// has it; nil when ctx ends before.
+func (n *Node) obtainManifest(ctx context.Context) ([]byte, error) {
+	b, err := n.p.Dir.Manifest()
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
+	n.log.Info("Looking for a peer that has the swarm's manifest", "swarm", n.swarm)
+	const between = 500 * time.Millisecond
+	for {
+		for _, peer := range n.net.Connected() {
+			if b := n.askManifest(ctx, peer); b != nil {
+				return b, n.p.Dir.SetManifest(b)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-n.net.PeerChanges():
+		case <-time.After(between):
+		}
+	}
+}
+
+// post hands an event to the loop.
+func (n *Node) post(ctx context.Context, e round.Event) {
+	select {
+	case n.events <- e:
+	case <-ctx.Done():
+	}
+}
+
+// blobs serves the store's files to peers.
+type blobs struct{ store *chain.Store }
+
+// OpenBlob opens a payload or state.
+func (b blobs) OpenBlob(id proto.ID) (p2p.Blob, error) { return b.store.OpenBlob(id) }

@@ -1,0 +1,27 @@
+package policy
+
+import "testing"
+
+func TestDecide(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		facts  Facts
+		reason Reason
+		why    string
+	}{
+		{"ready", Facts{TrainerUp: true}, Training, "training"},
+		{"starting", Facts{}, NoTrainer, "the trainer is starting"},
+		{"crashed", Facts{TrainerWhy: "it was killed"}, NoTrainer, "it was killed"},
+		{"paused beats the trainer", Facts{Paused: true}, Paused, "paused by hand"},
+		{"disk", Facts{TrainerUp: true, DiskWhy: "no space"}, DiskFull, "training, but cannot publish: no space"},
+		{"done beats paused", Facts{Done: true, Paused: true}, Done, "the schedule's last token is committed; serving the finished model"},
+		{"leaving beats all", Facts{Leaving: true, Done: true}, Leaving, "the daemon is shutting down"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := Decide(tc.facts)
+			if d.Reason != tc.reason || d.Why != tc.why || d.Train != (tc.reason == Training || tc.reason == DiskFull) {
+				t.Fatalf("got %+v, want %s: %s", d, tc.reason, tc.why)
+			}
+		})
+	}
+}

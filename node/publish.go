@@ -1,0 +1,138 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/replica"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/codec"
+	"github.com/murmurnet/murmur/trainer/worker"
+)
+
+// saveShare bounds the time spent on saving the local state: a save that took
+// one second is not repeated for 20.
+const saveShare = 20
+
+// publish makes an update of what the trainer learned, durable before it is
+// announced.
+func (h *hand) publish(ctx context.Context, e round.Publish) {
+	u, covers, err := h.encode(ctx, e)
+	if err != nil {
+		h.n.trouble("publishing", err)
+		h.n.post(ctx, round.Unpublished{Parent: e.Parent})
+		return
+	}
+	h.n.untroubled()
+	h.pace.published = time.Now()
+	h.n.post(ctx, round.Published{Update: u, Covers: covers})
+}
+
+// errNothing says that there is nothing to publish now.
+var errNothing = errors.New("nothing to publish")
+
+func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, covers uint64, err error) {
+	if h.proc == nil || h.rep.Head().ID != e.Parent {
+		return u, 0, errNothing
+	}
+	save := time.Since(h.pace.saved) >= saveShare*h.pace.saveCost
+	c, err := h.proc.Capture(ctx, worker.Capture{Moments: save, Reset: true})
+	if err != nil {
+		return u, 0, h.drop(err)
+	}
+	total := h.total(c.Step)
+	if total <= e.Delivered {
+		return u, 0, errNothing
+	}
+	covers = total - e.Delivered
+	h.payload, err = h.n.method.Encode(h.payload, h.rep.Theta(), h.proc.Vector())
+	if errors.Is(err, codec.ErrDiverged) {
+		return u, 0, h.reset(ctx, err)
+	}
+	if err != nil {
+		return u, 0, err
+	}
+	if save {
+		if err := h.save(e.Seq, covers, c.Step); err != nil {
+			return u, 0, err
+		}
+	}
+	id, err := h.n.store.PutPayload(h.payload)
+	if err != nil {
+		return u, 0, err
+	}
+	stride := max(uint64(len(h.rep.Head().Roster)), 1)
+	reserve := (uint64(h.pace.overlap) + 1) * uint64(h.n.manifest.Inner.Batch) * stride
+	u = round.Update{
+		Author: h.n.self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: min(covers, e.Max),
+		High: min(c.Position+reserve, e.Highest), Payload: id, Size: uint64(len(h.payload)),
+		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss),
+	}
+	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u))
+	u.ID = proto.Sum(env.Payload)
+	if err := h.n.store.PutOwn(u.ID, proto.Encode(env), covers); err != nil {
+		return u, 0, err
+	}
+	if _, err := h.book.AddUpdate(env); err != nil {
+		return u, 0, err
+	}
+	h.seq = e.Seq
+	h.pace.step = c.Step
+	return u, covers, nil
+}
+
+// total is how many tokens were learned in all up to an inner step.
+func (h *hand) total(step int64) uint64 {
+	steps := uint64(max(step-h.session.step, 0))
+	return h.session.total + steps*uint64(h.n.manifest.Inner.Batch)*uint64(h.n.manifest.Model.SeqLen)
+}
+
+// reset puts a trainer whose model has diverged back onto the shared one.
+func (h *hand) reset(ctx context.Context, why error) error {
+	h.n.diary.Add(event.Trainer, h.rep.Head().Height, fmt.Sprintf("the local model has diverged (%v); it goes on from the shared one", why))
+	copy(h.proc.Vector(), h.rep.Theta())
+	if err := h.proc.Load(ctx, 0, false); err != nil {
+		return h.drop(err)
+	}
+	h.session = session{step: 0, total: h.delivered}
+	h.runOn(ctx, h.n.view.status())
+	return errNothing
+}
+
+// save writes the residual and the moments that the last capture left in the
+// exchange file.
+func (h *hand) save(seq, lacking uint64, step int64) error {
+	began := time.Now()
+	d := h.proc.Vector()
+	for i, v := range h.rep.Theta() {
+		d[i] = v - d[i]
+	}
+	m, v := h.proc.Moments()
+	err := h.n.store.PutLocal(chain.Local{Head: h.rep.Head().ID, Seq: seq, Lacking: lacking, Step: step},
+		replica.Bytes(d), replica.Bytes(m), replica.Bytes(v))
+	if err != nil {
+		return err
+	}
+	h.pace.saved, h.pace.saveCost = time.Now(), time.Since(began)
+	return nil
+}
+
+// saveLocal saves what was learned, before the trainer ends.
+func (h *hand) saveLocal(ctx context.Context) {
+	if h.proc == nil {
+		return
+	}
+	c, err := h.proc.Capture(ctx, worker.Capture{Moments: true})
+	if err == nil {
+		total := h.total(c.Step)
+		err = h.save(h.seq, total-min(h.delivered, total), c.Step)
+	}
+	if err != nil {
+		h.n.log.Warn("What was learned since the last save is lost", "error", err)
+	}
+}

@@ -1,0 +1,124 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/replica"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto"
+)
+
+// recalled is what the disk remembers of this node's learning, carried to the
+// head: the saved residual d becomes d + Σ own z that the old branch had and the
+// new one lacks − Σ own z the other way round.
+type recalled struct {
+	local      *chain.Local // nil: nothing was saved
+	fresh      bool         // the residual starts at 0, the moments stay
+	undo, redo []round.Update
+	lacking    uint64
+}
+
+// restore says how many tokens the residual on disk holds for a head.
+func (h *hand) restore(book *chain.Book, head round.Commit) (uint64, error) {
+	r, err := h.recall(book, head)
+	return r.lacking, err
+}
+
+func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err error) {
+	r.local, err = h.n.store.Local()
+	switch {
+	case errors.Is(err, chain.ErrCorrupt):
+		h.n.diary.Add(event.Node, head.Height, "the saved local model is damaged; going on from the shared one")
+		return recalled{}, nil
+	case err != nil || r.local == nil:
+		return r, err
+	}
+	left, joined, ok := branches(book, r.local.Head, head.ID)
+	if !ok {
+		r.fresh = true
+		return r, nil
+	}
+	covers := h.n.store.Own()
+	r.lacking = r.local.Lacking
+	for _, c := range left {
+		for _, u := range ownIn(book, c, h.n.self) {
+			r.undo = append(r.undo, u)
+			r.lacking += covers[u.ID]
+		}
+	}
+	for _, c := range joined {
+		for _, u := range ownIn(book, c, h.n.self) {
+			if u.Seq > r.local.Seq {
+				// The chain has more of this node than its disk: d starts at 0.
+				return recalled{local: r.local, fresh: true}, nil
+			}
+			r.redo = append(r.redo, u)
+			r.lacking -= min(r.lacking, covers[u.ID])
+		}
+	}
+	return r, nil
+}
+
+// fill writes θ_local for the head into the trainer's vectors.
+func (h *hand) fill(r recalled, theta, m, v []float32) error {
+	p := len(theta)
+	copy(theta, h.rep.Theta())
+	if r.local == nil {
+		return nil
+	}
+	if len(r.local.Bytes) != 3*4*p {
+		return fmt.Errorf("the saved local model has %d bytes, want %d", len(r.local.Bytes), 3*4*p)
+	}
+	saved := func(i int) []byte { return r.local.Bytes[i*4*p : (i+1)*4*p] }
+	copy(replica.Bytes(m), saved(1))
+	copy(replica.Bytes(v), saved(2))
+	if r.fresh {
+		return nil
+	}
+	d := make([]float32, p)
+	copy(replica.Bytes(d), saved(0))
+	for i := range theta {
+		theta[i] -= d[i]
+	}
+	for _, u := range r.redo {
+		if err := h.rep.AddOwn(theta, u, 1); err != nil {
+			return err
+		}
+	}
+	for _, u := range r.undo {
+		if err := h.rep.AddOwn(theta, u, -1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// branches lists the commits only on x's branch and only on y's; ok is false
+// where no common commit is held.
+func branches(book *chain.Book, x, y proto.ID) (onX, onY []round.Commit, ok bool) {
+	a, okA := book.Commit(x)
+	b, okB := book.Commit(y)
+	for okA && okB && a.ID != b.ID {
+		if a.Height >= b.Height && a.Height > 0 {
+			onX = append(onX, a)
+			a, okA = book.Commit(a.Parent)
+		} else {
+			onY = append(onY, b)
+			b, okB = book.Commit(b.Parent)
+		}
+	}
+	return onX, onY, okA && okB
+}
+
+func ownIn(book *chain.Book, c round.Commit, self proto.PeerID) []round.Update {
+	var us []round.Update
+	for _, id := range c.Updates {
+		if u, ok := book.Update(id); ok && u.Author == self {
+			us = append(us, u)
+		}
+	}
+	return us
+}

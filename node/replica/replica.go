@@ -1,0 +1,211 @@
+// Package replica is the shared model on one node: θ(head) and what commits
+// make of it.
+//
+// It guarantees that a commit's state root is computed from its parent's state
+// and its payloads alone, in the exact arithmetic of trainer/outer, and that θ
+// changes only when a commit is adopted as a whole. It must not know of peers or
+// of the trainer process. It is not safe for concurrent use.
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"unsafe"
+
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/outer"
+)
+
+// LostError says that a payload that was held is missing or damaged.
+type LostError struct{ Payload proto.ID }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("payload %s is lost from the disk", e.Payload.Short())
+}
+
+// Params say what a Replica works with.
+type Params struct {
+	Method  outer.Method
+	Book    *chain.Book
+	Store   *chain.Store
+	Genesis func() []float32 // draws the initial state
+}
+
+// Replica holds θ(head) and one more state: the one computed last.
+type Replica struct {
+	p     Params
+	head  round.Commit
+	theta []float32 // θ(head)
+	next  []float32 // the state with root nextRoot
+	root  proto.ID  // of next; zero when next is scratch
+}
+
+// GenesisRoot is the state root of an initial state.
+func GenesisRoot(theta []float32) proto.ID { return proto.HashBlob(Bytes(theta)).Root() }
+
+// New opens a replica at a commit, by its state file or by replay.
+func New(p Params, head round.Commit) (*Replica, error) {
+	theta := p.Genesis()
+	r := &Replica{p: p, theta: theta, next: make([]float32, len(theta)), head: p.Book.Genesis}
+	if head.ID != p.Book.Genesis.ID {
+		if err := r.StateAt(head, r.next); err != nil {
+			return nil, err
+		}
+		r.theta, r.next = r.next, r.theta
+		r.head = head
+	}
+	r.root = proto.ID{}
+	return r, nil
+}
+
+// Head returns the commit that Theta is the state of.
+func (r *Replica) Head() round.Commit { return r.head }
+
+// Theta is θ(head), flat. It must not be written, and is good until Adopt.
+func (r *Replica) Theta() []float32 { return r.theta }
+
+// Compute applies updates to the state of their parent and returns the root.
+func (r *Replica) Compute(parent round.Commit, updates []round.Update) (proto.ID, error) {
+	r.root = proto.ID{}
+	from := r.theta
+	if parent.ID != r.head.ID {
+		if err := r.StateAt(parent, r.next); err != nil {
+			return proto.ID{}, err
+		}
+		from = r.next
+	}
+	if err := r.apply(r.next, from, updates); err != nil {
+		return proto.ID{}, err
+	}
+	r.root = proto.HashBlob(Bytes(r.next)).Root()
+	return r.root, nil
+}
+
+// Prepare brings the state of a commit into memory beside the head's and
+// returns it; it is good until the next call.
+func (r *Replica) Prepare(c round.Commit) ([]float32, error) {
+	if r.root != c.Root || r.root.IsZero() {
+		r.root = proto.ID{}
+		if err := r.StateAt(c, r.next); err != nil {
+			return nil, err
+		}
+		r.root = c.Root
+	}
+	return r.next, nil
+}
+
+// Adopt makes a prepared commit the head.
+func (r *Replica) Adopt(c round.Commit) error {
+	if _, err := r.Prepare(c); err != nil {
+		return err
+	}
+	r.theta, r.next = r.next, r.theta
+	r.head, r.root = c, proto.ID{}
+	return nil
+}
+
+// Save writes θ(head) under its root, for snapshots.
+func (r *Replica) Save() error { return r.p.Store.PutState(r.head.Root, Bytes(r.theta)) }
+
+// AddOwn adds sign times what an own update decodes to into dst.
+func (r *Replica) AddOwn(dst []float32, u round.Update, sign float32) error {
+	payload, err := r.payload(u)
+	if err != nil {
+		return err
+	}
+	return r.p.Method.AddDecoded(dst, payload, sign)
+}
+
+// StateAt computes the state of a commit into dst: from the nearest state held,
+// by replay of the payloads since.
+func (r *Replica) StateAt(c round.Commit, dst []float32) error {
+	var path []round.Commit
+	for {
+		found, err := r.load(c, dst)
+		if err != nil {
+			return err
+		}
+		if found {
+			break
+		}
+		path = append(path, c)
+		parent, ok := r.p.Book.Commit(c.Parent)
+		if !ok {
+			return fmt.Errorf("the state at height %d cannot be had: nothing below it is held", c.Height)
+		}
+		c = parent
+	}
+	for i := len(path) - 1; i >= 0; i-- {
+		c := path[i]
+		us := make([]round.Update, 0, len(c.Updates))
+		for _, id := range c.Updates {
+			u, ok := r.p.Book.Update(id)
+			if !ok {
+				return fmt.Errorf("update %s of height %d is not held", id.Short(), c.Height)
+			}
+			us = append(us, u)
+		}
+		if err := r.apply(dst, dst, us); err != nil {
+			return err
+		}
+	}
+	if len(path) > 0 && proto.HashBlob(Bytes(dst)).Root() != path[0].Root {
+		return fmt.Errorf("replay to height %d gives another state than its commit names", path[0].Height)
+	}
+	return nil
+}
+
+// load copies a state that is held as a whole.
+func (r *Replica) load(c round.Commit, dst []float32) (bool, error) {
+	switch {
+	case c.ID == r.head.ID && len(r.theta) == len(dst) && &r.theta[0] != &dst[0]:
+		copy(dst, r.theta)
+		return true, nil
+	case c.Height == 0:
+		copy(dst, r.p.Genesis())
+		return true, nil
+	}
+	b, err := r.p.Store.State(c.Root)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, chain.ErrCorrupt):
+		return false, nil // replay from further back
+	case err != nil:
+		return false, err
+	case len(b) != 4*len(dst):
+		return false, fmt.Errorf("state of height %d has %d bytes, want %d", c.Height, len(b), 4*len(dst))
+	}
+	copy(Bytes(dst), b)
+	return true, nil
+}
+
+func (r *Replica) apply(dst, from []float32, updates []round.Update) error {
+	us := make([]outer.Update, 0, len(updates))
+	for _, u := range updates {
+		payload, err := r.payload(u)
+		if err != nil {
+			return err
+		}
+		us = append(us, outer.Update{Payload: payload, Tokens: u.Tokens})
+	}
+	return r.p.Method.Apply(dst, from, us)
+}
+
+func (r *Replica) payload(u round.Update) ([]byte, error) {
+	b, err := r.p.Store.Payload(u.Payload)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, chain.ErrCorrupt) {
+		return nil, &LostError{Payload: u.Payload}
+	}
+	return b, err
+}
+
+// Bytes views a vector as its little-endian bytes; murmur runs on little-endian
+// machines only.
+func Bytes(v []float32) []byte {
+	if len(v) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), 4*len(v))
+}

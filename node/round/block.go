@@ -1,0 +1,192 @@
+package round
+
+import (
+	"github.com/murmurnet/murmur/proto"
+)
+
+// validity of a commit.
+type validity uint8
+
+const (
+	pending  validity = iota // payloads are missing, or the parent is not valid yet
+	checking                 // the driver is computing its root
+	valid
+	invalid
+)
+
+// block is a commit in the tree.
+type block struct {
+	Commit
+	parent   *block
+	children []*block
+	state    validity
+}
+
+// plant adds a commit to the tree.
+func (m *Machine) plant(c Commit, parent *block) *block {
+	b := &block{Commit: c, parent: parent}
+	m.blocks[c.ID] = b
+	if parent != nil {
+		parent.children = append(parent.children, b)
+	}
+	return b
+}
+
+// under tells whether b is a or a descendant of it.
+func (b *block) under(a *block) bool {
+	for b != nil && b.Height > a.Height {
+		b = b.parent
+	}
+	return b == a
+}
+
+// common returns the newest commit that both branches hold, nil if none.
+func common(a, b *block) *block {
+	for a != b {
+		switch {
+		case a == nil || b == nil:
+			return nil
+		case a.Height >= b.Height:
+			a = a.parent
+		default:
+			b = b.parent
+		}
+	}
+	return a
+}
+
+// listed returns the updates of a commit that are known, in its order.
+func (m *Machine) listed(b *block) []Update {
+	us := make([]Update, 0, len(b.Updates))
+	for _, id := range b.Updates {
+		if u := m.updates[id]; u != nil {
+			us = append(us, *u)
+		}
+	}
+	return us
+}
+
+// ownIn returns this node's own updates in a commit.
+func (m *Machine) ownIn(b *block) []Update {
+	var us []Update
+	for _, u := range m.listed(b) {
+		if u.Author == m.cfg.Self {
+			us = append(us, u)
+		}
+	}
+	return us
+}
+
+// complete tells whether all updates and payloads of a commit are held.
+func (m *Machine) complete(b *block) bool {
+	for _, id := range b.Updates {
+		u := m.updates[id]
+		if u == nil || !m.held[u.Payload] {
+			return false
+		}
+	}
+	return true
+}
+
+// locator names commits of the head's branch, dense near the head and sparse
+// below it, so that a peer on any branch finds the newest that it shares.
+func (m *Machine) locator() []proto.ID {
+	var ids []proto.ID
+	step := uint64(1)
+	next := m.head.Height
+	for b := m.head; b != nil; b = b.parent {
+		if b.Height > next && b.parent != nil {
+			continue
+		}
+		ids = append(ids, b.ID)
+		if len(ids) > 8 {
+			step *= 2
+		}
+		if b.Height < step {
+			next = 0
+		} else {
+			next = b.Height - step
+		}
+	}
+	return ids
+}
+
+// rebase moves the base to the older of the last two snapshot heights, and
+// forgets what does not descend from it.
+func (m *Machine) rebase() {
+	newest := m.head.Height / m.cfg.Snapshot * m.cfg.Snapshot
+	if newest < m.cfg.Snapshot || newest-m.cfg.Snapshot <= m.base.Height {
+		return
+	}
+	b := m.head
+	for b.Height > newest-m.cfg.Snapshot {
+		b = b.parent
+	}
+	b.parent = nil
+	m.base = b
+	keep := map[proto.ID]*block{}
+	var walk func(*block)
+	walk = func(b *block) {
+		keep[b.ID] = b
+		for _, c := range b.children {
+			walk(c)
+		}
+	}
+	walk(b)
+	m.blocks = keep
+	m.forget()
+	m.do(Rebase{Commit: b.Commit})
+}
+
+// forget drops updates and payload marks that belong to no kept commit, but for
+// each author's newest ones.
+func (m *Machine) forget() {
+	keep := map[proto.ID]bool{}
+	for _, b := range m.blocks {
+		for _, id := range b.Updates {
+			keep[id] = true
+		}
+	}
+	for _, us := range m.authors {
+		for _, u := range us {
+			keep[u.ID] = true
+		}
+	}
+	payloads := map[proto.ID]bool{}
+	for id, u := range m.updates {
+		if !keep[id] {
+			delete(m.updates, id)
+			delete(m.own.covers, id)
+			continue
+		}
+		payloads[u.Payload] = true
+	}
+	for p := range m.held {
+		if !payloads[p] {
+			delete(m.held, p)
+		}
+	}
+	for p := range m.unfit {
+		if !payloads[p] {
+			delete(m.unfit, p)
+		}
+	}
+	for parent := range m.own.byParent {
+		if m.blocks[parent] == nil {
+			delete(m.own.byParent, parent)
+		}
+	}
+	for id, t := range m.tries {
+		if t.open || payloads[id] {
+			continue
+		}
+		if t.after < m.now {
+			delete(m.tries, id)
+		}
+	}
+	for id, a := range m.announced {
+		if a.Height <= m.base.Height {
+			delete(m.announced, id)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package round
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// graceFloor keeps grace above scheduling noise on a loaded machine.
+const graceFloor = 500 * time.Millisecond
+
+// grace is how long a closer waits for late payloads: twice the largest recent
+// spread, the manifest's bound at most and at first.
+func (m *Machine) grace() time.Duration {
+	if len(m.spreads) == 0 {
+		return m.cfg.Grace
+	}
+	return min(max(2*slices.Max(m.spreads), graceFloor), m.cfg.Grace)
+}
+
+// closeRound builds the commit when it is this node's turn.
+func (m *Machine) closeRound() {
+	if !m.round.due || !m.round.held {
+		return
+	}
+	us, evidence := m.candidates(m.head)
+	list := slices.DeleteFunc(slices.Clone(us), func(u Update) bool { return !m.held[u.Payload] })
+	if len(list) == 0 {
+		return
+	}
+	if !m.round.ready {
+		wait := max(m.round.dueAt, m.round.heldAt) + m.grace()
+		if m.now < wait && !m.allIn(list) {
+			return
+		}
+		m.round.ready, m.round.readyAt = true, m.now
+	}
+	view := slices.Index(m.closers(us), m.cfg.Self)
+	if view < 0 || m.now < m.round.readyAt+time.Duration(view)*m.cfg.ViewTimeout {
+		return
+	}
+	if !m.try(buildKey) {
+		return
+	}
+	draft := Derive(m.cfg, m.head.Commit, list, evidence)
+	draft.View, draft.Closer = uint32(view), m.cfg.Self
+	m.do(Build{Draft: draft, Updates: list})
+}
+
+// allIn tells whether every active roster member's update is held; before there
+// is a roster, every active peer's.
+func (m *Machine) allIn(list []Update) bool {
+	in := func(p proto.PeerID) bool {
+		return slices.ContainsFunc(list, func(u Update) bool { return u.Author == p })
+	}
+	expected := func(p proto.PeerID) bool { return len(m.head.Roster) == 0 || m.head.Rank(p) >= 0 }
+	for _, p := range m.active() {
+		if expected(p) && !in(p) {
+			return false
+		}
+	}
+	return !m.training || !expected(m.cfg.Self) || in(m.cfg.Self)
+}
+
+// closers ranks who may close: the roster's members with a heartbeat, then
+// other authors of this round, each by a hash that nobody can choose.
+func (m *Machine) closers(us []Update) []proto.PeerID {
+	alive := func(p proto.PeerID) bool {
+		b := m.beats[p]
+		return p == m.cfg.Self || (b != nil && b.fresh(m.now))
+	}
+	var members, others []proto.PeerID
+	for _, r := range m.head.Roster {
+		if alive(r.Peer) {
+			members = append(members, r.Peer)
+		}
+	}
+	for _, u := range us {
+		if m.head.Rank(u.Author) < 0 && alive(u.Author) {
+			others = append(others, u.Author)
+		}
+	}
+	return append(m.ranked(members), m.ranked(others)...)
+}
+
+func (m *Machine) ranked(ps []proto.PeerID) []proto.PeerID {
+	draw := func(p proto.PeerID) proto.ID {
+		b := append([]byte(nil), m.cfg.Swarm[:]...)
+		b = binary.BigEndian.AppendUint64(b, m.head.Height+1)
+		return proto.Sum(append(b, p...))
+	}
+	slices.SortFunc(ps, func(a, b proto.PeerID) int {
+		x, y := draw(a), draw(b)
+		return cmp.Or(slices.Compare(x[:], y[:]), cmp.Compare(a, b))
+	})
+	return ps
+}
+
+// built takes the commit that this node was asked for.
+func (m *Machine) built(c Commit) {
+	m.done(buildKey)
+	parent := m.blocks[c.Parent]
+	if parent == nil || parent.state != valid {
+		return
+	}
+	b := m.blocks[c.ID]
+	if b == nil {
+		b = m.plant(c, parent)
+	}
+	b.sawView(Announced{View: c.View, Closer: c.Closer})
+	b.state = valid
+	if c.Parent == m.head.ID {
+		m.do(Announce{Commit: b.Commit})
+	}
+	m.check()
+}
+
+func sortedPeers[V any](set map[proto.PeerID]V) []proto.PeerID {
+	ps := make([]proto.PeerID, 0, len(set))
+	for p := range set {
+		ps = append(ps, p)
+	}
+	slices.Sort(ps)
+	return ps
+}

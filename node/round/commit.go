@@ -1,0 +1,203 @@
+package round
+
+import (
+	"slices"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// hearCommit takes word that a commit exists.
+func (m *Machine) hearCommit(a Announced) {
+	if b := m.blocks[a.Commit]; b != nil {
+		b.sawView(a)
+		return
+	}
+	if a.Height <= m.base.Height || len(m.announced) >= maxPeers {
+		return
+	}
+	if old, ok := m.announced[a.Commit]; !ok || a.View < old.View {
+		m.announced[a.Commit] = a
+	}
+}
+
+// sawView keeps the lowest view in which a commit was seen.
+func (b *block) sawView(a Announced) {
+	if b.Closer == "" || a.View < b.View {
+		b.View, b.Closer = a.View, a.Closer
+	}
+}
+
+// chase pulls commits that are known of but not held.
+func (m *Machine) chase() {
+	for _, id := range sortedIDs(m.announced) {
+		a := m.announced[id]
+		switch {
+		case m.blocks[id] != nil:
+			delete(m.announced, id)
+		case m.blocks[a.Parent] == nil:
+			m.catchUp([]proto.PeerID{a.Closer})
+		case m.try(id):
+			m.do(Pull{Commit: id, Sources: m.sources([]proto.PeerID{a.Closer})})
+		}
+	}
+	for _, p := range m.peersAlive() {
+		b := m.beats[p]
+		if _, ok := m.announced[b.Head]; !ok && m.blocks[b.Head] == nil && b.Height >= m.head.Height {
+			m.catchUp([]proto.PeerID{p})
+		}
+	}
+}
+
+func (m *Machine) catchUp(first []proto.PeerID) {
+	if m.try(catchUpKey) {
+		m.do(CatchUp{Have: m.locator(), Sources: m.sources(first)})
+	}
+}
+
+// pulled takes a commit's body. The driver has checked that the content hashes
+// to its id and that the updates are signed.
+func (m *Machine) pulled(e Pulled) {
+	c := e.Commit
+	m.done(c.ID)
+	parent := m.blocks[c.Parent]
+	switch {
+	case m.blocks[c.ID] != nil:
+		m.blocks[c.ID].sawView(Announced{View: c.View, Closer: c.Closer})
+		return
+	case c.Height <= m.base.Height || len(m.blocks) >= maxBlocks:
+		delete(m.announced, c.ID)
+		return
+	case parent == nil:
+		m.catchUp([]proto.PeerID{c.Closer})
+		return
+	}
+	for _, u := range e.Updates {
+		m.seen(u)
+	}
+	b := m.plant(c, parent)
+	if a, ok := m.announced[c.ID]; ok {
+		b.sawView(a)
+		delete(m.announced, c.ID)
+	}
+	if !m.wellFormed(b, e.Updates) {
+		b.state = invalid
+	}
+	m.check()
+}
+
+// wellFormed tells whether a commit's content is what its parent, list and
+// evidence give, whatever its state root.
+func (m *Machine) wellFormed(b *block, updates []Update) bool {
+	if len(b.Updates) == 0 || len(b.Updates) > proto.MaxUpdates || len(b.Evidence) > proto.MaxEvidence {
+		return false
+	}
+	byID := make(map[proto.ID]Update, len(updates))
+	for _, u := range updates {
+		byID[u.ID] = u
+	}
+	var us []Update
+	var last proto.PeerID
+	for _, id := range b.Updates {
+		u, ok := byID[id]
+		if !ok || u.Author <= last || !fits(m.cfg, b.parent.Commit, u) {
+			return false // missing, unsorted, listed twice, or claiming too much
+		}
+		last = u.Author
+		us = append(us, u)
+		m.updates[id] = &u // a listed update is kept, whatever else its author sent
+	}
+	for _, pair := range b.Evidence {
+		x, okX := byID[pair[0]]
+		y, okY := byID[pair[1]]
+		if !okX || !okY || x.Author != y.Author || x.Parent != b.Parent || y.Parent != b.Parent ||
+			slices.Compare(pair[0][:], pair[1][:]) >= 0 {
+			return false
+		}
+	}
+	return same(b.Commit, Derive(m.cfg, b.parent.Commit, us, b.Evidence))
+}
+
+// check asks for the roots of pending commits that have become checkable.
+func (m *Machine) check() {
+	for _, b := range m.sortedBlocks() {
+		if b.state == pending && b.parent != nil && b.parent.state == invalid {
+			b.state = invalid
+		}
+		if b.state != pending || b.parent == nil || b.parent.state != valid {
+			continue
+		}
+		for _, u := range m.listed(b) {
+			if m.unfit[u.Payload] {
+				b.state = invalid
+			}
+		}
+		if b.state == pending && m.complete(b) && m.try(b.ID) {
+			b.state = checking
+			m.do(Verify{Commit: b.Commit, Updates: m.listed(b)})
+		}
+	}
+}
+
+func (m *Machine) verified(e Verified) {
+	b := m.blocks[e.Commit]
+	if b == nil || b.state != checking {
+		return
+	}
+	m.done(b.ID)
+	b.state = invalid
+	if e.OK {
+		b.state = valid
+	}
+	m.check()
+}
+
+// unverified puts a commit back among those to check.
+func (m *Machine) unverified(id proto.ID) {
+	m.retry(id)
+	if b := m.blocks[id]; b != nil && b.state == checking {
+		b.state = pending
+	}
+}
+
+// land makes a snapshot height the new base and head.
+func (m *Machine) land(c Commit) {
+	m.done(catchUpKey)
+	if m.blocks[c.ID] != nil || c.Tokens <= m.head.Tokens {
+		return
+	}
+	from := m.head
+	m.blocks = map[proto.ID]*block{}
+	m.base = m.plant(c, nil)
+	m.base.state = valid
+	m.forget()
+	m.own.delivered = m.own.total
+	m.enter(m.base)
+	m.do(Adopt{From: from.Commit, To: c, Delivered: m.own.delivered, Jump: true})
+	m.do(Rebase{Commit: c})
+	m.do(Beat{})
+	m.do(AskUpdates{Parent: c.ID, Sources: m.sources(nil)})
+}
+
+// sortedBlocks lists the tree by height, then id.
+func (m *Machine) sortedBlocks() []*block {
+	bs := make([]*block, 0, len(m.blocks))
+	for _, b := range m.blocks {
+		bs = append(bs, b)
+	}
+	slices.SortFunc(bs, func(a, b *block) int {
+		if a.Height != b.Height {
+			return int(int64(a.Height) - int64(b.Height))
+		}
+		return slices.Compare(a.ID[:], b.ID[:])
+	})
+	return bs
+}
+
+func sortedIDs[V any](set map[proto.ID]V) []proto.ID {
+	ids := make([]proto.ID, 0, len(set))
+	for id := range set {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b proto.ID) int { return slices.Compare(a[:], b[:]) })
+	return ids
+}

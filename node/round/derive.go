@@ -1,0 +1,84 @@
+package round
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// exchangesPerRound is how many exchange times a round should last at least, so
+// that trainers spend no more than a fifth of it on late state.
+const exchangesPerRound = 4
+
+// Genesis is the commit before all rounds: a pure function of the manifest,
+// whose initial state has the given root.
+func Genesis(id, root proto.ID, h uint32, stepTokens uint64) Commit {
+	return Commit{ID: id, Root: root, NextH: h, Target: uint64(h) * stepTokens}
+}
+
+// Derive computes a commit's content, less its ID and Root, from its parent and
+// the updates in it. It uses integers only.
+func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID) Commit {
+	c := Commit{
+		Parent: parent.ID, Height: parent.Height + 1, Evidence: evidence,
+		Tokens: parent.Tokens, Cursor: parent.Cursor,
+	}
+	authors := make(map[proto.PeerID]bool, len(updates))
+	for _, u := range updates {
+		c.Updates = append(c.Updates, u.ID)
+		c.Tokens += u.Tokens
+		c.Cursor = max(c.Cursor, u.High)
+		authors[u.Author] = true
+		c.Roster = append(c.Roster, Member{Peer: u.Author})
+	}
+	for _, m := range parent.Roster {
+		if m.Age+1 < rosterDepth && !authors[m.Peer] {
+			c.Roster = append(c.Roster, Member{Peer: m.Peer, Age: m.Age + 1})
+		}
+	}
+	slices.SortFunc(c.Roster, func(a, b Member) int { return cmp.Compare(a.Peer, b.Peer) })
+	c.NextH = retarget(cfg, parent.NextH, updates)
+	c.Target = uint64(c.NextH) * cfg.StepTokens
+	return c
+}
+
+// retarget chooses the next H so that a round lasts four of the median exchange
+// times, at most a twofold change, within the manifest's bounds.
+func retarget(cfg Config, h uint32, updates []Update) uint32 {
+	exchange := median(updates, func(u Update) time.Duration { return u.Exchange })
+	step := median(updates, func(u Update) time.Duration { return u.StepTime })
+	if exchange > 0 && step > 0 {
+		want := exchangesPerRound * exchange / step
+		h = uint32(min(max(want, time.Duration(h/2)), time.Duration(h)*2))
+	}
+	return min(max(h, cfg.HMin), cfg.HMax)
+}
+
+func median(updates []Update, f func(Update) time.Duration) time.Duration {
+	v := make([]time.Duration, 0, len(updates))
+	for _, u := range updates {
+		if d := f(u); d > 0 {
+			v = append(v, d)
+		}
+	}
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	return v[(len(v)-1)/2]
+}
+
+// same tells whether two commits have the same content but for the root.
+func same(a, b Commit) bool {
+	return a.Parent == b.Parent && a.Height == b.Height && slices.Equal(a.Updates, b.Updates) &&
+		slices.Equal(a.Evidence, b.Evidence) && slices.Equal(a.Roster, b.Roster) && a.NextH == b.NextH &&
+		a.Target == b.Target && a.Cursor == b.Cursor && a.Tokens == b.Tokens
+}
+
+// fits tells whether an update's claims are possible on its parent.
+func fits(cfg Config, parent Commit, u Update) bool {
+	return u.Parent == parent.ID && u.Height == parent.Height+1 &&
+		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(cfg.SeqLen) && u.Size > 0
+}

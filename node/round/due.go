@@ -1,0 +1,108 @@
+package round
+
+import (
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// beat is the newest heartbeat of a peer, with the local time it came.
+type beat struct {
+	Heartbeat
+	at time.Duration
+}
+
+// fresh tells whether a heartbeat is not older than three of its intervals.
+func (b *beat) fresh(now time.Duration) bool { return now-b.at <= staleBeats*b.Interval }
+
+const (
+	minInterval = 500 * time.Millisecond
+	maxInterval = 5 * time.Second
+)
+
+// heard takes a heartbeat. Only the local time of its arrival counts.
+func (m *Machine) heard(h Heartbeat) {
+	if h.From == m.cfg.Self {
+		return
+	}
+	if m.beats[h.From] == nil && len(m.beats) >= maxPeers {
+		for _, p := range sortedPeers(m.beats) {
+			if !m.beats[p].fresh(m.now) {
+				delete(m.beats, p)
+			}
+		}
+		if len(m.beats) >= maxPeers {
+			return
+		}
+	}
+	h.Interval = min(max(h.Interval, minInterval), maxInterval)
+	m.beats[h.From] = &beat{Heartbeat: h, at: m.now}
+}
+
+// active lists the peers, this node left out, that train on the head.
+func (m *Machine) active() []proto.PeerID {
+	var ps []proto.PeerID
+	for _, p := range sortedPeers(m.beats) {
+		if b := m.beats[p]; b.fresh(m.now) && b.Head == m.head.ID && !b.Paused {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// Active is how many nodes, this one included if it trains, share the round.
+func (m *Machine) Active() int {
+	n := len(m.active())
+	if m.training {
+		n++
+	}
+	return n
+}
+
+// Complete tells whether the schedule's last token is committed.
+func (m *Machine) Complete() bool {
+	return m.cfg.TotalTokens > 0 && m.head.Tokens >= m.cfg.TotalTokens
+}
+
+// checkDue latches that the round is due: when the swarm has done its target by
+// its heartbeats, never before Min, always at Max.
+func (m *Machine) checkDue() {
+	age := m.now - m.round.since
+	if m.round.due || m.Complete() || age < m.cfg.Min {
+		return
+	}
+	peers := m.active()
+	n := uint64(len(peers))
+	var done uint64
+	for _, p := range peers {
+		b := m.beats[p]
+		ahead := uint64(b.Rate * (m.now - b.at).Seconds())
+		done += min(b.Tokens+ahead, max(2*m.lastCommitted(p), 2*m.head.Target))
+	}
+	if m.training {
+		n++
+		done += m.own.lacking()
+	}
+	if n == 0 || (done < m.head.Target*n && age < m.cfg.Max) {
+		return
+	}
+	m.round.due, m.round.dueAt = true, m.now
+}
+
+// lastCommitted is what a peer's newest update on the head's branch counted
+// for, looked up as deep as the roster reaches.
+func (m *Machine) lastCommitted(p proto.PeerID) uint64 {
+	b := m.head
+	for range rosterDepth {
+		if b == nil {
+			break
+		}
+		for _, id := range b.Updates {
+			if u := m.updates[id]; u != nil && u.Author == p {
+				return u.Tokens
+			}
+		}
+		b = b.parent
+	}
+	return 0
+}

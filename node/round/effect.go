@@ -1,0 +1,85 @@
+package round
+
+import "github.com/murmurnet/murmur/proto"
+
+// Effect is something that the driver must do. Effects are carried out in
+// their order; what they lead to comes back as events.
+type Effect interface{ effect() }
+
+// The effects.
+type (
+	// Publish asks to capture the trainer's state after its last finished step,
+	// encode its residual against Parent's state, and make an update of it.
+	Publish struct {
+		Parent    proto.ID
+		Height    uint64
+		Seq       uint64
+		Delivered uint64 // own tokens on the branch, as in Adopt
+		Max       uint64 // the most tokens that it may claim
+		Highest   uint64 // the highest data position that it may claim
+	}
+	// AnnounceUpdate asks to gossip an own update (again).
+	AnnounceUpdate struct{ Update proto.ID }
+	// Fetch asks for an update's payload.
+	Fetch struct {
+		Update  Update
+		Sources []proto.PeerID // best first
+	}
+	// Pull asks for a commit's body.
+	Pull struct {
+		Commit  proto.ID
+		Sources []proto.PeerID
+	}
+	// CatchUp asks peers for what follows the first of these commits that their
+	// branch has.
+	CatchUp struct {
+		Have    []proto.ID
+		Sources []proto.PeerID
+	}
+	// AskUpdates asks peers for updates that gossip may have brought before this
+	// node listened.
+	AskUpdates struct {
+		Parent  proto.ID
+		Sources []proto.PeerID
+	}
+	// Build asks to apply updates to the parent's state and make a commit of it.
+	Build struct {
+		Draft   Commit // all but ID and Root
+		Updates []Update
+	}
+	// Verify asks to apply a commit's updates and compare the root.
+	Verify struct {
+		Commit  Commit
+		Updates []Update
+	}
+	// Announce asks to gossip a commit (again).
+	Announce struct{ Commit Commit }
+	// Adopt says that the head moves. Undo and Redo are this node's own updates
+	// only on the old and only on the new branch: the residual gains the first
+	// and loses the second.
+	Adopt struct {
+		From, To   Commit
+		Undo, Redo []Update
+		Delivered  uint64 // own tokens, of Progress.Total, that the new branch has
+		Jump       bool   // the branches have no known common commit: the residual starts at 0
+		Included   []Update
+		Missing    []proto.PeerID // active roster members that the commit leaves out
+	}
+	// Rebase says that commits below this one are no longer needed.
+	Rebase struct{ Commit Commit }
+	// Beat asks for a heartbeat at once.
+	Beat struct{}
+)
+
+func (Publish) effect()        {}
+func (AnnounceUpdate) effect() {}
+func (Fetch) effect()          {}
+func (Pull) effect()           {}
+func (CatchUp) effect()        {}
+func (AskUpdates) effect()     {}
+func (Build) effect()          {}
+func (Verify) effect()         {}
+func (Announce) effect()       {}
+func (Adopt) effect()          {}
+func (Rebase) effect()         {}
+func (Beat) effect()           {}

@@ -1,0 +1,103 @@
+package round
+
+import (
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// Event is something that happened. Step takes one.
+type Event interface{ event() }
+
+// The events.
+type (
+	// Tick says that time has passed.
+	Tick struct{}
+	// Progress tells how many tokens this node learned in all, and how fast. The
+	// total starts at what its residual held, and may fall when a trainer is lost.
+	Progress struct {
+		Total uint64
+		Rate  float64 // tokens per second
+	}
+	// Training says whether this node may train now.
+	Training struct{ On bool }
+	// Heartbeat is another node's liveness and progress.
+	Heartbeat struct {
+		From     proto.PeerID
+		Head     proto.ID
+		Height   uint64
+		Tokens   uint64
+		Rate     float64
+		Paused   bool
+		Interval time.Duration
+	}
+	// Seen brings an update announcement.
+	Seen struct{ Update Update }
+	// Held says that a payload is on this disk and decodes.
+	Held struct{ Payload proto.ID }
+	// Unfit says that a payload is on this disk and does not decode.
+	Unfit struct{ Payload proto.ID }
+	// Missed says that fetching a payload came to nothing for now.
+	Missed struct{ Payload proto.ID }
+	// Announced says that a commit exists.
+	Announced struct {
+		Commit, Parent proto.ID
+		Height         uint64
+		View           uint32
+		Closer         proto.PeerID
+	}
+	// Pulled brings a commit's body with the updates that it lists or shows as
+	// evidence.
+	Pulled struct {
+		Commit  Commit
+		Updates []Update
+	}
+	// PullFailed says that a commit or a catch-up could not be had for now.
+	PullFailed struct{ Commit proto.ID }
+	// CaughtUp says that a peer had no more commits to give.
+	CaughtUp struct{}
+	// Landed brings a snapshot height whose state this node now holds, verified.
+	Landed struct{ Commit Commit }
+	// Published says that an own update is durable. Covers is how many tokens it
+	// stands for, which may be more than it claims.
+	Published struct {
+		Update Update
+		Covers uint64
+	}
+	// Unpublished says that an own update could not be made for now.
+	Unpublished struct{ Parent proto.ID }
+	// Built brings a commit that this node was asked to build.
+	Built struct{ Commit Commit }
+	// Unbuilt says that a commit could not be built for now.
+	Unbuilt struct{}
+	// Verified tells whether a commit's state root is what its updates give.
+	Verified struct {
+		Commit proto.ID
+		OK     bool
+	}
+	// Unverified says that a commit's root could not be computed for now.
+	Unverified struct{ Commit proto.ID }
+	// Settled says that peers were asked for this node's own newest update.
+	Settled struct{}
+)
+
+func (Tick) event()        {}
+func (Progress) event()    {}
+func (Training) event()    {}
+func (Heartbeat) event()   {}
+func (Seen) event()        {}
+func (Held) event()        {}
+func (Unfit) event()       {}
+func (Missed) event()      {}
+func (Announced) event()   {}
+func (Pulled) event()      {}
+func (PullFailed) event()  {}
+func (CaughtUp) event()    {}
+func (Landed) event()      {}
+func (Published) event()   {}
+func (Unpublished) event() {}
+func (Built) event()       {}
+func (Unbuilt) event()     {}
+func (Verified) event()    {}
+func (Unverified) event()  {}
+func (Settled) event()     {}

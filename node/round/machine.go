@@ -1,0 +1,182 @@
+package round
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// TickEvery is how often a driver should send Tick.
+const TickEvery = 50 * time.Millisecond
+
+// Machine is one node's view of a swarm. Its methods must not be called
+// concurrently.
+type Machine struct {
+	cfg Config
+	now time.Duration
+	out []Effect
+
+	blocks     map[proto.ID]*block
+	base, head *block
+
+	updates map[proto.ID]*Update
+	authors map[proto.PeerID][]*Update // by Seq, then ID; at most maxUpdatesByAuthor
+	held    map[proto.ID]bool          // payloads on this disk that decode
+	unfit   map[proto.ID]bool
+	beats   map[proto.PeerID]*beat
+	tries   map[proto.ID]*try // payloads, commits and catch-ups asked for
+
+	own       ledger
+	training  bool
+	started   time.Duration
+	settled   bool
+	round     current
+	spreads   []time.Duration // newest last; how far payloads of a round lay apart
+	announced map[proto.ID]Announced
+}
+
+// current is what belongs to the round on the present head.
+type current struct {
+	since   time.Duration // adopted the head
+	due     bool
+	dueAt   time.Duration
+	held    bool // a payload on this head is held
+	heldAt  time.Duration
+	ready   bool // view 0 may close
+	readyAt time.Duration
+	saidAt  time.Duration // last announced the own update
+}
+
+// State is what a node has on disk when it starts.
+type State struct {
+	Base    Commit   // its state is held
+	Commits []Commit // above the base, valid, older before newer
+	Head    proto.ID
+	Updates []Update            // listed in commits, and own ones
+	Covers  map[proto.ID]uint64 // own updates: the tokens each stands for
+	Held    []proto.ID          // payloads
+	Lacking uint64              // tokens that this node learned and the head's branch lacks
+	Seq     uint64              // of the newest own update
+	Alone   bool                // there is nobody to ask about own updates
+}
+
+// New makes a Machine from what the disk holds.
+func New(cfg Config, s State) (*Machine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Machine{
+		cfg:    cfg,
+		blocks: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
+		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[proto.ID]*try{},
+		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
+		settled:   s.Alone,
+		announced: map[proto.ID]Announced{},
+	}
+	m.base = m.plant(s.Base, nil)
+	m.base.state = valid
+	m.head = m.base
+	for _, p := range s.Held {
+		m.held[p] = true
+	}
+	for _, u := range s.Updates {
+		m.remember(u)
+		if u.Author == cfg.Self {
+			m.own.note(m.updates[u.ID], cmp.Or(s.Covers[u.ID], u.Tokens))
+		}
+	}
+	for _, c := range s.Commits {
+		if parent := m.blocks[c.Parent]; parent != nil {
+			m.plant(c, parent).state = valid
+		}
+	}
+	if h := m.blocks[s.Head]; h != nil {
+		m.head = h
+	}
+	return m, nil
+}
+
+// Step takes one event that happened at a local, monotonic time and returns
+// what to do about it.
+func (m *Machine) Step(now time.Duration, ev Event) []Effect {
+	m.now = max(m.now, now)
+	m.out = nil
+	switch e := ev.(type) {
+	case Tick:
+	case Progress:
+		m.own.total, m.own.rate = e.Total, e.Rate
+	case Training:
+		m.training = e.On
+	case Heartbeat:
+		m.heard(e)
+	case Seen:
+		m.seen(e.Update)
+	case Held:
+		m.gotPayload(e.Payload)
+	case Unfit:
+		m.unfit[e.Payload] = true
+		m.done(e.Payload)
+	case Missed:
+		m.retry(e.Payload)
+	case Announced:
+		m.hearCommit(e)
+	case Pulled:
+		m.pulled(e)
+	case PullFailed:
+		m.retry(e.Commit)
+	case CaughtUp:
+		m.done(catchUpKey)
+	case Landed:
+		m.land(e.Commit)
+	case Published:
+		m.published(e)
+	case Unpublished:
+		m.retry(e.Parent)
+	case Built:
+		m.built(e.Commit)
+	case Unbuilt:
+		m.retry(buildKey)
+	case Verified:
+		m.verified(e)
+	case Unverified:
+		m.unverified(e.Commit)
+	case Settled:
+		m.settled = true
+	}
+	m.advance()
+	return m.out
+}
+
+// advance does all that the present state of things calls for.
+func (m *Machine) advance() {
+	if !m.settled && m.now-m.started >= m.cfg.Grace {
+		m.settled = true // nobody answered: go on
+	}
+	m.choose()
+	m.chase()
+	m.fetch()
+	m.checkDue()
+	m.publish()
+	m.closeRound()
+}
+
+func (m *Machine) do(e Effect) { m.out = append(m.out, e) }
+
+// peersAlive lists peers with a fresh heartbeat, those on the head first.
+func (m *Machine) peersAlive() []proto.PeerID {
+	var on, off []proto.PeerID
+	for p, b := range m.beats {
+		switch {
+		case !b.fresh(m.now):
+		case b.Head == m.head.ID:
+			on = append(on, p)
+		default:
+			off = append(off, p)
+		}
+	}
+	slices.Sort(on)
+	slices.Sort(off)
+	return append(on, off...)
+}

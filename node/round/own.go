@@ -1,0 +1,85 @@
+package round
+
+import (
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// ledger is this node's account of what it learned and what its branch has of
+// it, in tokens. The residual vector itself is the driver's.
+type ledger struct {
+	total     uint64 // learned in all, since the start and in the residual then
+	delivered uint64 // of it on the head's branch
+	rate      float64
+	seq       uint64
+	covers    map[proto.ID]uint64  // own updates: tokens each stands for
+	byParent  map[proto.ID]*Update // the one own update for a parent
+}
+
+// lacking is what was learned and is not on the branch.
+func (l *ledger) lacking() uint64 { return l.total - min(l.delivered, l.total) }
+
+// note takes an own update into the account, not yet as delivered.
+func (l *ledger) note(u *Update, covers uint64) {
+	l.covers[u.ID] = covers
+	if l.byParent[u.Parent] == nil {
+		l.byParent[u.Parent] = u
+	}
+	l.seq = max(l.seq, u.Seq)
+}
+
+// move follows the head from one branch to another.
+func (l *ledger) move(undo, redo []Update) {
+	for _, u := range redo {
+		l.delivered += l.covers[u.ID]
+	}
+	for _, u := range undo {
+		l.delivered -= min(l.delivered, l.covers[u.ID])
+	}
+}
+
+// publish offers what this node learned, once a parent, and repeats the offer
+// while the round stays open.
+func (m *Machine) publish() {
+	if !m.round.due || !m.settled || m.Complete() {
+		return
+	}
+	if u := m.own.byParent[m.head.ID]; u != nil {
+		if m.round.saidAt == 0 || m.now-m.round.saidAt >= m.cfg.ViewTimeout {
+			again := m.round.saidAt != 0
+			m.round.saidAt = max(m.now, 1)
+			m.do(AnnounceUpdate{Update: u.ID})
+			if again {
+				m.do(AskUpdates{Parent: m.head.ID, Sources: m.sources(nil)})
+			}
+		}
+		return
+	}
+	if !m.training || m.own.lacking() == 0 || !m.try(m.head.ID) {
+		return
+	}
+	m.do(Publish{
+		Parent: m.head.ID, Height: m.head.Height + 1, Seq: m.own.seq + 1,
+		Delivered: m.own.delivered, Max: m.head.Cap(), Highest: m.head.highest(m.cfg.SeqLen),
+	})
+}
+
+// published takes an own update that is durable now.
+func (m *Machine) published(e Published) {
+	u := e.Update
+	if !m.remember(u) {
+		return
+	}
+	m.own.note(m.updates[u.ID], e.Covers)
+	m.done(u.Parent)
+	m.gotPayload(u.Payload)
+}
+
+// noteSpread keeps how far apart the payloads of a round came.
+func (m *Machine) noteSpread(d time.Duration) {
+	const remembered = 16
+	if m.spreads = append(m.spreads, d); len(m.spreads) > remembered {
+		m.spreads = m.spreads[1:]
+	}
+}

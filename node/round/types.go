@@ -1,0 +1,112 @@
+package round
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// Bounds of what a Machine keeps.
+const (
+	maxPeers           = 1024 // heartbeats
+	maxUpdatesByAuthor = 8    // newest updates kept of one author
+	maxBlocks          = 4096 // commits kept above the base
+	capShares          = 4    // an update counts for at most so many shares of a round
+	rosterDepth        = 3    // commits whose authors make the roster
+	staleBeats         = 3    // intervals after which a heartbeat is stale
+	newcomerLanes      = 8    // data lanes past the roster's range, as in trainer/data
+)
+
+// Config is what the manifest and this node fix for a Machine.
+type Config struct {
+	Self        proto.PeerID
+	Swarm       proto.ID
+	StepTokens  uint64 // tokens of one inner step
+	SeqLen      uint64 // tokens of one sample
+	HMin, HMax  uint32
+	Min, Max    time.Duration // a round is never due before, always due after
+	Grace       time.Duration // the most that late payloads are waited for
+	ViewTimeout time.Duration
+	Snapshot    uint64 // heights between snapshots
+	TotalTokens uint64 // committed tokens that end the training
+}
+
+// Validate tells the first setting that makes no sense.
+func (c Config) Validate() error {
+	switch {
+	case c.Self == "":
+		return errors.New("round: no peer id")
+	case c.StepTokens == 0 || c.SeqLen == 0:
+		return errors.New("round: a step needs tokens")
+	case c.HMin == 0 || c.HMax < c.HMin:
+		return fmt.Errorf("round: inner steps a round must lie in 1..max, have %d..%d", c.HMin, c.HMax)
+	case c.Max <= 0 || c.Min > c.Max:
+		return fmt.Errorf("round: times %s..%s are no range", c.Min, c.Max)
+	case c.Grace <= 0 || c.ViewTimeout <= 0:
+		return errors.New("round: grace and view timeout must be above zero")
+	case c.Snapshot == 0:
+		return errors.New("round: snapshot distance must be above zero")
+	}
+	return nil
+}
+
+// Update is a decoded, signature-checked update announcement.
+type Update struct {
+	ID       proto.ID
+	Author   proto.PeerID
+	Parent   proto.ID
+	Height   uint64
+	Seq      uint64
+	Tokens   uint64
+	High     uint64 // one past the highest data position used
+	Payload  proto.ID
+	Size     uint64
+	Exchange time.Duration
+	StepTime time.Duration
+	Loss     float32
+}
+
+// Member is an author of one of the last three commits.
+type Member struct {
+	Peer proto.PeerID
+	Age  uint8 // commits since it was last listed: 0, 1 or 2
+}
+
+// Commit is a decoded commit. All but ID, View and Closer is its content.
+type Commit struct {
+	ID       proto.ID
+	Parent   proto.ID
+	Height   uint64
+	Updates  []proto.ID    // sorted by author
+	Evidence [][2]proto.ID // pairs of updates of one author
+	Roster   []Member      // sorted by peer
+	NextH    uint32
+	Target   uint64 // tokens of one peer's share of the next round
+	Cursor   uint64
+	Tokens   uint64 // committed since genesis
+	Root     proto.ID
+
+	View   uint32
+	Closer proto.PeerID
+}
+
+// Cap is the most tokens that an update on this commit may count for.
+func (c Commit) Cap() uint64 { return c.Target * capShares }
+
+// Rank returns a peer's place in the roster, −1 for a newcomer.
+func (c Commit) Rank(p proto.PeerID) int {
+	for i, m := range c.Roster {
+		if m.Peer == p {
+			return i
+		}
+	}
+	return -1
+}
+
+// highest is the highest data position that an update on c may claim: the
+// roster's lanes and the newcomers' behind them, each at its cap.
+func (c Commit) highest(seqLen uint64) uint64 {
+	return c.Cursor + (uint64(len(c.Roster))+newcomerLanes)*(c.Cap()/seqLen+1)
+}

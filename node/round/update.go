@@ -1,0 +1,159 @@
+package round
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// seen takes an update announcement.
+func (m *Machine) seen(u Update) {
+	if !m.remember(u) {
+		return
+	}
+	if u.Author == m.cfg.Self {
+		// Peers remember what this disk forgot: it must not be signed a second time.
+		m.own.note(m.updates[u.ID], cmp.Or(m.own.covers[u.ID], u.Tokens))
+	}
+}
+
+// remember keeps an update if it is new and there is room for it.
+func (m *Machine) remember(u Update) bool {
+	if m.updates[u.ID] != nil {
+		return false
+	}
+	if m.authors[u.Author] == nil && len(m.authors) >= maxPeers {
+		return false
+	}
+	m.updates[u.ID] = &u
+	us := append(m.authors[u.Author], &u)
+	slices.SortFunc(us, func(a, b *Update) int {
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	if len(us) > maxUpdatesByAuthor {
+		if old := us[0]; !m.inTree(old.ID) {
+			delete(m.updates, old.ID)
+		}
+		us = slices.Delete(us, 0, 1)
+	}
+	m.authors[u.Author] = us
+	return m.updates[u.ID] != nil
+}
+
+func (m *Machine) inTree(id proto.ID) bool {
+	for _, b := range m.blocks {
+		if slices.Contains(b.Updates, id) {
+			return true
+		}
+	}
+	return false
+}
+
+// candidates returns the updates that a commit on b may list, sorted by author,
+// and the proofs against those who made two.
+func (m *Machine) candidates(b *block) (us []Update, evidence [][2]proto.ID) {
+	for _, author := range m.knownAuthors() {
+		var first *Update
+		twice := false
+		for _, u := range m.authors[author] {
+			switch {
+			case u.Parent != b.ID || !fits(m.cfg, b.Commit, *u) || m.unfit[u.Payload]:
+			case first == nil:
+				first = u
+			case !twice:
+				twice = true
+				pair := [2]proto.ID{first.ID, u.ID}
+				if slices.Compare(pair[0][:], pair[1][:]) > 0 {
+					pair[0], pair[1] = pair[1], pair[0]
+				}
+				if len(evidence) < proto.MaxEvidence {
+					evidence = append(evidence, pair)
+				}
+			}
+		}
+		if first != nil && !twice && len(us) < proto.MaxUpdates {
+			us = append(us, *first)
+		}
+	}
+	return us, evidence
+}
+
+func (m *Machine) knownAuthors() []proto.PeerID {
+	as := make([]proto.PeerID, 0, len(m.authors))
+	for a := range m.authors {
+		as = append(as, a)
+	}
+	slices.Sort(as)
+	return as
+}
+
+// gotPayload takes note of a payload on this disk.
+func (m *Machine) gotPayload(p proto.ID) {
+	if m.held[p] {
+		return
+	}
+	m.held[p] = true
+	m.done(p)
+	for _, us := range m.authors {
+		for _, u := range us {
+			if u.Payload == p {
+				m.arrived(u)
+			}
+		}
+	}
+	m.check()
+}
+
+// arrived notes when an update's payload came, for grace.
+func (m *Machine) arrived(u *Update) {
+	switch {
+	case u.Parent == m.head.ID:
+		if !m.round.held {
+			m.round.held, m.round.heldAt = true, m.now
+		}
+		m.noteSpread(m.now - m.round.heldAt)
+	case u.Parent == m.head.Parent && u.Author != m.cfg.Self:
+		// Late for the commit that is now the head: grace was too short for it.
+		m.noteSpread(m.cfg.Grace)
+	}
+}
+
+// fetch asks for payloads that the next commit may list, and for those that
+// pending commits do list.
+func (m *Machine) fetch() {
+	us, _ := m.candidates(m.head)
+	for _, u := range us {
+		m.want(u, nil)
+	}
+	for _, b := range m.sortedBlocks() {
+		if b.state != pending {
+			continue
+		}
+		for _, u := range m.listed(b) {
+			m.want(u, []proto.PeerID{b.Closer})
+		}
+	}
+}
+
+// want asks for an update's payload: of its author, of those named, and of all
+// that are alive.
+func (m *Machine) want(u Update, also []proto.PeerID) {
+	if m.held[u.Payload] || m.unfit[u.Payload] || !m.try(u.Payload) {
+		return
+	}
+	m.do(Fetch{Update: u, Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
+}
+
+// maxSources bounds how many peers one thing is asked of.
+const maxSources = 8
+
+func (m *Machine) sources(first []proto.PeerID) []proto.PeerID {
+	var s []proto.PeerID
+	for _, p := range append(first, m.peersAlive()...) {
+		if p != "" && p != m.cfg.Self && !slices.Contains(s, p) && len(s) < maxSources {
+			s = append(s, p)
+		}
+	}
+	return s
+}

@@ -1,0 +1,96 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// maxAnswered bounds the commits in one answer, under proto.MaxSync in bytes
+// for swarms of up to 32 authors.
+const maxAnswered = 256
+
+// HandleSync answers a peer's question about the chain.
+func (n *Node) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+	res := &murmurv1.SyncResponse{}
+	if req.Manifest {
+		b, err := n.p.Dir.Manifest()
+		if err != nil {
+			return nil, fmt.Errorf("no manifest here yet")
+		}
+		res.Manifest = b
+	}
+	book := n.book.Load()
+	if book == nil {
+		return res, nil
+	}
+	head, base := book.Marks()
+	res.Head, res.Height = head.ID[:], head.Height
+	for i, b := range req.Commits {
+		if id, err := proto.IDFrom(b); err == nil && i < maxAnswered {
+			if w := book.Raw(id); w != nil {
+				res.Commits = append(res.Commits, w)
+			}
+		}
+	}
+	if len(req.Have) > 0 {
+		n.follow(book, head, base, req.Have, res)
+	}
+	if len(req.UpdatesFor) > 0 {
+		if parent, err := proto.IDFrom(req.UpdatesFor); err == nil {
+			for _, u := range book.UpdatesFor(parent) {
+				if len(res.Updates) < proto.MaxUpdates {
+					res.Updates = append(res.Updates, book.Envelope(u.ID))
+				}
+			}
+		}
+	}
+	if len(req.Author) > 0 && len(req.Author) <= proto.MaxPeerBytes {
+		if u, ok := book.Newest(proto.PeerID(req.Author)); ok {
+			res.Updates = append(res.Updates, book.Envelope(u.ID))
+		}
+	}
+	return res, nil
+}
+
+// follow answers with the commits after the first that the asker has, or with a
+// snapshot height where it has none that is still held here.
+func (n *Node) follow(book *chain.Book, head, base round.Commit, have [][]byte, res *murmurv1.SyncResponse) {
+	for i, b := range have {
+		id, err := proto.IDFrom(b)
+		if err != nil || i == maxAnswered {
+			break
+		}
+		c, ok := book.Commit(id)
+		if !ok || c.Height < base.Height {
+			continue
+		}
+		path, ok := book.Path(id, head.ID)
+		if !ok {
+			continue
+		}
+		res.More = len(path) > maxAnswered
+		for _, c := range path[:min(len(path), maxAnswered)] {
+			res.Commits = append(res.Commits, book.Raw(c.ID))
+		}
+		return
+	}
+	path, ok := book.Path(base.ID, head.ID)
+	if !ok {
+		return
+	}
+	for i := len(path); i >= 0; i-- { // the newest snapshot whose state is held
+		c := base
+		if i > 0 {
+			c = path[i-1]
+		}
+		if c.Height > 0 && n.store.HasState(c.Root) {
+			res.Snapshot, res.Commits = true, []*murmurv1.Commit{book.Raw(c.ID)}
+			return
+		}
+	}
+}

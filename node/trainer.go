@@ -1,0 +1,198 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/trainer/worker"
+)
+
+const (
+	restartFirst = 500 * time.Millisecond
+	restartMost  = time.Minute
+	steady       = time.Minute // a trainer that ran so long has earned a quick restart
+)
+
+// keepTrainer runs a trainer process, and another when it ends, until ctx ends.
+func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
+	pause := restartFirst
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := n.runTrainer(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errReplica) {
+			fail(err)
+			return
+		}
+		n.view.set(func(v *viewed) { v.trainer.Up = false; v.trainer.Restarts++; v.trainerWhy = err.Error() })
+		n.diary.Add(event.Trainer, 0, err.Error())
+		n.log.Warn("Trainer ended", "error", err)
+		if time.Since(began) > steady {
+			pause = restartFirst
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, restartMost)
+	}
+}
+
+// errReplica says that this node's own files cannot be used.
+var errReplica = errors.New("the local model cannot be loaded")
+
+func (n *Node) runTrainer(ctx context.Context) (err error) {
+	p, err := worker.Start(ctx, worker.Params{
+		Command: n.p.Trainer, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"),
+		Spec: workerSpec(n.manifest, n.p.Backend), Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	// The first load compiles, for seconds: off the hand, so that rounds go on.
+	if err := p.Load(ctx, 0, false); err != nil {
+		return err
+	}
+	if err := n.hand.ask(ctx, func(ctx context.Context) error { return n.hand.attach(ctx, p) }); err != nil {
+		return err
+	}
+	defer n.hand.do(func(context.Context) {
+		if n.hand.proc == p {
+			n.hand.proc = nil
+		}
+	})
+	ready := p.Ready()
+	n.view.set(func(v *viewed) {
+		v.trainerWhy = ""
+		v.trainer.Up, v.trainer.Pid, v.trainer.Params = true, p.Pid(), ready.Params
+		v.trainer.Backend, v.trainer.Device, v.trainer.Refusals = ready.Backend, ready.Device, ready.Refusals
+	})
+	n.diary.Add(event.Trainer, 0, fmt.Sprintf("the trainer is ready on %s (%s)", ready.Backend, ready.Device))
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.Done():
+			if err := p.Err(); err != nil {
+				return err
+			}
+			return errors.New("the trainer stopped")
+		case g := <-p.Progress():
+			n.hand.do(func(ctx context.Context) { n.hand.progress(ctx, g) })
+		}
+	}
+}
+
+// attach loads what this node had learned into a fresh trainer.
+func (h *hand) attach(ctx context.Context, p *worker.Process) error {
+	r, err := h.recall(h.book, h.rep.Head())
+	if err != nil {
+		return fmt.Errorf("%w: %w", errReplica, err)
+	}
+	m, v := p.Moments()
+	if err := h.refetching(ctx, func() error { return h.fill(r, p.Vector(), m, v) }); err != nil {
+		return fmt.Errorf("%w: %w", errReplica, err)
+	}
+	var step int64
+	if r.local != nil {
+		step = r.local.Step
+		r.local = nil // three vectors that need not stay in memory
+	}
+	if err := p.Load(ctx, step, step > 0); err != nil {
+		return err
+	}
+	h.proc = p
+	h.session = session{step: step, total: h.delivered + r.lacking}
+	h.pace.now, h.pace.step = step, step
+	h.n.post(ctx, round.Progress{Total: h.session.total})
+	h.runOn(ctx, h.n.view.status())
+	return nil
+}
+
+// progress tells the machine how far the trainer is.
+func (h *hand) progress(ctx context.Context, g worker.Progress) {
+	if h.proc == nil {
+		return
+	}
+	h.pace.now = max(h.pace.now, g.Step)
+	if g.TokensPerSec > 0 {
+		tokens := float64(h.n.manifest.Inner.Batch) * float64(h.n.manifest.Model.SeqLen)
+		h.pace.stepTime = time.Duration(tokens / g.TokensPerSec * float64(time.Second))
+	}
+	total := h.total(g.Step)
+	h.n.view.set(func(v *viewed) {
+		v.trainer.TokensPerSec, v.trainer.Loss = g.TokensPerSec, g.Loss
+		if total > v.learned {
+			v.trainer.Tokens += total - v.learned
+			v.trainer.Steps = v.trainer.Tokens / h.n.stepTokens()
+		}
+		v.learned = total
+	})
+	rate := g.TokensPerSec
+	if !h.train || g.Idle {
+		rate = 0
+	}
+	h.n.post(ctx, round.Progress{Total: total, Rate: rate})
+}
+
+func (n *Node) stepTokens() uint64 {
+	return uint64(n.manifest.Inner.Batch) * uint64(n.manifest.Model.SeqLen)
+}
+
+// Heldout measures θ(head) on the held-out slice.
+func (n *Node) Heldout(ctx context.Context) (out api.Heldout, err error) {
+	if n.book.Load() == nil {
+		return out, errStarting
+	}
+	err = n.hand.ask(ctx, func(running context.Context) error {
+		if n.hand.proc == nil {
+			return errNoTrainer
+		}
+		out.Height = n.hand.rep.Head().Height
+		copy(n.hand.proc.Vector(), n.hand.rep.Theta())
+		out.Loss, err = n.hand.proc.Heldout(running)
+		return err
+	})
+	return out, err
+}
+
+// Generate continues a prompt by θ(head).
+func (n *Node) Generate(ctx context.Context, g api.Generate, emit func(text string)) error {
+	if n.book.Load() == nil {
+		return errStarting
+	}
+	if g.Prompt == "" {
+		return errors.New("a text needs a prompt of at least one letter")
+	}
+	return n.hand.ask(ctx, func(context.Context) error {
+		if n.hand.proc == nil {
+			return errNoTrainer
+		}
+		copy(n.hand.proc.Vector(), n.hand.rep.Theta())
+		return n.hand.proc.Generate(ctx, worker.Generate{
+			Prompt: tokensOf(g.Prompt), N: g.Tokens, Temperature: g.Temperature, TopK: g.TopK, Seed: g.Seed,
+		}, func(token int32) { emit(string([]byte{byte(token)})) })
+	})
+}
+
+var (
+	errStarting  = errors.New("this node is still looking for the swarm's manifest")
+	errNoTrainer = errors.New("the trainer is not up; murmur status says why")
+)
+
+// tokensOf turns text into tokens: bytes, in this version.
+func tokensOf(text string) []int32 {
+	ts := make([]int32, len(text))
+	for i := range len(text) {
+		ts[i] = int32(text[i])
+	}
+	return ts
+}

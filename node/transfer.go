@@ -1,0 +1,268 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+const (
+	askLimit   = 10 * time.Second // one question to one peer
+	fetchLimit = 10 * time.Minute // one payload or state, from all sources
+	askPeers   = 3                // peers asked the same question at most
+)
+
+// transfer runs something that waits for the network, with a bounded number of
+// others.
+func (n *Node) transfer(ctx context.Context, f func(context.Context)) {
+	n.group.Go(func() {
+		select {
+		case n.transfers <- struct{}{}:
+			defer func() { <-n.transfers }()
+			f(ctx)
+		case <-ctx.Done():
+		}
+	})
+}
+
+// fetch pulls an update's payload and says whether it decodes.
+func (n *Node) fetch(ctx context.Context, e round.Fetch) {
+	id := e.Update.Payload
+	if want := uint64(n.method.PayloadSize()); e.Update.Size != want {
+		n.post(ctx, round.Unfit{Payload: id})
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	err := n.net.Fetch(limited, p2p.Fetch{
+		ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: n.store.PayloadPath(id), Sources: e.Sources,
+	})
+	if err != nil {
+		n.log.Debug("Payload did not come", "payload", id.Short(), "author", e.Update.Author.Short(), "error", err)
+		n.post(ctx, round.Missed{Payload: id})
+		return
+	}
+	b, err := n.store.Payload(id)
+	switch {
+	case err != nil:
+		n.post(ctx, round.Missed{Payload: id})
+	case n.method.Check(b) != nil:
+		n.diary.Add(event.Peer, e.Update.Height, fmt.Sprintf("%s sent an update that does not decode; it is left out", e.Update.Author.Short()))
+		n.post(ctx, round.Unfit{Payload: id})
+	default:
+		n.post(ctx, round.Held{Payload: id})
+	}
+}
+
+// pull asks for a commit's body, one source after the other.
+func (n *Node) pull(ctx context.Context, e round.Pull) {
+	for _, peer := range e.Sources {
+		res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Commits: [][]byte{e.Commit[:]}})
+		if err != nil || len(res.Commits) == 0 {
+			continue
+		}
+		c, us, err := n.book.Load().AddCommit(res.Commits[0])
+		if err != nil || c.ID != e.Commit {
+			n.log.Debug("Peer sent no such commit", "peer", peer.Short(), "error", err)
+			continue
+		}
+		n.post(ctx, round.Pulled{Commit: c, Updates: us})
+		return
+	}
+	n.post(ctx, round.PullFailed{Commit: e.Commit})
+}
+
+// catchUp pulls what follows the head from the first peer that has it.
+func (n *Node) catchUp(ctx context.Context, e round.CatchUp) {
+	req := &murmurv1.SyncRequest{}
+	for _, id := range e.Have {
+		req.Have = append(req.Have, id[:])
+	}
+	for _, peer := range e.Sources {
+		res, err := n.ask(ctx, peer, req)
+		if err != nil {
+			continue
+		}
+		if res.Snapshot && len(res.Commits) > 0 {
+			err = n.takeSnapshot(ctx, peer, e.Sources, res.Commits[0])
+		} else {
+			err = n.takeCommits(ctx, res.Commits)
+		}
+		if err == nil {
+			n.post(ctx, round.CaughtUp{})
+			return
+		}
+		n.log.Debug("Catching up came to nothing", "peer", peer.Short(), "error", err)
+	}
+	n.post(ctx, round.PullFailed{})
+}
+
+func (n *Node) takeCommits(ctx context.Context, ws []*murmurv1.Commit) error {
+	for _, w := range ws {
+		c, us, err := n.book.Load().AddCommit(w)
+		if err != nil {
+			return err
+		}
+		n.post(ctx, round.Pulled{Commit: c, Updates: us})
+	}
+	return nil
+}
+
+// takeSnapshot pulls the state of a snapshot height, from many peers at once.
+func (n *Node) takeSnapshot(ctx context.Context, from proto.PeerID, others []proto.PeerID, w *murmurv1.Commit) error {
+	c, _, err := n.book.Load().AddCommit(w)
+	if err != nil {
+		return err
+	}
+	n.diary.Add(event.Chain, c.Height, fmt.Sprintf("fetching the snapshot of round %d", c.Height))
+	size := uint64(4 * modelConfig(n.manifest).Layout().Params())
+	limited, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	err = n.net.Fetch(limited, p2p.Fetch{
+		ID: c.Root, Size: size, MaxSize: size, Path: n.store.StatePath(c.Root),
+		Sources: append([]proto.PeerID{from}, others...),
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.book.Load().Save(c.ID); err != nil {
+		return err
+	}
+	n.post(ctx, round.Landed{Commit: c})
+	return nil
+}
+
+// askUpdates asks a few peers for this round's updates.
+func (n *Node) askUpdates(ctx context.Context, e round.AskUpdates) {
+	for i, peer := range e.Sources {
+		if i == askPeers {
+			return
+		}
+		res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{UpdatesFor: e.Parent[:]})
+		if err != nil {
+			continue
+		}
+		n.takeUpdates(ctx, res.Updates)
+	}
+}
+
+func (n *Node) takeUpdates(ctx context.Context, es []*murmurv1.Envelope) {
+	for _, env := range es {
+		if u, err := n.book.Load().AddUpdate(env); err == nil {
+			n.post(ctx, round.Seen{Update: u})
+		}
+	}
+}
+
+// settle asks the first peers for this node's own newest update, so that a disk
+// that forgot it does not sign a second one.
+func (n *Node) settle(ctx context.Context) {
+	asked := map[proto.PeerID]bool{}
+	const recheck = 250 * time.Millisecond
+	for len(asked) < askPeers {
+		for _, peer := range n.net.Connected() {
+			if asked[peer] || len(asked) == askPeers {
+				continue
+			}
+			res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Author: []byte(n.self)})
+			if err != nil {
+				continue
+			}
+			n.takeUpdates(ctx, res.Updates)
+			asked[peer] = true
+			n.post(ctx, round.Settled{})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(recheck):
+		}
+	}
+}
+
+func (n *Node) askManifest(ctx context.Context, peer proto.PeerID) []byte {
+	res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Manifest: true})
+	if err != nil || len(res.Manifest) > proto.MaxManifest || proto.Sum(res.Manifest) != n.swarm {
+		return nil
+	}
+	return res.Manifest
+}
+
+func (n *Node) ask(ctx context.Context, peer proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	res, err := n.net.Request(ctx, peer, req)
+	if err != nil {
+		n.log.Debug("Peer did not answer", "peer", peer.Short(), "error", err)
+	}
+	return res, err
+}
+
+func (n *Node) announceUpdate(ctx context.Context, id proto.ID) {
+	if e := n.book.Load().Envelope(id); e != nil {
+		n.said(n.net.PublishUpdate(ctx, e))
+	}
+}
+
+func (n *Node) announce(ctx context.Context, id proto.ID) {
+	if e := n.book.Load().Announcement(id); e != nil {
+		n.said(n.net.PublishAnnounce(ctx, e))
+	}
+}
+
+// beat publishes a heartbeat.
+func (n *Node) beat(ctx context.Context) { n.said(n.net.PublishHeartbeat(ctx, n.view.heartbeat(n))) }
+
+func (n *Node) said(err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		n.log.Warn("Announcement did not leave this node", "error", err)
+	}
+}
+
+// listen turns gossip into events.
+func (n *Node) listen(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m, ok := <-n.net.Messages():
+			if !ok {
+				return
+			}
+			n.hear(ctx, m)
+		}
+	}
+}
+
+func (n *Node) hear(ctx context.Context, m p2p.Message) {
+	switch {
+	case m.Author == n.self:
+	case m.Update != nil:
+		if u, err := n.book.Load().AddUpdate(m.Update); err == nil {
+			n.post(ctx, round.Seen{Update: u})
+		}
+	case m.Announce != nil:
+		if a, err := chain.DecodeAnnounce(n.swarm, m.Announce); err == nil {
+			n.post(ctx, a)
+		}
+	case m.Heartbeat != nil:
+		h := m.Heartbeat
+		head, err := proto.IDFrom(h.Head)
+		if err != nil {
+			return
+		}
+		n.view.heard(m.Author, h)
+		n.post(ctx, round.Heartbeat{
+			From: m.Author, Head: head, Height: h.Height, Tokens: h.Tokens, Rate: h.Rate, Paused: h.Paused,
+			Interval: time.Duration(h.IntervalMs) * time.Millisecond,
+		})
+	}
+}

@@ -1,0 +1,196 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/policy"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// maxHeard bounds the peers whose last heartbeat is shown.
+const maxHeard = 1024
+
+// view is what other goroutines than the loop may see of the node's state.
+type view struct {
+	mu sync.Mutex
+	v  viewed
+}
+
+type viewed struct {
+	status     round.Status
+	outcome    api.Outcome
+	adoptedAt  time.Time
+	trainer    api.Trainer
+	trainerWhy string
+	diskWhy    string
+	paused     bool
+	leaving    bool
+	learned    uint64
+	heard      map[proto.PeerID]*murmurv1.Heartbeat
+}
+
+func (w *view) set(f func(*viewed)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(&w.v)
+}
+
+func (w *view) get() viewed {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.v
+	v.heard = nil
+	return v
+}
+
+func (w *view) enter(s round.Status) { w.set(func(v *viewed) { v.status = s }) }
+
+func (w *view) status() round.Status { return w.get().status }
+
+func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat) {
+	w.set(func(v *viewed) {
+		if v.heard == nil || len(v.heard) >= maxHeard {
+			v.heard = map[proto.PeerID]*murmurv1.Heartbeat{}
+		}
+		v.heard[p] = h
+	})
+}
+
+func (w *view) decide() policy.Decision {
+	v := w.get()
+	return policy.Decide(policy.Facts{
+		Leaving: v.leaving, Done: v.status.Complete, Paused: v.paused,
+		TrainerUp: v.trainer.Up, TrainerWhy: v.trainerWhy, DiskWhy: v.diskWhy,
+	})
+}
+
+func (w *view) adopted(e round.Adopt, now time.Time) {
+	w.set(func(v *viewed) {
+		o := api.Outcome{Height: e.To.Height, Closer: e.To.Closer, View: e.To.View, Missing: e.Missing}
+		if !v.adoptedAt.IsZero() {
+			o.Seconds = now.Sub(v.adoptedAt).Seconds()
+		}
+		var loss, tokens float64
+		for _, u := range e.Included {
+			o.Included = append(o.Included, u.Author)
+			loss += float64(u.Loss) * float64(u.Tokens)
+			tokens += float64(u.Tokens)
+		}
+		if tokens > 0 {
+			o.Loss = loss / tokens
+		}
+		v.outcome, v.adoptedAt = o, now
+	})
+}
+
+// beatInterval is a tenth of a round, within bounds.
+func (w *view) beatInterval() time.Duration {
+	seconds := w.get().outcome.Seconds
+	return min(max(time.Duration(seconds*float64(time.Second)/10), minBeat), maxBeat)
+}
+
+func (w *view) heartbeat(n *Node) *murmurv1.Heartbeat {
+	v, d := w.get(), w.decide()
+	h := &murmurv1.Heartbeat{
+		Swarm: n.swarm[:], Height: v.status.Head.Height, Head: v.status.Head.ID[:], Tokens: v.status.Lacking,
+		State: string(d.Reason), Why: clip(d.Why), Version: n.p.Version, Paused: !d.Train,
+		IntervalMs: uint32(w.beatInterval().Milliseconds()), Backend: v.trainer.Backend,
+	}
+	if d.Train {
+		h.Rate = v.trainer.TokensPerSec
+	}
+	return h
+}
+
+// maxWhy bounds the sentence in a heartbeat.
+const maxWhy = 160
+
+func clip(s string) string {
+	if len(s) > maxWhy {
+		s = strings.ToValidUTF8(s[:maxWhy], "")
+	}
+	return s
+}
+
+// State is the node's state tree.
+func (n *Node) State() api.State {
+	v, d := n.view.get(), n.view.decide()
+	traffic := n.net.Traffic()
+	s := api.State{
+		Version: n.p.Version, Swarm: n.swarm, Peer: n.self, Started: n.start,
+		Link:   p2p.Link{Swarm: n.swarm, Addrs: n.net.Addrs()}.String(),
+		Reason: string(d.Reason), Why: d.Why, Trainer: v.trainer,
+		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut},
+		Peers:   n.peers(),
+	}
+	if n.book.Load() == nil {
+		s.Reason, s.Why = "joining", errStarting.Error()
+		return s
+	}
+	h := v.status.Head
+	s.Name = n.manifest.Name
+	s.Head = api.Head{ID: h.ID, Height: h.Height, StateRoot: h.Root, Tokens: h.Tokens, Roster: len(h.Roster)}
+	s.Round = api.Round{
+		Seconds: v.status.Round.Seconds(), Due: v.status.Due, Active: v.status.Active, H: h.NextH, Last: v.outcome,
+	}
+	s.Schedule = api.Schedule{TotalTokens: n.manifest.Inner.TotalTokens, Complete: v.status.Complete}
+	return s
+}
+
+func (n *Node) peers() []api.Peer {
+	byID := map[proto.PeerID]*api.Peer{}
+	for _, p := range n.net.Peers() {
+		byID[p.ID] = &api.Peer{
+			ID: p.ID, Connected: p.Connected, Path: string(p.Path), Agent: p.Agent,
+			RTTMillis: float64(p.RTT.Microseconds()) / 1000,
+		}
+	}
+	n.view.set(func(v *viewed) {
+		for id, h := range v.heard {
+			p := byID[id]
+			if p == nil {
+				p = &api.Peer{ID: id}
+				byID[id] = p
+			}
+			p.State, p.Why, p.Height, p.Rate, p.Backend = h.State, h.Why, h.Height, h.Rate, h.Backend
+		}
+	})
+	peers := make([]api.Peer, 0, len(byID))
+	for _, p := range byID {
+		peers = append(peers, *p)
+	}
+	slices.SortFunc(peers, func(a, b api.Peer) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return peers
+}
+
+// Events returns the diary after a sequence number.
+func (n *Node) Events(since uint64) []event.Event { return n.diary.Since(since) }
+
+// SetPaused stops or resumes training.
+func (n *Node) SetPaused(paused bool) { n.view.set(func(v *viewed) { v.paused = paused }) }
+
+// trouble shows that something on this machine failed; it is tried again.
+func (n *Node) trouble(doing string, err error) {
+	if err == errNothing {
+		return
+	}
+	why := fmt.Sprintf("%s: %v", doing, err)
+	n.log.Warn("Trouble on this machine", "doing", doing, "error", err)
+	n.view.set(func(v *viewed) {
+		if v.diskWhy != why {
+			n.diary.Add(event.Node, 0, why)
+		}
+		v.diskWhy = why
+	})
+}
+
+func (n *Node) untroubled() { n.view.set(func(v *viewed) { v.diskWhy = "" }) }

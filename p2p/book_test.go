@@ -1,0 +1,150 @@
+package p2p
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+)
+
+func addrs(port int) []multiaddr.Multiaddr {
+	return []multiaddr.Multiaddr{multiaddr.StringCast(fmt.Sprintf("/ip4/192.0.2.7/udp/%d/quic-v1", port))}
+}
+
+func emptyBook(file string) *book {
+	return newBook(peer.ID(peerOf(0)), nil, file, slog.New(slog.DiscardHandler))
+}
+
+func TestBookOnDisk(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "peers.json")
+	b := emptyBook(file)
+	b.met(peer.ID(peerOf(1)), addrs(4101))
+	b.learn(peer.AddrInfo{ID: peer.ID(peerOf(2)), Addrs: addrs(4102)}) // never reached
+	if err := b.save(); err != nil {
+		t.Fatal(err)
+	}
+	again := emptyBook(file)
+	if got := again.ids(); len(got) != 1 || got[0] != peer.ID(peerOf(1)) {
+		t.Fatalf("came back with %v", got)
+	}
+	if got := again.addrsOf(peer.ID(peerOf(1))); len(got) != 1 || !got[0].Equal(addrs(4101)[0]) {
+		t.Errorf("came back with addresses %v", got)
+	}
+	st, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.save(); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.Stat(file); err != nil || !now.ModTime().Equal(st.ModTime()) {
+		t.Errorf("an unchanged book was written: %v", err)
+	}
+	for name, content := range map[string]string{
+		"noise": "{", "wrong shape": `{"a":1}`, "a bad peer": `[{"id":"x","addrs":["/ip4/192.0.2.1/tcp/1"]}]`,
+		"a bad address": `[{"id":"` + peerOf(1).String() + `","addrs":["here"]}]`, "too large": strings.Repeat(" ", maxBookFile+1),
+	} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := emptyBook(file).ids(); len(got) != 0 {
+			t.Errorf("%s: came back with %v", name, got)
+		}
+	}
+}
+
+func TestBookIsBounded(t *testing.T) {
+	b := emptyBook("")
+	fixed := peer.ID(peerOf(1))
+	b.peers[fixed] = &known{fixed: addrs(4101)}
+	b.met("met", addrs(4102))
+	for i := range 2 * maxKnown {
+		b.learn(peer.AddrInfo{ID: peer.ID(fmt.Sprint("learnt ", i)), Addrs: addrs(5000 + i)})
+	}
+	if len(b.peers) > maxKnown {
+		t.Errorf("%d peers are remembered", len(b.peers))
+	}
+	if b.peers[fixed] == nil || b.peers["met"] == nil {
+		t.Error("hearsay pushed out a peer that was met or that the operator named")
+	}
+	b.met("many", nil)
+	for i := range 2 * maxPeerAddrs {
+		b.learn(peer.AddrInfo{ID: "many addresses", Addrs: addrs(7000 + i)})
+	}
+	if n := len(b.addrsOf("many addresses")); n > maxPeerAddrs {
+		t.Errorf("%d addresses of one peer are remembered", n)
+	}
+}
+
+func TestRetries(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		k     known
+		alone bool
+		most  time.Duration
+		least time.Duration
+	}{
+		"never tried":          {k: known{}, most: 0},
+		"first failure":        {k: known{failures: 1, tried: now}, most: 2 * firstRetry, least: firstRetry},
+		"seen a minute ago":    {k: known{failures: 40, tried: now, seen: now.Add(-time.Minute)}, most: retryRecent, least: retryRecent / 2},
+		"nobody is connected":  {k: known{failures: 40, tried: now}, alone: true, most: retryRecent, least: retryRecent / 2},
+		"named, gone for long": {k: known{failures: 40, tried: now, fixed: addrs(1), seen: now.Add(-time.Hour)}, most: retryFixed, least: retryFixed / 2},
+		"of another swarm":     {k: known{failures: 16, tried: now, fixed: addrs(1), foreign: true}, alone: true, most: retryOther, least: retryOther / 2},
+		"hearsay":              {k: known{failures: 40, tried: now}, most: retryOther, least: retryOther / 2},
+	} {
+		for range 100 {
+			if d := c.k.wait(now, c.alone); d > c.most || d < c.least {
+				t.Errorf("%s: next try after %v, want %v to %v", name, d, c.least, c.most)
+				break
+			}
+		}
+	}
+}
+
+func TestDue(t *testing.T) {
+	b := emptyBook("")
+	for i := range 5 {
+		b.learn(peer.AddrInfo{ID: peer.ID(fmt.Sprint(i)), Addrs: addrs(4000 + i)})
+	}
+	now := time.Now()
+	here := func(id peer.ID) bool { return id == "0" }
+	first := b.due(now, 3, here, false)
+	second := b.due(now, 3, here, false)
+	if len(first) != 3 || len(second) != 1 {
+		t.Fatalf("%d, then %d are due, want 3, then 1", len(first), len(second))
+	}
+	b.tried(first[0].ID, false)
+	if got := b.due(now.Add(time.Minute), 3, here, false); len(got) != 1 || got[0].ID != first[0].ID {
+		t.Errorf("due after a failure: %v, want %v", got, first[0].ID)
+	}
+}
+
+func TestInboxDropsHeartbeatsFirst(t *testing.T) {
+	b := newInbox()
+	b.push(Message{Update: update(1, 1)})
+	for i := range uint64(maxInbox + 5) {
+		b.push(Message{Heartbeat: heartbeat(i)})
+	}
+	if got := b.dropped.Load(); got != 6 {
+		t.Errorf("%d were dropped, want 6", got)
+	}
+	m, _ := b.pop()
+	if m.Update == nil {
+		t.Error("the update was dropped")
+	}
+	if m, _ = b.pop(); m.Heartbeat.GetTokens() != 6 {
+		t.Errorf("the oldest heartbeat left is %d, want 6", m.Heartbeat.GetTokens())
+	}
+	for range maxInbox + 1 {
+		b.push(Message{Update: update(1, 1)})
+	}
+	if len(b.queue) > maxInbox {
+		t.Errorf("%d messages wait", len(b.queue))
+	}
+}

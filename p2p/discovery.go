@@ -1,0 +1,268 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/discovery"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
+	drouting "github.com/libp2p/go-libp2p/p2p/discovery/routing"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+)
+
+const (
+	dialTick    = time.Second // how often the book is looked at
+	saveTick    = time.Minute
+	pingTick    = time.Minute
+	maxDials    = 8 // at once
+	eventBuffer = 256
+	// A search asks the DHT for the swarm's members: some hundred bytes from
+	// each neighbour. It repeats at growing intervals while there are fewer
+	// neighbours than lowConns, and starts over when one of the first few comes
+	// or any goes.
+	searchFirst = time.Second
+	searchMost  = 5 * time.Minute
+	searchTime  = 10 * time.Second
+	fewPeers    = 4
+	// A record lives with the few peers that held it first; told again this
+	// often, it survives them.
+	advertiseEvery = 10 * time.Minute
+	advertiseTime  = 30 * time.Second
+)
+
+// discover starts the searches that go on until ctx ends.
+func (n *Network) discover(ctx context.Context) {
+	n.wg.Go(func() { n.dialLoop(ctx) })
+	n.wg.Go(func() { n.searchLoop(ctx) })
+	n.wg.Go(func() { n.pingLoop(ctx) })
+	if !n.params.MDNS {
+		return
+	}
+	id := n.params.Swarm.String()
+	s := mdns.NewMdnsService(n.host, "_murmur-"+id[len(id)-16:]+"._udp", found(n.book.learn))
+	if err := s.Start(); err != nil {
+		n.log.Info("not looking for peers in the local network", "err", err)
+		return
+	}
+	n.stops = append(n.stops, s.Close)
+}
+
+type found func(peer.AddrInfo)
+
+// HandlePeerFound is called by mDNS for every answer.
+func (f found) HandlePeerFound(info peer.AddrInfo) { f(info) }
+
+// watch follows connections: it keeps the book, and closes those to hosts that
+// are not of this swarm.
+func (n *Network) watch(ctx context.Context) error {
+	sub, err := n.host.EventBus().Subscribe([]any{
+		new(event.EvtPeerConnectednessChanged), new(event.EvtPeerIdentificationCompleted),
+	}, eventbus.BufSize(eventBuffer), eventbus.Name("murmur"))
+	if err != nil {
+		return fmt.Errorf("watching connections: %w", err)
+	}
+	n.wg.Go(func() {
+		defer func() { _ = sub.Close() }()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e := <-sub.Out():
+				switch e := e.(type) {
+				case event.EvtPeerIdentificationCompleted:
+					n.met(e)
+				case event.EvtPeerConnectednessChanged:
+					if e.Connectedness == network.NotConnected {
+						n.book.left(e.Peer)
+						n.traffic.peers.forget(e.Peer)
+						n.changed(true)
+					}
+				}
+			}
+		}
+	})
+	return nil
+}
+
+func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
+	if !slices.Contains(e.Protocols, n.syncID) {
+		if n.book.drop(e.Peer) {
+			n.log.Warn("a bootstrap peer is not of this swarm; is the join link the right one?", "peer", e.Peer)
+		}
+		_ = n.host.Network().ClosePeer(e.Peer)
+		return
+	}
+	n.book.met(e.Peer, e.ListenAddrs)
+	n.changed(len(n.host.Network().Peers()) <= fewPeers)
+}
+
+// changed tells who listens to PeerChanges, and may start the search over.
+func (n *Network) changed(search bool) {
+	chans := []chan struct{}{n.changes}
+	if search {
+		chans = append(chans, n.search)
+	}
+	for _, c := range chans {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// dialLoop dials the peers of the book, for ever, while there is room for more.
+func (n *Network) dialLoop(ctx context.Context) {
+	tick := time.NewTicker(dialTick)
+	defer tick.Stop()
+	slots := make(chan struct{}, maxDials)
+	saved := time.Now()
+	for {
+		have := len(n.host.Network().Peers())
+		if have < lowConns {
+			free := min(maxDials-len(slots), lowConns-have)
+			for _, info := range n.book.due(time.Now(), free, n.connected, have == 0) {
+				slots <- struct{}{}
+				n.wg.Go(func() {
+					defer func() { <-slots }()
+					err := n.dial(ctx, info)
+					n.book.tried(info.ID, err == nil)
+					if err != nil {
+						n.log.Debug("peer not reached", "peer", info.ID, "err", err)
+					}
+				})
+			}
+		}
+		if time.Since(saved) > saveTick {
+			saved = time.Now()
+			n.saveBook()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			n.saveBook()
+			return
+		}
+	}
+}
+
+func (n *Network) saveBook() {
+	if err := n.book.save(); err != nil {
+		n.log.Warn("known peers not saved", "file", n.params.PeersFile, "err", err)
+	}
+}
+
+func (n *Network) connected(id peer.ID) bool {
+	return n.host.Network().Connectedness(id) == network.Connected
+}
+
+func (n *Network) dial(ctx context.Context, info peer.AddrInfo) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	// The book has its own pauses; libp2p's would refuse the dial for minutes.
+	if s, ok := n.host.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(info.ID)
+	}
+	return n.host.Connect(ctx, info)
+}
+
+// connect reaches one named peer, asking the DHT where nothing is known of it.
+func (n *Network) connect(ctx context.Context, id peer.ID) error {
+	if n.connected(id) {
+		return nil
+	}
+	info := peer.AddrInfo{ID: id, Addrs: n.book.addrsOf(id)}
+	if len(info.Addrs) == 0 && len(n.host.Peerstore().Addrs(id)) == 0 {
+		var err error
+		if info, err = n.dht.FindPeer(ctx, id); err != nil {
+			return fmt.Errorf("its address is not known: %w", err)
+		}
+	}
+	return n.dial(ctx, info)
+}
+
+// searchLoop finds members of the swarm through the DHT and is found there.
+func (n *Network) searchLoop(ctx context.Context) {
+	routing := drouting.NewRoutingDiscovery(n.dht)
+	name := "/murmur/" + n.params.Swarm.String()
+	wait := searchFirst
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var advertised time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.search:
+			wait = searchFirst
+			timer.Reset(wait)
+			continue
+		case <-timer.C:
+		}
+		if n.dht.RoutingTable().Size() > 0 {
+			if time.Since(advertised) > advertiseEvery && n.advertise(ctx, routing, name) == nil {
+				advertised = time.Now()
+			}
+			if len(n.host.Network().Peers()) < lowConns {
+				n.find(ctx, routing, name)
+			}
+		}
+		wait = min(2*wait, searchMost)
+		timer.Reset(wait)
+	}
+}
+
+func (n *Network) advertise(ctx context.Context, d discovery.Advertiser, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, advertiseTime)
+	defer cancel()
+	_, err := d.Advertise(ctx, name)
+	if err != nil {
+		n.log.Debug("not advertised in the DHT", "err", err)
+	}
+	return err
+}
+
+func (n *Network) find(ctx context.Context, d discovery.Discoverer, name string) {
+	ctx, cancel := context.WithTimeout(ctx, searchTime)
+	defer cancel()
+	peers, err := d.FindPeers(ctx, name, discovery.Limit(maxKnown))
+	if err != nil {
+		n.log.Debug("no search in the DHT", "err", err)
+		return
+	}
+	for info := range peers {
+		n.book.learn(info)
+	}
+}
+
+// pingLoop keeps the round-trip times that Peers shows.
+func (n *Network) pingLoop(ctx context.Context) {
+	tick := time.NewTicker(pingTick / 4)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		for _, id := range n.host.Network().Peers() {
+			if i%4 == 0 || n.host.Peerstore().LatencyEWMA(id) == 0 {
+				n.ping(ctx, id)
+			}
+		}
+	}
+}
+
+func (n *Network) ping(ctx context.Context, id peer.ID) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if r := <-ping.Ping(ctx, n.host, id); r.Error != nil {
+		n.log.Debug("peer does not answer a ping", "peer", id, "err", r.Error)
+	}
+}

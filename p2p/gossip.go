@@ -1,0 +1,229 @@
+package p2p
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+const (
+	// maxRPC bounds a gossip frame: several messages of proto.MaxGossip and the
+	// control parts beside them. It must be equal on all nodes.
+	maxRPC = 64 << 10
+	// subBuffer messages wait between gossip and the inbox.
+	subBuffer = 128
+	// An author's heartbeats come at most every half second and its updates a
+	// few a round; four messages a second with a burst of 32 leave room for
+	// several rounds at once and none for a flood.
+	authorRate  = 4
+	authorBurst = 32
+	// maxAuthors are remembered for the two rules below, each for authorMemory.
+	maxAuthors   = 1024
+	authorMemory = 10 * time.Minute
+)
+
+// gossip is the two topics of a swarm.
+type gossip struct {
+	swarm      proto.ID
+	self       peer.ID
+	now        func() time.Time
+	updates    *pubsub.Topic
+	heartbeats *pubsub.Topic
+
+	mu      sync.Mutex
+	authors map[peer.ID]*author
+}
+
+// author is what is remembered of one gossip author.
+type author struct {
+	seen    time.Time
+	tokens  float64 // of the rate limit
+	seqno   uint64  // of the newest heartbeat
+	counted time.Time
+}
+
+func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
+	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, authors: make(map[peer.ID]*author)}
+	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}
+	ps, err := pubsub.NewGossipSub(ctx, n.host,
+		pubsub.WithGossipSubProtocols([]protocol.ID{
+			protocol.ID(prefix + "/meshsub/1.3.0"), protocol.ID(prefix + "/meshsub/1.2.0"),
+		}, features),
+		// Announcements are small, so the author sends to every neighbour: in a
+		// small swarm they arrive at once and without a mesh.
+		pubsub.WithFloodPublish(true),
+		pubsub.WithMaxMessageSize(maxRPC),
+		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(topics...), len(topics))),
+		pubsub.WithPeerScore(scores(topics)),
+	)
+	if err != nil {
+		return nil, err
+	}
+	for i, into := range []**pubsub.Topic{&g.updates, &g.heartbeats} {
+		if err := ps.RegisterTopicValidator(topics[i], g.validator(i == 1)); err != nil {
+			return nil, fmt.Errorf("registering a validator: %w", err)
+		}
+		if *into, err = ps.Join(topics[i]); err != nil {
+			return nil, fmt.Errorf("joining a topic: %w", err)
+		}
+		sub, err := (*into).Subscribe(pubsub.WithBufferSize(subBuffer))
+		if err != nil {
+			return nil, fmt.Errorf("subscribing to a topic: %w", err)
+		}
+		n.wg.Go(func() { n.receive(ctx, sub) })
+	}
+	return g, nil
+}
+
+// features says what the swarm's own gossipsub protocols can do.
+func features(f pubsub.GossipSubFeature, id protocol.ID) bool {
+	v13 := strings.HasSuffix(string(id), "/meshsub/1.3.0")
+	v12 := strings.HasSuffix(string(id), "/meshsub/1.2.0")
+	switch f {
+	case pubsub.GossipSubFeatureMesh, pubsub.GossipSubFeatureIdontwant:
+		return v12 || v13
+	case pubsub.GossipSubFeatureExtensions:
+		return v13
+	default: // no peer exchange: discovery finds peers
+		return false
+	}
+}
+
+// scores lets gossip turn away from neighbours that send what no honest one
+// would pass on (16 such messages in an hour end in silence) or that misuse the
+// protocol. Slow links and shared addresses cost nothing here.
+func scores(topics []string) (*pubsub.PeerScoreParams, *pubsub.PeerScoreThresholds) {
+	p := &pubsub.PeerScoreParams{
+		SkipAtomicValidation:      true,
+		Topics:                    make(map[string]*pubsub.TopicScoreParams),
+		AppSpecificScore:          func(peer.ID) float64 { return 0 },
+		BehaviourPenaltyWeight:    -1,
+		BehaviourPenaltyThreshold: 6,
+		BehaviourPenaltyDecay:     pubsub.ScoreParameterDecay(10 * time.Minute),
+		DecayInterval:             pubsub.DefaultDecayInterval,
+		DecayToZero:               pubsub.DefaultDecayToZero,
+		RetainScore:               10 * time.Minute,
+	}
+	for _, t := range topics {
+		p.Topics[t] = &pubsub.TopicScoreParams{
+			SkipAtomicValidation: true,
+			TopicWeight:          1,
+			TimeInMeshWeight:     0.01, TimeInMeshQuantum: time.Second, TimeInMeshCap: 100,
+			InvalidMessageDeliveriesWeight: -10, InvalidMessageDeliveriesDecay: pubsub.ScoreParameterDecay(time.Hour),
+		}
+	}
+	return p, &pubsub.PeerScoreThresholds{SkipAtomicValidation: true, GossipThreshold: -500, PublishThreshold: -1000, GraylistThreshold: -2500}
+}
+
+// validator checks a topic's messages. Reject counts against the neighbour that
+// sent it, Ignore only drops.
+func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
+	return func(_ context.Context, via peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+		from := msg.GetFrom()
+		m, err := check(g.swarm, heartbeats, proto.PeerID(from), msg.Data)
+		switch {
+		case errors.Is(err, errUnknownKind):
+			return pubsub.ValidationIgnore
+		case err != nil:
+			return pubsub.ValidationReject
+		case from != g.self && !g.admit(from, msg.GetSeqno(), heartbeats):
+			return pubsub.ValidationIgnore
+		}
+		m.Via = proto.PeerID(via)
+		msg.ValidatorData = m
+		return pubsub.ValidationAccept
+	}
+}
+
+// admit applies the rate limit, and lets no heartbeat pass that is older than
+// one seen before: a copy kept by somebody must not make a dead peer look alive.
+// Seqnos begin at the author's clock, so its memory is short: after a restart
+// with an earlier clock the author is heard again in ten minutes.
+func (g *gossip) admit(from peer.ID, seqno []byte, heartbeat bool) bool {
+	now := g.now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.authors[from]
+	if a == nil || now.Sub(a.seen) > authorMemory {
+		if len(g.authors) >= maxAuthors {
+			g.forgetOldest()
+		}
+		a = &author{tokens: authorBurst, counted: now}
+		g.authors[from] = a
+	}
+	a.tokens = min(authorBurst, a.tokens+authorRate*now.Sub(a.counted).Seconds())
+	a.counted = now
+	if a.tokens < 1 {
+		return false
+	}
+	a.tokens--
+	if heartbeat {
+		if len(seqno) != 8 {
+			return false
+		}
+		s := binary.BigEndian.Uint64(seqno)
+		if s <= a.seqno {
+			return false
+		}
+		a.seqno = s
+	}
+	a.seen = now
+	return true
+}
+
+func (g *gossip) forgetOldest() {
+	var oldest peer.ID
+	for id, a := range g.authors {
+		if o := g.authors[oldest]; o == nil || a.seen.Before(o.seen) {
+			oldest = id
+		}
+	}
+	delete(g.authors, oldest)
+}
+
+func (n *Network) receive(ctx context.Context, sub *pubsub.Subscription) {
+	defer sub.Cancel()
+	for {
+		msg, err := sub.Next(ctx)
+		if err != nil {
+			return
+		}
+		if m, ok := msg.ValidatorData.(Message); ok && msg.ReceivedFrom != n.host.ID() {
+			n.inbox.push(m)
+		}
+	}
+}
+
+// PublishUpdate announces an update to the swarm. Without neighbours it is sent
+// to nobody, which is no error: peers ask for updates when they meet.
+func (n *Network) PublishUpdate(ctx context.Context, e *murmurv1.Envelope) error {
+	return publish(ctx, n.gossip.updates, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{Update: e}})
+}
+
+// PublishAnnounce announces a commit to the swarm.
+func (n *Network) PublishAnnounce(ctx context.Context, e *murmurv1.Envelope) error {
+	return publish(ctx, n.gossip.updates, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Announce{Announce: e}})
+}
+
+// PublishHeartbeat tells the swarm that this node is there.
+func (n *Network) PublishHeartbeat(ctx context.Context, h *murmurv1.Heartbeat) error {
+	return publish(ctx, n.gossip.heartbeats, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Heartbeat{Heartbeat: h}})
+}
+
+func publish(ctx context.Context, t *pubsub.Topic, g *murmurv1.Gossip) error {
+	if err := t.Publish(ctx, proto.Encode(g)); err != nil {
+		return fmt.Errorf("publishing to the swarm: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+var testSwarm = proto.Sum([]byte("a swarm for tests"))
+
+// testKey is the key of node i, the same in every run.
+func testKey(i int) ed25519.PrivateKey {
+	seed := proto.Sum(fmt.Appendf(nil, "key of test node %d", i))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func peerOf(i int) proto.PeerID {
+	return proto.PeerOf(testKey(i).Public().(ed25519.PublicKey))
+}
+
+// randomBytes are the same in every run.
+func randomBytes(seed uint64, n int) []byte {
+	r := rand.NewChaCha8(proto.Sum(fmt.Append(nil, seed)))
+	b := make([]byte, n)
+	_, _ = r.Read(b)
+	return b
+}
+
+// memStore serves blobs from memory; wrap may put faults between.
+type memStore struct {
+	mu    sync.Mutex
+	blobs map[proto.ID][]byte
+	wrap  func(off int64, b []byte) error
+}
+
+func (s *memStore) add(b []byte) proto.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.blobs == nil {
+		s.blobs = make(map[proto.ID][]byte)
+	}
+	id := proto.HashBlob(b).Root()
+	s.blobs[id] = b
+	return id
+}
+
+func (s *memStore) OpenBlob(id proto.ID) (Blob, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, ok := s.blobs[id]
+	if !ok {
+		return nil, fmt.Errorf("blob %s: %w", id.Short(), fs.ErrNotExist)
+	}
+	return memBlob{bytes.NewReader(b), proto.HashBlob(b), s.wrap}, nil
+}
+
+type memBlob struct {
+	r    *bytes.Reader
+	tree proto.Tree
+	wrap func(off int64, b []byte) error
+}
+
+func (b memBlob) Tree() (proto.Tree, error) { return b.tree, nil }
+func (b memBlob) Close() error              { return nil }
+
+func (b memBlob) ReadAt(p []byte, off int64) (int, error) {
+	n, err := b.r.ReadAt(p, off)
+	if b.wrap != nil {
+		if werr := b.wrap(off, p[:n]); werr != nil {
+			return 0, werr
+		}
+	}
+	return n, err
+}
+
+// echoSync answers every question with what was asked.
+type echoSync struct{ err error }
+
+func (s echoSync) HandleSync(_ context.Context, from proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+	return &murmurv1.SyncResponse{Head: req.Author, Manifest: []byte(from)}, s.err
+}
+
+func testParams(i int) Params {
+	return Params{
+		Key: testKey(i), Swarm: testSwarm, Version: "0.0.0-test",
+		Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
+		Blobs:  new(memStore), Sync: echoSync{}, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// start runs node i until the test ends.
+func start(t *testing.T, i int, change func(*Params)) *Network {
+	t.Helper()
+	p := testParams(i)
+	if change != nil {
+		change(&p)
+	}
+	n, err := New(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("closing node %d: %v", i, err)
+		}
+	})
+	return n
+}
+
+func bootstrap(from ...*Network) func(*Params) {
+	return func(p *Params) {
+		for _, n := range from {
+			p.Bootstrap = append(p.Bootstrap, n.Addrs()...)
+		}
+	}
+}
+
+// until waits for a state, woken by changes of the peers or by a short tick.
+func until(t *testing.T, n *Network, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(limit)
+	for !ok() {
+		select {
+		case <-n.PeerChanges():
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+func heartbeat(tokens uint64) *murmurv1.Heartbeat {
+	return &murmurv1.Heartbeat{
+		Swarm: testSwarm[:], Head: make([]byte, 32), Tokens: tokens, Rate: 1234.5,
+		State: "training", Version: "0.0.0-test", IntervalMs: 900, Backend: "go",
+	}
+}
+
+func update(i int, seq uint64) *murmurv1.Envelope {
+	id := proto.Sum(fmt.Append(nil, "payload", i, seq))
+	return proto.Seal(testKey(i), proto.DomainUpdate, proto.Encode(&murmurv1.Update{
+		Swarm: testSwarm[:], Author: []byte(peerOf(i)), Parent: make([]byte, 32), Height: 1, Seq: seq,
+		Tokens: 1000, Payload: id[:], PayloadSize: 110_000, High: 7, Loss: 3.5,
+	}))
+}
+
+func announce(i int) *murmurv1.Envelope {
+	return proto.Seal(testKey(i), proto.DomainAnnounce, proto.Encode(&murmurv1.Announce{
+		Swarm: testSwarm[:], Commit: make([]byte, 32), Parent: make([]byte, 32), Height: 1, Closer: []byte(peerOf(i)),
+	}))
+}

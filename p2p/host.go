@@ -1,0 +1,280 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// ErrPortInUse says that another process holds a port of Params.Listen.
+var ErrPortInUse = errors.New("port in use")
+
+// anyPort is where a node listens that was told nothing.
+var anyPort = []string{
+	"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0",
+	"/ip6/::/udp/0/quic-v1", "/ip6/::/tcp/0",
+}
+
+// Network is a running host in one swarm.
+type Network struct {
+	params  Params
+	log     *slog.Logger
+	host    host.Host
+	dht     *dht.IpfsDHT
+	gossip  *gossip
+	book    *book
+	traffic *traffic
+	inbox   *inbox
+	changes chan struct{}
+	search  chan struct{} // wakes the search for peers
+	blobID  protocol.ID
+	syncID  protocol.ID
+
+	fetches  chan struct{} // held by a running Fetch
+	serving  chan struct{} // held while a blob request is served
+	handling chan struct{} // held while a sync request is answered
+	paths    sync.Map      // paths that a running Fetch writes
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	mu     sync.Mutex // guards closed, and wg against growing after Close
+	closed bool
+	stops  []func() error // in the order of starting
+}
+
+// New starts a host. It returns as soon as it listens: peers are looked for in
+// the background, and none needs to be reachable. The Network works until Close
+// or until ctx ends, whichever is first; Close is needed in both cases.
+func New(ctx context.Context, p Params) (*Network, error) { return open(ctx, p) }
+
+// open is New with further libp2p options, which simulated links need.
+func open(ctx context.Context, p Params, more ...libp2p.Option) (_ *Network, err error) {
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("network parameters: %w", err)
+	}
+	bridgeLogs(p.Log.Handler())
+	prefix := "/murmur/" + p.Swarm.String()
+	ctx, cancel := context.WithCancel(ctx)
+	n := &Network{
+		params: p, log: p.Log, ctx: ctx, cancel: cancel,
+		traffic: new(traffic), inbox: newInbox(),
+		changes: make(chan struct{}, 1), search: make(chan struct{}, 1),
+		blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"),
+		fetches: make(chan struct{}, maxFetches), serving: make(chan struct{}, maxServedBlobs),
+		handling: make(chan struct{}, maxServedSync),
+	}
+	defer func() {
+		if err != nil {
+			_ = n.Close()
+		}
+	}()
+	if n.host, err = newHost(n, more); err != nil {
+		return nil, err
+	}
+	n.stops = append(n.stops, n.host.Close)
+	n.book = newBook(n.host.ID(), p.Bootstrap, p.PeersFile, p.Log)
+	if err := n.watch(ctx); err != nil {
+		return nil, err
+	}
+	n.host.SetStreamHandler(n.blobID, n.serveBlobs)
+	n.host.SetStreamHandler(n.syncID, n.serveSync)
+	n.dht, err = dht.New(n.host, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(dht.ModeAutoServer), dht.DisableValues())
+	if err != nil {
+		return nil, fmt.Errorf("starting the DHT: %w", err)
+	}
+	n.stops = append(n.stops, n.dht.Close)
+	n.wg.Go(func() { n.inbox.pump(ctx) })
+	if n.gossip, err = n.newGossip(ctx, prefix); err != nil {
+		return nil, fmt.Errorf("starting gossip: %w", err)
+	}
+	// Only now: who connects finds all protocols in place.
+	if err := n.listen(); err != nil {
+		return nil, err
+	}
+	n.discover(ctx)
+	return n, nil
+}
+
+func newHost(n *Network, more []libp2p.Option) (host.Host, error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(n.params.Key)
+	if err != nil {
+		return nil, fmt.Errorf("identity key: %w", err)
+	}
+	opts, err := bounds(n.blobID, n.syncID)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts,
+		libp2p.Identity(key), libp2p.UserAgent("murmur/"+n.params.Version), libp2p.ProtocolVersion("murmur/1"),
+		libp2p.NoListenAddrs, // listen says which address is wrong
+		libp2p.Transport(quic.NewTransport), libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.WithDialTimeout(dialTimeout),
+		libp2p.BandwidthReporter(n.traffic), libp2p.DisableMetrics(),
+		libp2p.NonPublicAddrPublishing(true), // swarms in a home network and on loopback
+	)
+	h, err := libp2p.New(append(opts, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("starting the libp2p host: %w", err)
+	}
+	return h, nil
+}
+
+// listen opens every address. A taken port is an error; a machine without IPv6
+// is not; at least one address must work.
+func (n *Network) listen() error {
+	addrs := n.params.Listen
+	if len(addrs) == 0 {
+		addrs = anyPort
+	}
+	var bad []string
+	for _, s := range addrs {
+		a, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			return fmt.Errorf("listen address %q: %w", s, err)
+		}
+		if err = portFree(a); err == nil {
+			err = n.host.Network().Listen(a)
+		}
+		switch {
+		case err == nil:
+		case inUse(err):
+			return fmt.Errorf("%w: %s is taken by another program, perhaps a second murmur; stop that one or choose another port",
+				ErrPortInUse, portOf(a))
+		default:
+			n.log.Debug("not listening", "addr", s, "err", err)
+			bad = append(bad, s+": "+err.Error())
+		}
+	}
+	if len(n.host.Network().ListenAddresses()) == 0 {
+		return fmt.Errorf("cannot listen on any address: %s", strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+// portFree is an error where another process holds the port. libp2p would not
+// say: it shares TCP ports, so that two daemons of one user both get one, and
+// its errors for UDP carry no cause.
+func portFree(a multiaddr.Multiaddr) error {
+	addr, err := manet.ToNetAddr(quicless(a))
+	if err != nil {
+		return nil //nolint:nilerr // not a plain address: Listen reports it
+	}
+	var l io.Closer
+	switch addr := addr.(type) {
+	case *net.TCPAddr:
+		l, err = net.ListenTCP("tcp"+family(addr.IP), addr)
+	case *net.UDPAddr:
+		l, err = net.ListenUDP("udp"+family(addr.IP), addr)
+	default:
+		return nil
+	}
+	if inUse(err) {
+		return err
+	}
+	if err != nil {
+		return nil //nolint:nilerr // Listen reports it for itself
+	}
+	return l.Close()
+}
+
+// quicless cuts an address after its port.
+func quicless(a multiaddr.Multiaddr) multiaddr.Multiaddr {
+	head, _ := multiaddr.SplitFunc(a, func(c multiaddr.Component) bool { return c.Protocol().Code == multiaddr.P_QUIC_V1 })
+	return head
+}
+
+func family(ip net.IP) string {
+	if ip.To4() != nil {
+		return "4"
+	}
+	return "6"
+}
+
+func inUse(err error) bool {
+	const windows = syscall.Errno(10048) // WSAEADDRINUSE; no other system has this number
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, windows)
+}
+
+func portOf(a multiaddr.Multiaddr) string {
+	for _, c := range []int{multiaddr.P_UDP, multiaddr.P_TCP} {
+		if v, err := a.ValueForProtocol(c); err == nil {
+			return multiaddr.ProtocolWithCode(c).Name + " port " + v
+		}
+	}
+	return a.String()
+}
+
+// ID is this node's peer id.
+func (n *Network) ID() proto.PeerID { return proto.PeerID(n.host.ID()) }
+
+// Addrs returns the addresses under which this node can be dialled, each ending
+// in /p2p/ID.
+func (n *Network) Addrs() []string {
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.host.ID(), Addrs: n.host.Addrs()})
+	if err != nil {
+		return nil
+	}
+	out := make([]string, len(addrs))
+	for i, a := range addrs {
+		out[i] = a.String()
+	}
+	return out
+}
+
+// enter counts a stream handler or a caller in, unless the network is closing.
+func (n *Network) enter() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.closed {
+		n.wg.Add(1)
+	}
+	return !n.closed
+}
+
+// Close leaves the network and waits, for at most three seconds.
+func (n *Network) Close() error {
+	n.mu.Lock()
+	again := n.closed
+	n.closed = true
+	n.mu.Unlock()
+	if again {
+		return nil
+	}
+	n.cancel()
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for i := len(n.stops) - 1; i >= 0; i-- {
+			err = errors.Join(err, n.stops[i]())
+		}
+		n.wg.Wait()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(closeTimeout):
+		return fmt.Errorf("the network did not close within %v", closeTimeout)
+	}
+}

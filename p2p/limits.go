@@ -1,0 +1,86 @@
+package p2p
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+)
+
+// Connections. A home router's table and a 2-core machine stay comfortable at
+// about a hundred; a round serves up to about 32 peers, so a node dials until
+// it has 32 and trims at 96 down to 32.
+const (
+	lowConns   = 32
+	highConns  = 96
+	graceConns = 20 * time.Second // a new connection is not trimmed for so long
+	// One address may hold so many connections: a school or a household behind
+	// one router, where libp2p's own bound is 8.
+	connsPerAddress = 32
+)
+
+// Streams. QUIC allows 256 incoming streams on a connection and the next one
+// waits 15 s, so a peer uses at most maxFetches for blobs and maxRequests for
+// sync on it; gossip, DHT and identify need a few more.
+const (
+	maxFetches      = 16  // blobs fetched at once; each has one stream to a source
+	maxRequests     = 8   // sync requests at once, to or from one peer
+	maxServedBlobs  = 32  // blob requests served at once, over all peers
+	maxServedSync   = 16  // sync requests answered at once, over all peers
+	maxBlobStreams  = 256 // open blob streams, served or waiting, over all peers
+	maxSyncStreams  = 128
+	maxFetchSources = 4  // sources of one blob at once
+	maxNamedSources = 64 // sources looked at for one blob
+)
+
+// Waits. None of them is a round's deadline: those are the node's.
+const (
+	dialTimeout    = 5 * time.Second  // one dial, handshake included
+	openTimeout    = 10 * time.Second // connecting to a named peer and opening a stream
+	requestTimeout = 10 * time.Second // reading one request from a stream
+	idleTimeout    = 30 * time.Second // a served stream between two requests
+	ioTimeout      = 15 * time.Second // one read or write of at most ioChunk
+	handleTimeout  = 30 * time.Second // answering one sync request
+	syncTimeout    = 60 * time.Second // asking one, answer included
+	closeTimeout   = 3 * time.Second  // Close
+)
+
+// ioChunk is the unit of progress: less than this in ioTimeout (4 KiB/s) is a
+// dead stream.
+const ioChunk = 64 << 10
+
+// bounds makes the connection and resource manager options.
+func bounds(blob, sync protocol.ID) ([]libp2p.Option, error) {
+	cm, err := connmgr.NewConnManager(lowConns, highConns, connmgr.WithGracePeriod(graceConns))
+	if err != nil {
+		return nil, fmt.Errorf("making the connection manager: %w", err)
+	}
+	scaling := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&scaling)
+	own := func(all, peer rcmgr.LimitVal) (rcmgr.ResourceLimits, rcmgr.ResourceLimits) {
+		return rcmgr.ResourceLimits{Streams: 2 * all, StreamsInbound: all, StreamsOutbound: all},
+			rcmgr.ResourceLimits{Streams: 2 * peer, StreamsInbound: peer, StreamsOutbound: peer}
+	}
+	blobAll, blobPeer := own(maxBlobStreams, maxFetches)
+	syncAll, syncPeer := own(maxSyncStreams, maxRequests)
+	limits := rcmgr.PartialLimitConfig{
+		// Twice the trim mark, so that a burst of joiners is trimmed, not refused.
+		System:       rcmgr.ResourceLimits{Conns: 2 * highConns, ConnsInbound: 2 * highConns, ConnsOutbound: 2 * highConns},
+		Protocol:     map[protocol.ID]rcmgr.ResourceLimits{blob: blobAll, sync: syncAll},
+		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{blob: blobPeer, sync: syncPeer},
+	}.Build(scaling.AutoScale())
+	rm, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits),
+		rcmgr.WithMetricsDisabled(),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerAddress}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerAddress}},
+		))
+	if err != nil {
+		_ = cm.Close()
+		return nil, fmt.Errorf("making the resource manager: %w", err)
+	}
+	return []libp2p.Option{libp2p.ConnectionManager(cm), libp2p.ResourceManager(rm)}, nil
+}

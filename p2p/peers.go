@@ -1,0 +1,102 @@
+package p2p
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// PeerInfo is what is known of one peer.
+type PeerInfo struct {
+	ID        proto.PeerID
+	Addrs     []string // where it can be dialled; first the one in use
+	Connected bool
+	Direction string        // "inbound" or "outbound"; "" while not connected
+	RTT       time.Duration // 0 = not measured
+	Agent     string        // such as "murmur/0.1.0"
+	Path      string        // "lan", "direct" or "relayed"; "" while not connected
+	BytesIn   uint64        // since it connected
+	BytesOut  uint64
+}
+
+// Peers returns the peers that are connected and those that are known, the
+// connected ones first.
+func (n *Network) Peers() []PeerInfo {
+	ids := append(n.host.Network().Peers(), n.book.ids()...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	out := make([]PeerInfo, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, n.peerInfo(id))
+	}
+	slices.SortStableFunc(out, func(a, b PeerInfo) int {
+		if a.Connected != b.Connected {
+			if a.Connected {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
+	return out
+}
+
+func (n *Network) peerInfo(id peer.ID) PeerInfo {
+	traffic := n.traffic.peers.look(id)
+	p := PeerInfo{
+		ID: proto.PeerID(id), RTT: n.host.Peerstore().LatencyEWMA(id),
+		BytesIn: uint64(traffic.TotalIn), BytesOut: uint64(traffic.TotalOut),
+	}
+	if v, err := n.host.Peerstore().Get(id, "AgentVersion"); err == nil {
+		p.Agent, _ = v.(string)
+	}
+	addrs := n.book.addrsOf(id)
+	for _, c := range n.host.Network().ConnsToPeer(id) {
+		if c.IsClosed() {
+			continue
+		}
+		p.Connected, p.Path = true, pathOf(c.RemoteMultiaddr())
+		p.Direction = "inbound"
+		if c.Stat().Direction == network.DirOutbound {
+			p.Direction = "outbound"
+			addrs = merge([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs)
+		}
+		break
+	}
+	for _, a := range addrs {
+		p.Addrs = append(p.Addrs, a.String())
+	}
+	return p
+}
+
+func pathOf(a multiaddr.Multiaddr) string {
+	if _, err := a.ValueForProtocol(multiaddr.P_CIRCUIT); err == nil {
+		return "relayed"
+	}
+	if manet.IsPrivateAddr(a) || manet.IsIPLoopback(a) || manet.IsIP6LinkLocal(a) {
+		return "lan"
+	}
+	return "direct"
+}
+
+// Connected returns the peers that are connected now.
+func (n *Network) Connected() []proto.PeerID {
+	ids := n.host.Network().Peers()
+	out := make([]proto.PeerID, len(ids))
+	for i, id := range ids {
+		out[i] = proto.PeerID(id)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// PeerChanges signals that a peer of the swarm has connected or left. Signals
+// that nobody has taken yet are one.
+func (n *Network) PeerChanges() <-chan struct{} { return n.changes }

@@ -1,0 +1,195 @@
+package p2p
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// A source that sends less than 16 KiB/s over three seconds is slow: another
+// one is asked for its leaves, while it may go on.
+const (
+	slowWindow = 3 * time.Second
+	slowRate   = 16 << 10
+	headerRoom = 256 // bytes of a BlobHeader beside the leaf hashes
+)
+
+// job is what a source is asked for: leaves [first, first+count) of a known
+// tree; or the tree itself, when count is 0; or a whole blob of one leaf, when
+// tree is nil.
+type job struct {
+	tree         *proto.Tree
+	first, count int
+}
+
+// report is what a source has to say: exactly one field beside src is set, or
+// none when the job is done.
+type report struct {
+	src  *source
+	tree *proto.Tree
+	leaf int // of a verified leaf that is on disk, plus one
+	slow bool
+	err  error // the source is out
+	disk error // the fetch is over
+}
+
+// source asks one peer for parts of one blob, on one stream at a time.
+type source struct {
+	n    *Network
+	f    Fetch
+	id   peer.ID
+	part *part
+	jobs chan job
+	out  chan<- report
+
+	s    network.Stream
+	stop func() bool
+	w    *watched
+	r    *bufio.Reader
+	used time.Time
+
+	// The coordinator's own notes.
+	busy, slow bool
+	todo       []int // leaves of the running job that have not come
+}
+
+// run works on jobs until the channel is closed, ctx ends or the peer fails.
+func (s *source) run(ctx context.Context) {
+	defer s.hangUp()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case j, ok := <-s.jobs:
+			if !ok {
+				return
+			}
+			r := report{src: s}
+			var disk diskError
+			switch err := s.do(ctx, j); {
+			case errors.As(err, &disk):
+				r.disk = disk.error
+			case err != nil:
+				r.err = err
+			}
+			if !s.tell(ctx, r) || r.err != nil || r.disk != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *source) tell(ctx context.Context, r report) bool {
+	select {
+	case s.out <- r:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// diskError sets a fault of this machine apart from one of the peer.
+type diskError struct{ error }
+
+func (s *source) do(ctx context.Context, j job) error {
+	if s.s != nil && time.Since(s.used) > idleTimeout/2 {
+		s.hangUp() // the peer may have closed it by now
+	}
+	if s.s == nil {
+		st, stop, err := s.n.openStream(ctx, s.id, s.n.blobID)
+		if err != nil {
+			return err
+		}
+		s.s, s.stop = st, stop
+		s.w = &watched{Stream: st, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
+		s.r = bufio.NewReaderSize(s.w, ioChunk)
+	}
+	defer func() { s.used = time.Now() }()
+	s.w.expect()
+	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count)}
+	if err := writeMessage(paced{s.s}, req); err != nil {
+		return fmt.Errorf("sending a request: %w", err)
+	}
+	var head murmurv1.BlobHeader
+	limit := headerRoom
+	if j.count == 0 {
+		limit += 32 * proto.LeafCount(s.f.MaxSize)
+	}
+	if err := readMessage(s.r, int64(limit), &head); err != nil {
+		return fmt.Errorf("reading an answer: %w", err)
+	}
+	if !head.Found {
+		return fmt.Errorf("does not have it (%w)", fs.ErrNotExist)
+	}
+	if j.count == 0 {
+		tree, err := proto.ParseTree(s.f.ID, head.Size, head.Leaves)
+		if err != nil {
+			return err
+		}
+		if !s.tell(ctx, report{src: s, tree: &tree}) {
+			return ctx.Err()
+		}
+		return nil
+	}
+	return s.leaves(ctx, j, &head)
+}
+
+// leaves reads, verifies and stores the leaves of a job.
+func (s *source) leaves(ctx context.Context, j job, head *murmurv1.BlobHeader) error {
+	size := s.f.Size
+	if j.tree != nil {
+		size = j.tree.Size
+	}
+	var want uint64
+	for i := j.first; i < j.first+j.count; i++ {
+		want += leafSize(i, size)
+	}
+	if head.Size != size || head.Length != want {
+		return fmt.Errorf("offers %d bytes of a blob of %d, asked were %d of %d", head.Length, head.Size, want, size)
+	}
+	buf := make([]byte, min(proto.LeafSize, want))
+	for i := j.first; i < j.first+j.count; i++ {
+		b := buf[:leafSize(i, size)]
+		if _, err := io.ReadFull(s.r, b); err != nil {
+			return fmt.Errorf("reading leaf %d: %w", i, err)
+		}
+		if !verify(s.f.ID, j.tree, i, b) {
+			return fmt.Errorf("leaf %d is not what its hash says", i)
+		}
+		if err := s.part.write(i, b); err != nil {
+			return diskError{err}
+		}
+		if !s.tell(ctx, report{src: s, leaf: i + 1}) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// verify checks a leaf against the tree; without one, a blob of one leaf
+// against its id.
+func verify(id proto.ID, tree *proto.Tree, i int, b []byte) bool {
+	if tree == nil {
+		return proto.HashBlob(b).Root() == id
+	}
+	return proto.Sum(b) == tree.Leaves[i]
+}
+
+func (s *source) hangUp() {
+	if s.s == nil {
+		return
+	}
+	s.stop()
+	_ = s.s.Reset()
+	s.s = nil
+}

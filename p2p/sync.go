@@ -1,0 +1,97 @@
+package p2p
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	pb "google.golang.org/protobuf/proto"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// Request asks one peer a chain question.
+func (n *Network) Request(ctx context.Context, to proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+	resp, err := n.request(ctx, peer.ID(to), req)
+	if err != nil {
+		return nil, fmt.Errorf("asking peer %s: %w", to.Short(), err)
+	}
+	return resp, nil
+}
+
+func (n *Network) request(ctx context.Context, to peer.ID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+	if to == n.host.ID() {
+		return nil, errors.New("that is this node itself")
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	s, stop, err := n.openStream(ctx, to, n.syncID)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	resp := new(murmurv1.SyncResponse)
+	if err := writeMessage(paced{s}, req); err != nil {
+		_ = s.Reset()
+		return nil, fmt.Errorf("sending the question: %w", err)
+	}
+	if err := s.CloseWrite(); err != nil {
+		_ = s.Reset()
+		return nil, fmt.Errorf("sending the question: %w", err)
+	}
+	if err := readMessage(bufio.NewReader(s), proto.MaxSync, resp); err != nil {
+		_ = s.Reset()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	return resp, s.Close()
+}
+
+// serveSync answers one question and closes the stream; where there is no
+// answer it resets it.
+func (n *Network) serveSync(s network.Stream) {
+	if !n.enter() {
+		_ = s.Reset()
+		return
+	}
+	defer n.wg.Done()
+	if err := n.answerSync(s); err != nil {
+		n.log.Debug("question not answered", "peer", s.Conn().RemotePeer(), "err", err)
+		_ = s.Reset()
+		return
+	}
+	_ = s.Close()
+}
+
+func (n *Network) answerSync(s network.Stream) error {
+	if err := s.SetReadDeadline(time.Now().Add(requestTimeout)); err != nil {
+		return err
+	}
+	var req murmurv1.SyncRequest
+	if err := readMessage(bufio.NewReader(s), proto.MaxRequest, &req); err != nil {
+		return fmt.Errorf("reading: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, handleTimeout)
+	defer cancel()
+	select {
+	case n.handling <- struct{}{}:
+		defer func() { <-n.handling }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	resp, err := n.params.Sync.HandleSync(ctx, proto.PeerID(s.Conn().RemotePeer()), &req)
+	if err != nil {
+		return err
+	}
+	if size := pb.Size(resp); size > proto.MaxSync {
+		return fmt.Errorf("an answer of %d bytes, at most %d are allowed", size, proto.MaxSync)
+	}
+	return writeMessage(paced{s}, resp)
+}

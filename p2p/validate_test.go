@@ -1,0 +1,209 @@
+package p2p
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/binary"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+func gossipOf(kind any) []byte {
+	g := new(murmurv1.Gossip)
+	switch k := kind.(type) {
+	case *murmurv1.Update:
+		g.Kind = &murmurv1.Gossip_Update{Update: proto.Seal(testKey(1), proto.DomainUpdate, proto.Encode(k))}
+	case *murmurv1.Announce:
+		g.Kind = &murmurv1.Gossip_Announce{Announce: proto.Seal(testKey(1), proto.DomainAnnounce, proto.Encode(k))}
+	case *murmurv1.Heartbeat:
+		g.Kind = &murmurv1.Gossip_Heartbeat{Heartbeat: k}
+	}
+	return proto.Encode(g)
+}
+
+func goodUpdate(change func(*murmurv1.Update)) *murmurv1.Update {
+	u := &murmurv1.Update{
+		Swarm: testSwarm[:], Author: []byte(peerOf(1)), Parent: make([]byte, 32), Height: 3, Seq: 1,
+		Tokens: 100, Payload: make([]byte, 32), PayloadSize: 100, Loss: 2,
+	}
+	if change != nil {
+		change(u)
+	}
+	return u
+}
+
+func goodAnnounce(change func(*murmurv1.Announce)) *murmurv1.Announce {
+	a := &murmurv1.Announce{Swarm: testSwarm[:], Commit: make([]byte, 32), Parent: make([]byte, 32), Closer: []byte(peerOf(1))}
+	if change != nil {
+		change(a)
+	}
+	return a
+}
+
+func badHeartbeat(change func(*murmurv1.Heartbeat)) []byte {
+	h := heartbeat(1)
+	change(h)
+	return gossipOf(h)
+}
+
+func TestCheck(t *testing.T) {
+	envelope := func(change func(*murmurv1.Envelope)) []byte {
+		e := proto.Seal(testKey(1), proto.DomainUpdate, proto.Encode(goodUpdate(nil)))
+		change(e)
+		return proto.Encode(&murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{Update: e}})
+	}
+	other := proto.Sum([]byte("another swarm"))
+	future := protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), []byte("news"))
+	for _, c := range []struct {
+		name       string
+		heartbeats bool
+		data       []byte
+		bad        string // "" = good
+	}{
+		{name: "update", data: gossipOf(goodUpdate(nil))},
+		{name: "announcement", data: gossipOf(goodAnnounce(nil))},
+		{name: "heartbeat", heartbeats: true, data: gossipOf(heartbeat(5))},
+		{name: "heartbeat with a new field", heartbeats: true, data: append(gossipOf(heartbeat(5)), future...)},
+		{name: "paused heartbeat", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate, h.Paused = 0, true })},
+
+		{name: "nothing", data: nil, bad: "empty"},
+		{name: "noise", data: []byte("not protobuf at all"), bad: "decoding"},
+		{name: "a kind of the future", data: future, bad: "does not know"},
+		{name: "over the size", data: bytes.Repeat([]byte{0}, proto.MaxGossip+1), bad: "at most"},
+		{name: "over the envelope's size", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Payload = make([]byte, 3000) })), bad: "at most"},
+		{name: "update among heartbeats", heartbeats: true, data: gossipOf(goodUpdate(nil)), bad: "topic"},
+		{name: "heartbeat among updates", data: gossipOf(heartbeat(5)), bad: "topic"},
+		{name: "no envelope", data: proto.Encode(&murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{}}), bad: "key"},
+
+		{name: "bad signature", data: envelope(func(e *murmurv1.Envelope) { e.Sig[3] ^= 1 }), bad: "signature"},
+		{name: "changed payload", data: envelope(func(e *murmurv1.Envelope) { e.Payload[3] ^= 1 }), bad: "signature"},
+		{name: "short signature", data: envelope(func(e *murmurv1.Envelope) { e.Sig = e.Sig[:63] }), bad: "signature"},
+		{name: "short key", data: envelope(func(e *murmurv1.Envelope) { e.Key = e.Key[:31] }), bad: "key"},
+		{name: "another's key", data: envelope(func(e *murmurv1.Envelope) { e.Key = testKey(2).Public().(ed25519.PublicKey) }), bad: "signature"},
+		{name: "announcement as an update", data: envelope(func(e *murmurv1.Envelope) {
+			*e = murmurv1.Envelope{Payload: e.Payload, Key: e.Key, Sig: ed25519.Sign(testKey(1), append([]byte(proto.DomainAnnounce+"\x00"), e.Payload...))}
+		}), bad: "signature"},
+
+		{name: "update of another swarm", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Swarm = other[:] })), bad: "swarm"},
+		{name: "update of another author", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Author = []byte(peerOf(2)) })), bad: "author"},
+		{name: "update with a short parent", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Parent = u.Parent[:31] })), bad: "id"},
+		{name: "update without a payload", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Payload = nil })), bad: "id"},
+		{name: "update with a giant payload", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.PayloadSize = proto.MaxBlob + 1 })), bad: "payload"},
+		{name: "update with a NaN", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Loss = float32(math.NaN()) })), bad: "loss"},
+		{name: "announcement of another swarm", data: gossipOf(goodAnnounce(func(a *murmurv1.Announce) { a.Swarm = nil })), bad: "swarm"},
+		{name: "announcement of another closer", data: gossipOf(goodAnnounce(func(a *murmurv1.Announce) { a.Closer = []byte(peerOf(2)) })), bad: "closer"},
+		{name: "announcement of no commit", data: gossipOf(goodAnnounce(func(a *murmurv1.Announce) { a.Commit = nil })), bad: "id"},
+
+		{name: "heartbeat of another swarm", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Swarm = other[:] }), bad: "swarm"},
+		{name: "heartbeat without a head", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Head = nil }), bad: "id"},
+		{name: "infinite rate", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = math.Inf(1) }), bad: "rate"},
+		{name: "rate that is no number", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = math.NaN() }), bad: "rate"},
+		{name: "negative rate", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = -1 }), bad: "rate"},
+		{name: "long reason", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Why = strings.Repeat("x", maxWhy+1) }), bad: "text"},
+		{name: "long interval", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.IntervalMs = maxInterval + 1 }), bad: "interval"},
+	} {
+		m, err := check(testSwarm, c.heartbeats, peerOf(1), c.data)
+		switch {
+		case c.bad == "" && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.bad == "" && m.Author != peerOf(1):
+			t.Errorf("%s: author %s", c.name, m.Author)
+		case c.bad != "" && err == nil:
+			t.Errorf("%s: passed", c.name)
+		case c.bad != "" && !strings.Contains(err.Error(), c.bad):
+			t.Errorf("%s: %q does not say %q", c.name, err, c.bad)
+		}
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	for _, seed := range [][]byte{
+		nil, gossipOf(goodUpdate(nil)), gossipOf(goodAnnounce(nil)), gossipOf(heartbeat(5)),
+		badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = math.Inf(-1) }), {0x0a, 0x00}, bytes.Repeat([]byte{0xff}, proto.MaxGossip+1),
+	} {
+		f.Add(seed, true)
+		f.Add(seed, false)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, heartbeats bool) {
+		m, err := check(testSwarm, heartbeats, peerOf(1), data)
+		if err != nil {
+			return
+		}
+		kinds := 0
+		for _, set := range []bool{m.Update != nil, m.Announce != nil, m.Heartbeat != nil} {
+			if set {
+				kinds++
+			}
+		}
+		if kinds != 1 || heartbeats != (m.Heartbeat != nil) || len(data) > proto.MaxGossip {
+			t.Fatalf("passed with %d kinds on heartbeats=%v, %d bytes", kinds, heartbeats, len(data))
+		}
+		if m.Heartbeat == nil {
+			e, d := m.Update, proto.DomainUpdate
+			if e == nil {
+				e, d = m.Announce, proto.DomainAnnounce
+			}
+			if signer, err := proto.Open(e, d); err != nil || signer != m.Author {
+				t.Fatalf("passed unsigned: %v", err)
+			}
+		} else if !finite(m.Heartbeat.Rate) || m.Heartbeat.Rate < 0 {
+			t.Fatalf("passed with rate %v", m.Heartbeat.Rate)
+		}
+	})
+}
+
+func TestAdmit(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author)}
+	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+	for _, c := range []struct {
+		name      string
+		after     time.Duration
+		from      peer.ID
+		seqno     []byte
+		heartbeat bool
+		want      bool
+	}{
+		{name: "first", from: "a", seqno: seq(100), heartbeat: true, want: true},
+		{name: "again", after: time.Second, from: "a", seqno: seq(100), heartbeat: true},
+		{name: "older", after: time.Second, from: "a", seqno: seq(99), heartbeat: true},
+		{name: "newer", after: time.Second, from: "a", seqno: seq(101), heartbeat: true, want: true},
+		{name: "an update may be late", after: time.Second, from: "a", seqno: seq(50), want: true},
+		{name: "another author", from: "b", seqno: seq(1), heartbeat: true, want: true},
+		{name: "no seqno", after: time.Second, from: "a", heartbeat: true},
+		{name: "older, a long time later", after: authorMemory + time.Minute, from: "a", seqno: seq(5), heartbeat: true, want: true},
+	} {
+		now = now.Add(c.after)
+		if got := g.admit(c.from, c.seqno, c.heartbeat); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	passed := 0
+	for i := range uint64(100) {
+		if g.admit("flood", seq(i+1), true) {
+			passed++
+		}
+	}
+	if passed != authorBurst {
+		t.Errorf("%d of a flood of 100 passed, want %d", passed, authorBurst)
+	}
+	now = now.Add(time.Second)
+	if !g.admit("flood", seq(1000), true) {
+		t.Error("an author that flooded once is never heard again")
+	}
+	for i := range maxAuthors + 10 {
+		g.admit(peer.ID(seq(uint64(i))), seq(1), true)
+	}
+	if len(g.authors) > maxAuthors {
+		t.Errorf("%d authors are remembered", len(g.authors))
+	}
+}

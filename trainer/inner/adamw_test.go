@@ -1,0 +1,140 @@
+package inner
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/murmurnet/murmur/trainer/internal/backendtest"
+)
+
+// The update graph of the training step against torch.optim.AdamW: four steps on given gradients.
+func TestAdamWMatchesTorch(t *testing.T) {
+	var want struct {
+		Shape []int
+		Init  string
+		Steps []struct{ Grad, Params string }
+	}
+	readJSON(t, "testdata/adamw.json", &want)
+	opt := AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1}
+	const rate = 3e-3
+
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		exec, err := graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
+			p, m, v := opt.update(in[0], in[1], in[2], in[3], in[4], in[5], in[6])
+			return []*graph.Node{p, m, v}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := tensors.FromFlatDataAndDimensions(floats(t, want.Init), want.Shape...)
+		m := tensors.FromFlatDataAndDimensions(make([]float32, p.Size()), want.Shape...)
+		v := tensors.FromFlatDataAndDimensions(make([]float32, p.Size()), want.Shape...)
+		var worst float64
+		for i, step := range want.Steps {
+			f := opt.factors(rate, int64(i+1))
+			grad := tensors.FromFlatDataAndDimensions(floats(t, step.Grad), want.Shape...)
+			out, err := exec.Call(p, grad, m, v, f.rate, f.decay, f.correction)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, m, v = out[0], out[1], out[2]
+			got := tensors.MustCopyFlatData[float32](p)
+			wanted := floats(t, step.Params)
+			if len(wanted) != len(got) {
+				t.Fatalf("%d parameters, want %d", len(got), len(wanted))
+			}
+			for j, w := range wanted {
+				worst = max(worst, math.Abs(float64(got[j])-float64(w)))
+			}
+		}
+		t.Logf("largest difference %.2g", worst)
+		if !(worst <= 1e-6) {
+			t.Errorf("parameters differ by up to %g, want at most 1e-6", worst)
+		}
+	})
+}
+
+func TestClip(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		clip float64
+		want []float32 // of gradients {3, 0} and {4}: norm 5
+	}{
+		{"off", 0, []float32{3, 0, 4}},
+		{"above the norm", 10, []float32{3, 0, 4}},
+		{"below the norm", 1, []float32{.6, 0, .8}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			exec, err := graph.NewExec(backendtest.Open(t, backendtest.Go), func(in []*graph.Node) []*graph.Node {
+				return AdamW{ClipNorm: test.clip}.clip(in)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Call([]float32{3, 0}, []float32{4})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := append(tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[float32](out[1])...)
+			for i, w := range test.want {
+				if math.Abs(float64(got[i]-w)) > 1e-6 {
+					t.Fatalf("clipped to %v, want %v", got, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestAdamWValidate(t *testing.T) {
+	good := AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, ClipNorm: 1}
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*AdamW){
+		"beta1":  func(a *AdamW) { a.Beta1 = 1 },
+		"beta2":  func(a *AdamW) { a.Beta2 = math.NaN() },
+		"eps":    func(a *AdamW) { a.Eps = 0 },
+		"decay":  func(a *AdamW) { a.WeightDecay = -1 },
+		"clip":   func(a *AdamW) { a.ClipNorm = math.Inf(1) },
+		"negate": func(a *AdamW) { a.Beta1 = -.1 },
+	} {
+		bad := good
+		spoil(&bad)
+		if bad.Validate() == nil {
+			t.Errorf("%s: %+v is valid", name, bad)
+		}
+	}
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// floats decodes base64 of little-endian float32.
+func floats(t *testing.T, encoded string) []float32 {
+	t.Helper()
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]float32, len(raw)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return out
+}

@@ -1,0 +1,59 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Device is where graphs of this package run: the backend's first.
+const Device = compute.DeviceNum(0)
+
+// Shapes gives the graph shapes of the layout's tensors, float32.
+func (l Layout) Shapes() []shapes.Shape {
+	s := make([]shapes.Shape, len(l))
+	for i, t := range l {
+		s[i] = shapes.Make(dtypes.Float32, t.Shape...)
+	}
+	return s
+}
+
+// Upload copies a flat vector to the device, one tensor for each of the layout. The caller frees them.
+func (l Layout) Upload(backend compute.Backend, theta []float32) ([]*tensors.Tensor, error) {
+	if len(theta) != l.Params() {
+		return nil, fmt.Errorf("model: a vector of %d values, want %d", len(theta), l.Params())
+	}
+	uploaded := make([]*tensors.Tensor, 0, len(l))
+	for i, shape := range l.Shapes() {
+		t := l[i]
+		tensor, err := upload(backend, theta[t.Offset:][:t.Size], shape)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("model: %s to the device: %w", t.Name, err), Free(uploaded))
+		}
+		uploaded = append(uploaded, tensor)
+	}
+	return uploaded, nil
+}
+
+func upload(backend compute.Backend, flat []float32, shape shapes.Shape) (*tensors.Tensor, error) {
+	buffer, err := backend.BufferFromFlatData(Device, flat, shape)
+	if err != nil {
+		return nil, err
+	}
+	return tensors.FromBuffer(buffer)
+}
+
+// Free releases tensors; those already given away are left alone.
+func Free(ts []*tensors.Tensor) error {
+	var errs []error
+	for _, t := range ts {
+		if t.Ok() {
+			errs = append(errs, t.FinalizeAll())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,111 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/layers/attention"
+)
+
+// Logits builds the forward pass: params as the layout lists them, tokens int32 [batch, seq] with seq ≤ SeqLen;
+// the result is float32 [batch, seq, vocab]. Like all graph code it panics on wrong shapes; graph.Exec recovers.
+func Logits(c Config, params []*graph.Node, tokens *graph.Node) *graph.Node {
+	b, s := tokens.Shape().Dim(0), tokens.Shape().Dim(1)
+	return graph.Reshape(Head(c, params, Hidden(c, params, tokens)), b, s, c.Vocab)
+}
+
+// Hidden builds the forward pass up to the last decoder block, before the final norm: float32 [batch·seq, dim].
+func Hidden(c Config, params []*graph.Node, tokens *graph.Node) *graph.Node {
+	if want := len(c.Layout()); len(params) != want {
+		panic(fmt.Errorf("model: %d parameter nodes, want %d", len(params), want))
+	}
+	b, s := tokens.Shape().Dim(0), tokens.Shape().Dim(1)
+	cos, sin := c.rotary(tokens.Graph(), s)
+	// Matrices are kept two-dimensional, [batch·seq, width]: both backends multiply those fastest.
+	x := graph.Gather(params[0], graph.Reshape(tokens, b*s, 1))
+	for i := range c.Layers {
+		p := params[1+i*tensorsPerLayer:][:tensorsPerLayer]
+
+		h := rmsNorm(x, p[inputNorm], c.NormEps)
+		q := graph.Reshape(linear(h, p[queryWeight]), b, s, c.Heads, c.HeadDim)
+		k := graph.Reshape(linear(h, p[keyWeight]), b, s, c.KVHeads, c.HeadDim)
+		v := graph.Reshape(linear(h, p[valueWeight]), b, s, c.KVHeads, c.HeadDim)
+		// Scores are scaled by 1/sqrt(HeadDim), Core's default.
+		a, _ := attention.Core(rotate(q, cos, sin), rotate(k, cos, sin), v, attention.LayoutBSHD,
+			attention.CoreOptions{UseCausalMask: true})
+		x = graph.Add(x, linear(graph.Reshape(a, b*s, c.Heads*c.HeadDim), p[outWeight]))
+
+		h = rmsNorm(x, p[postNorm], c.NormEps)
+		gate := linear(h, p[gateWeight])
+		h = graph.Mul(graph.Mul(gate, graph.Sigmoid(gate)), linear(h, p[upWeight]))
+		x = graph.Add(x, linear(h, p[downWeight]))
+	}
+	return x
+}
+
+// Head applies the final norm and the output projection to hidden states [n, dim]: float32 [n, vocab].
+func Head(c Config, params []*graph.Node, hidden *graph.Node) *graph.Node {
+	norm := 1 + c.Layers*tensorsPerLayer
+	head := params[0]
+	if !c.Tied {
+		head = params[norm+1]
+	}
+	return linear(rmsNorm(hidden, params[norm], c.NormEps), head)
+}
+
+// TokenLosses is each position's cross-entropy in nats: logits float32 [.., vocab], targets int32 [..]; float32 [..].
+// The softmax is shifted by the row's maximum, so it does not overflow.
+func TokenLosses(logits, targets *graph.Node) *graph.Node {
+	vocab := logits.Shape().Dim(-1)
+	shift := graph.StopGradient(graph.ReduceAndKeep(logits, graph.ReduceMax, -1))
+	logits = graph.Sub(logits, shift)
+	chosen := graph.Mul(logits, graph.OneHot(targets, vocab, logits.DType()))
+	return graph.Sub(graph.Log(graph.ReduceSum(graph.Exp(logits), -1)), graph.ReduceSum(chosen, -1))
+}
+
+// Loss is the mean of TokenLosses: a float32 scalar.
+func Loss(logits, targets *graph.Node) *graph.Node {
+	return graph.ReduceAllMean(TokenLosses(logits, targets))
+}
+
+// linear is x·wᵀ: x [n, in], w [out, in] as Hugging Face stores it.
+func linear(x, w *graph.Node) *graph.Node {
+	return graph.Dot(x, w).General([]int{1}, nil, []int{1}, nil)
+}
+
+// rmsNorm scales each row of x [n, dim] to a root mean square of 1, then by w [dim] (Zhang, Sennrich 2019).
+// It divides by a square root because GoMLX has no gradient for Rsqrt.
+func rmsNorm(x, w *graph.Node, eps float64) *graph.Node {
+	square := graph.ReduceAndKeep(graph.Square(x), graph.ReduceMean, -1)
+	x = graph.Div(x, graph.Sqrt(graph.AddScalar(square, eps)))
+	return graph.Mul(x, graph.Reshape(w, 1, w.Shape().Dim(0)))
+}
+
+// rotary gives the tables of the rotary positions (Su et al. 2021): cosines and sines of position·theta^(-2i/HeadDim),
+// float32 [1, seq, 1, HeadDim/2]. Angles are rounded to float32 as Hugging Face does, or long positions would differ.
+func (c Config) rotary(g *graph.Graph, seq int) (cos, sin *graph.Node) {
+	half := c.HeadDim / 2
+	cosines, sines := make([]float32, seq*half), make([]float32, seq*half)
+	for i := range half {
+		freq := float32(1 / math.Pow(c.RopeTheta, float64(2*i)/float64(c.HeadDim)))
+		for p := range seq {
+			sine, cosine := math.Sincos(float64(float32(p) * freq))
+			cosines[p*half+i], sines[p*half+i] = float32(cosine), float32(sine)
+		}
+	}
+	return graph.ConstTensor(g, tensors.FromFlatDataAndDimensions(cosines, 1, seq, 1, half)),
+		graph.ConstTensor(g, tensors.FromFlatDataAndDimensions(sines, 1, seq, 1, half))
+}
+
+// rotate turns x [batch, seq, heads, HeadDim] by its positions. Element i of a head pairs with element i+HeadDim/2
+// (Hugging Face's "rotate half"), not with its neighbour.
+func rotate(x, cos, sin *graph.Node) *graph.Node {
+	halves := graph.Split(x, -1, 2)
+	lo, hi := halves[0], halves[1]
+	return graph.Concatenate([]*graph.Node{
+		graph.Sub(graph.Mul(lo, cos), graph.Mul(hi, sin)),
+		graph.Add(graph.Mul(hi, cos), graph.Mul(lo, sin)),
+	}, -1)
+}

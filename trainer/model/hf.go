@@ -1,0 +1,126 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// hfConfig holds the fields of a Hugging Face config.json that matter to a Llama. Pointers tell absent from zero.
+type hfConfig struct {
+	ModelType        string          `json:"model_type"`
+	Architectures    []string        `json:"architectures"`
+	VocabSize        int             `json:"vocab_size"`
+	HiddenSize       int             `json:"hidden_size"`
+	Layers           int             `json:"num_hidden_layers"`
+	Heads            int             `json:"num_attention_heads"`
+	KVHeads          *int            `json:"num_key_value_heads"`
+	HeadDim          *int            `json:"head_dim"`
+	Intermediate     int             `json:"intermediate_size"`
+	MaxPositions     int             `json:"max_position_embeddings"`
+	RMSNormEps       *float64        `json:"rms_norm_eps"`
+	RopeTheta        *float64        `json:"rope_theta"`
+	RopeParameters   *hfRope         `json:"rope_parameters"`
+	RopeScaling      *hfRope         `json:"rope_scaling"`
+	HiddenAct        string          `json:"hidden_act"`
+	AttentionBias    bool            `json:"attention_bias"`
+	AttentionDropout float64         `json:"attention_dropout"`
+	MLPBias          bool            `json:"mlp_bias"`
+	TieEmbeddings    bool            `json:"tie_word_embeddings"`
+	Quantization     json.RawMessage `json:"quantization_config"`
+}
+
+type hfRope struct {
+	Theta   *float64 `json:"rope_theta"`
+	Type    string   `json:"rope_type"`
+	OldType string   `json:"type"`
+	Partial *float64 `json:"partial_rotary_factor"`
+}
+
+// ParseHF reads a Hugging Face config.json of a Llama, with rope theta at the top level (up to transformers 4) or in
+// rope_parameters (transformers 5). What this package does not implement is refused by its name.
+func ParseHF(configJSON []byte) (Config, error) {
+	var h hfConfig
+	if err := json.Unmarshal(configJSON, &h); err != nil {
+		return Config{}, fmt.Errorf("model: config.json: %w", err)
+	}
+	if err := h.unsupported(); err != nil {
+		return Config{}, err
+	}
+	theta, err := h.theta()
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{
+		Vocab:     h.VocabSize,
+		Dim:       h.HiddenSize,
+		Layers:    h.Layers,
+		Heads:     h.Heads,
+		KVHeads:   or(h.KVHeads, h.Heads),
+		FFN:       h.Intermediate,
+		SeqLen:    h.MaxPositions,
+		RopeTheta: theta,
+		NormEps:   or(h.RMSNormEps, 1e-6),
+		Tied:      h.TieEmbeddings,
+	}
+	if c.Heads > 0 {
+		c.HeadDim = or(h.HeadDim, c.Dim/c.Heads)
+	}
+	return c, c.Validate()
+}
+
+// unsupported names the first thing that this package's graph lacks.
+func (h hfConfig) unsupported() error {
+	if h.ModelType != "llama" {
+		return fmt.Errorf("model: config.json: model_type %q is not supported, want llama", h.ModelType)
+	}
+	for _, a := range h.Architectures {
+		if a != "LlamaForCausalLM" {
+			return fmt.Errorf("model: config.json: architecture %s is not supported, want LlamaForCausalLM", a)
+		}
+	}
+	for _, r := range []*hfRope{h.RopeParameters, h.RopeScaling} {
+		if r == nil {
+			continue
+		}
+		for _, t := range []string{r.Type, r.OldType} {
+			if t != "" && t != "default" {
+				return fmt.Errorf("model: config.json: rope type %q is not supported, want default", t)
+			}
+		}
+		if or(r.Partial, 1) != 1 {
+			return fmt.Errorf("model: config.json: partial_rotary_factor %g is not supported, want 1", *r.Partial)
+		}
+	}
+	switch {
+	case h.HiddenAct != "" && h.HiddenAct != "silu":
+		return fmt.Errorf("model: config.json: hidden_act %q is not supported, want silu", h.HiddenAct)
+	case h.AttentionBias:
+		return fmt.Errorf("model: config.json: attention_bias is not supported")
+	case h.MLPBias:
+		return fmt.Errorf("model: config.json: mlp_bias is not supported")
+	case h.AttentionDropout != 0:
+		return fmt.Errorf("model: config.json: attention_dropout %g is not supported", h.AttentionDropout)
+	case len(h.Quantization) > 0 && string(h.Quantization) != "null":
+		return fmt.Errorf("model: config.json: quantization_config is not supported")
+	}
+	return nil
+}
+
+// theta takes the rotary base from either spelling; 10000 where neither says.
+func (h hfConfig) theta() (float64, error) {
+	if h.RopeParameters == nil || h.RopeParameters.Theta == nil {
+		return or(h.RopeTheta, 10000), nil
+	}
+	inner := *h.RopeParameters.Theta
+	if outer := or(h.RopeTheta, inner); outer != inner {
+		return 0, fmt.Errorf("model: config.json: rope_theta is %g at the top and %g in rope_parameters", outer, inner)
+	}
+	return inner, nil
+}
+
+func or[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}

@@ -1,0 +1,72 @@
+package model
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+
+	"lukechampine.com/blake3"
+)
+
+// initStd is the standard deviation of initial weights (Llama and GPT-2 use the same).
+const initStd = 0.02
+
+// initDomain keeps the weights' random numbers apart from all other uses of a seed.
+const initDomain = "murmur initial weights 1"
+
+// Init draws the initial weights: norms are 1, matrices are normal-like with standard deviation 0.02, and the two
+// projections that write to the residual stream are scaled by 1/sqrt(2·layers) (GPT-2).
+//
+// A weight is the sum of twelve uniform 24-bit integers (Irwin–Hall: variance 12·2^48/12, so 2^24 is one standard
+// deviation; tails end at 6) less its mean, times one float64 factor, rounded once to float32. Integers, square root
+// and single multiplications are exact or correctly rounded everywhere, so every processor draws the same bits.
+func Init(c Config, seed [32]byte) []float32 {
+	layout := c.Layout()
+	theta := make([]float32, layout.Params())
+	for _, t := range layout {
+		w := theta[t.Offset : t.Offset+t.Size]
+		if !t.Decays() {
+			for i := range w {
+				w[i] = 1
+			}
+			continue
+		}
+		std := initStd
+		if strings.HasSuffix(t.Name, "o_proj.weight") || strings.HasSuffix(t.Name, "down_proj.weight") {
+			std = initStd / math.Sqrt(float64(2*c.Layers))
+		}
+		fill(w, tensorKey(seed, t.Name), std)
+	}
+	return theta
+}
+
+// tensorKey gives each tensor a stream of its own, whatever its place in the layout.
+func tensorKey(seed [32]byte, name string) uint64 {
+	sum := blake3.Sum256(append([]byte(initDomain+"\x00"+name+"\x00"), seed[:]...))
+	return binary.LittleEndian.Uint64(sum[:])
+}
+
+// fill writes normal-like weights; weight i takes words 6i to 6i+5 of the key's stream, two 24-bit integers from each.
+func fill(w []float32, key uint64, std float64) {
+	const (
+		words = 6
+		mask  = 1<<24 - 1
+		mean  = 2 * words * mask / 2
+	)
+	scale := std / (1 << 24)
+	for i := range w {
+		sum := int64(-mean)
+		for j := range words {
+			z := mix(key + (uint64(i)*words+uint64(j)+1)*0x9e3779b97f4a7c15)
+			sum += int64(z&mask) + int64(z>>40)
+		}
+		w[i] = float32(float64(sum) * scale)
+	}
+}
+
+// mix is SplitMix64's finaliser (Steele, Lea, Flood 2014, variant 13 of Stafford).
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}

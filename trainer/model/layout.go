@@ -1,0 +1,82 @@
+package model
+
+import "fmt"
+
+// Tensor is one parameter tensor's place in the flat vector.
+type Tensor struct {
+	Name   string // as Hugging Face names it
+	Shape  []int  // [out, in] for matrices, [n] for norms; row-major
+	Offset int    // of its first element
+	Size   int    // elements
+}
+
+// Decays reports whether weight decay applies by default: to matrices, not to the one-dimensional norm weights.
+func (t Tensor) Decays() bool { return len(t.Shape) > 1 }
+
+// Layout lists a model's tensors in flat order, without gaps.
+type Layout []Tensor
+
+// Params is the length of the flat vector.
+func (l Layout) Params() int {
+	if len(l) == 0 {
+		return 0
+	}
+	last := l[len(l)-1]
+	return last.Offset + last.Size
+}
+
+// Sizes lists the tensors' sizes in flat order.
+func (l Layout) Sizes() []int {
+	sizes := make([]int, len(l))
+	for i, t := range l {
+		sizes[i] = t.Size
+	}
+	return sizes
+}
+
+// Tensors of one decoder block, in the layout's order (that of Hugging Face's state dict).
+const (
+	queryWeight = iota
+	keyWeight
+	valueWeight
+	outWeight
+	gateWeight
+	upWeight
+	downWeight
+	inputNorm
+	postNorm
+	tensorsPerLayer
+)
+
+// Layout is the order of the parameters: embedding, blocks, final norm, and the head if it is untied.
+func (c Config) Layout() Layout {
+	l := make(Layout, 0, 3+c.Layers*tensorsPerLayer)
+	offset := 0
+	add := func(name string, shape ...int) {
+		size := 1
+		for _, d := range shape {
+			size *= d
+		}
+		l = append(l, Tensor{Name: name, Shape: shape, Offset: offset, Size: size})
+		offset += size
+	}
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	add("model.embed_tokens.weight", c.Vocab, c.Dim)
+	for i := range c.Layers {
+		p := fmt.Sprintf("model.layers.%d.", i)
+		add(p+"self_attn.q_proj.weight", q, c.Dim)
+		add(p+"self_attn.k_proj.weight", kv, c.Dim)
+		add(p+"self_attn.v_proj.weight", kv, c.Dim)
+		add(p+"self_attn.o_proj.weight", c.Dim, q)
+		add(p+"mlp.gate_proj.weight", c.FFN, c.Dim)
+		add(p+"mlp.up_proj.weight", c.FFN, c.Dim)
+		add(p+"mlp.down_proj.weight", c.Dim, c.FFN)
+		add(p+"input_layernorm.weight", c.Dim)
+		add(p+"post_attention_layernorm.weight", c.Dim)
+	}
+	add("model.norm.weight", c.Dim)
+	if !c.Tied {
+		add("lm_head.weight", c.Vocab, c.Dim)
+	}
+	return l
+}

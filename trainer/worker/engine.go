@@ -1,0 +1,63 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gomlx/compute"
+
+	"github.com/murmurnet/murmur/trainer/eval"
+	"github.com/murmurnet/murmur/trainer/inner"
+)
+
+// Learner trains one replica. One goroutine uses it, so it need not be safe for more.
+type Learner interface {
+	// Load replaces the state. m and v nil stand for zeros.
+	Load(theta, m, v []float32, step int64) error
+	// Step trains on tokens, [Batch, SeqLen+1], and returns the mean loss in nats. After an error the child gives up.
+	Step(tokens []int32, rate float64) (loss float32, err error)
+	// Read copies the state after the last step; any of the three may be nil.
+	Read(theta, m, v []float32) (step int64, err error)
+	// Add adds delta to θ.
+	Add(delta []float32) error
+	Close()
+}
+
+// Judge measures and speaks with a θ that is given to it.
+type Judge interface {
+	Loss(theta []float32, tokens []int32) (float64, error)
+	Generate(ctx context.Context, theta []float32, prompt []int32, n int, s eval.Sampling, emit func(token int32) bool) error
+	Close()
+}
+
+// Device is an opened device.
+type Device struct {
+	Backend  compute.Backend
+	Config   string   // the configuration that opened
+	Name     string   // in words
+	Refusals []string // why better ones were not taken, a sentence each
+}
+
+// Engine makes the parts that compute. Each is made once, when it is first needed: making one may compile for seconds.
+type Engine struct {
+	Learner func(Device, Spec) (Learner, error)
+	Judge   func(Device, Spec) (Judge, error)
+}
+
+// GoMLX is the engine for real devices.
+func GoMLX() Engine {
+	return Engine{
+		Learner: func(d Device, s Spec) (Learner, error) {
+			return inner.New(inner.Params{Backend: d.Backend, Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch})
+		},
+		Judge: func(d Device, s Spec) (Judge, error) { return eval.New(d.Backend, s.Model, s.Batch) },
+	}
+}
+
+// Validate says what an engine lacks.
+func (e Engine) Validate() error {
+	if e.Learner == nil || e.Judge == nil {
+		return errors.New("a trainer's engine needs a learner and a judge")
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"encoding/json"
+
+	"github.com/murmurnet/murmur/trainer/data"
+)
+
+// MaxLine bounds one control line in bytes, either way. The longest is a prompt: 64k tokens of up to 8 digits.
+const MaxLine = 1 << 20
+
+// maxOutstanding bounds the requests that wait for an answer. The daemon keeps to it, the child insists on it: so neither
+// ever blocks on the other's queue, and the child's reader is always free to see that stdin has ended.
+const maxOutstanding = 32
+
+// MaxGenerate bounds the tokens of one generated text.
+const MaxGenerate = 4096
+
+// The operations of a request.
+const (
+	opInit     = "init"
+	opLoad     = "load"
+	opRun      = "run"
+	opPause    = "pause"
+	opCapture  = "capture"
+	opAdd      = "add"
+	opHeldout  = "heldout"
+	opGenerate = "generate"
+	opCancel   = "cancel"
+	opStop     = "stop"
+)
+
+// The kinds of an unasked line.
+const (
+	eventProgress = "progress"
+	eventTokens   = "tokens"
+	eventFailed   = "failed"
+)
+
+// request is a line from the daemon.
+type request struct {
+	ID   uint64          `json:"id"`
+	Op   string          `json:"op"`
+	Args json.RawMessage `json:"args,omitempty"`
+}
+
+// message is a line from the child: the answer to request ID, or an event.
+type message struct {
+	ID       uint64          `json:"id,omitempty"`
+	Error    string          `json:"error,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Event    string          `json:"event,omitempty"`
+	Progress *Progress       `json:"progress,omitempty"`
+	Tokens   []int32         `json:"tokens,omitempty"`
+}
+
+// initArgs open the device and the exchange file.
+type initArgs struct {
+	Spec     Spec   `json:"spec"`
+	Exchange string `json:"exchange"`
+}
+
+// Ready is what a child says about itself once its device is open.
+type Ready struct {
+	Backend  string   `json:"backend"`            // the configuration that opened, such as xla:cpu
+	Device   string   `json:"device"`             // in words
+	Refusals []string `json:"refusals,omitempty"` // why better backends were not taken, a sentence each
+	Params   int      `json:"params"`
+}
+
+// loadArgs tell how to take the state in the exchange file.
+type loadArgs struct {
+	Step    int64 `json:"step"`
+	Moments bool  `json:"moments"`
+}
+
+// Run says what to train on. A running child changes over between two steps; one whose Assignment stays equal goes on in
+// its lane, so peers coming and going disturb nothing.
+type Run struct {
+	Assignment data.Assignment `json:"assignment"`
+	From       uint64          `json:"from,omitempty"`   // positions below are passed over: they were trained on before this child started
+	Committed  uint64          `json:"committed"`        // tokens committed up to the assignment's parent, for the schedule
+	Active     int             `json:"active"`           // active peers, this one included, at least 1
+	Paused     bool            `json:"paused,omitempty"` // keep the assignment, do not step
+}
+
+// Capture says how to take the state.
+type Capture struct {
+	Moments bool `json:"moments,omitempty"` // m and v too
+	Reset   bool `json:"reset,omitempty"`   // count steps, tokens and loss anew from here
+}
+
+// Captured is the state that the exchange file holds after a capture.
+type Captured struct {
+	Steps    int64   `json:"steps"`    // since the last capture with Reset
+	Tokens   uint64  `json:"tokens"`   // trained on in those steps
+	Position uint64  `json:"position"` // one past the highest sample position taken in this assignment
+	Loss     float64 `json:"loss"`     // mean over those steps, nats per token; 0 without steps
+	Step     int64   `json:"step"`     // total, of the inner optimizer
+}
+
+// Generate asks for a text by the θ in the exchange file.
+type Generate struct {
+	Prompt      []int32 `json:"prompt"`
+	N           int     `json:"n"` // tokens at most, up to MaxGenerate
+	Temperature float64 `json:"temperature"`
+	TopK        int     `json:"top_k,omitempty"`
+	Seed        uint64  `json:"seed"`
+}
+
+// Progress is how far the child has come. Counts are as in Captured.
+type Progress struct {
+	Steps        int64   `json:"steps"`
+	Tokens       uint64  `json:"tokens"`
+	Loss         float64 `json:"loss"`         // mean since the progress before
+	TokensPerSec float64 `json:"tokens_per_s"` // moving mean; 0 until two steps are done
+	Position     uint64  `json:"position"`
+	Step         int64   `json:"step"`
+	Idle         bool    `json:"idle,omitempty"` // the assignment has no samples left: waiting for the next
+}
+
+// cancelArgs name the generation to break off.
+type cancelArgs struct {
+	ID uint64 `json:"id"`
+}
+
+// heldout is the answer to opHeldout.
+type heldout struct {
+	Loss float64 `json:"loss"`
+}
