@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
@@ -60,6 +62,8 @@ func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error)
 		pubsub.WithGossipSubProtocols([]protocol.ID{
 			protocol.ID(prefix + "/meshsub/1.3.0"), protocol.ID(prefix + "/meshsub/1.2.0"),
 		}, features),
+		pubsub.WithGossipSubParams(mesh()),
+		pubsub.WithMessageIdFn(messageID),
 		// Announcements are small, so the author sends to every neighbour: in a
 		// small swarm they arrive at once and without a mesh.
 		pubsub.WithFloodPublish(true),
@@ -84,6 +88,23 @@ func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error)
 		n.wg.Go(func() { n.receive(ctx, sub) })
 	}
 	return g, nil
+}
+
+// mesh keeps the copies few. The author sends to all of its neighbours, which in
+// a swarm of up to lowConns nodes is everybody; what neighbours pass on mends
+// losses and reaches the far side of larger swarms, so four of them do it, not
+// six to twelve (8 nodes, heartbeats every 0.9 s: 13 KB/s a node instead of 20).
+func mesh() pubsub.GossipSubParams {
+	p := pubsub.DefaultGossipSubParams()
+	p.D, p.Dlo, p.Dhi, p.Dscore, p.Dout, p.Dlazy = 4, 2, 4, 2, 1, 3
+	return p
+}
+
+// messageID names a message by its author and number, in 12 bytes instead of
+// the default's 46: lists of ids are most of what neighbours say without need.
+func messageID(m *pb.Message) string {
+	id := proto.Sum(slices.Concat(m.GetFrom(), m.GetSeqno()))
+	return string(id[:12])
 }
 
 // features says what the swarm's own gossipsub protocols can do.

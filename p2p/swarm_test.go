@@ -122,8 +122,12 @@ func TestSwarmOnHomeLinks(t *testing.T) {
 // every 0.9 s, an update and now and then a commit every 9 s, and all of
 // libp2p's own chatter.
 func TestSteadyTraffic(t *testing.T) {
-	const minutes = 5
-	for _, nodes := range []int{3, 8} {
+	for _, c := range []struct {
+		nodes   int
+		seconds int
+		most    float64 // bytes/s out
+	}{{nodes: 3, seconds: 120, most: 2500}, {nodes: 8, seconds: 30, most: 18000}} {
+		nodes := c.nodes
 		t.Run(fmt.Sprint(nodes), func(t *testing.T) {
 			simSwarm(t, nodes, func(ctx context.Context, all []*Network, _ []*memStore) {
 				for _, n := range all {
@@ -142,8 +146,9 @@ func TestSteadyTraffic(t *testing.T) {
 				for i, n := range all {
 					before[i] = n.Traffic()
 					t.Logf("node %d in its first ten seconds: %d bytes out", i, before[i].BytesOut)
+					for id,p := range before[i].Protocols { if i==0 {t.Log(id,p)}}
 				}
-				for tick := range minutes * 60 * 10 / 9 {
+				for tick := range c.seconds * 10 / 9 {
 					for i, n := range all {
 						if err := n.PublishHeartbeat(ctx, heartbeat(uint64(tick))); err != nil {
 							t.Error(err)
@@ -163,12 +168,10 @@ func TestSteadyTraffic(t *testing.T) {
 				}
 				for i, n := range all {
 					after := n.Traffic()
-					rate := float64(after.BytesOut-before[i].BytesOut) / (minutes * 60)
+					rate := float64(after.BytesOut-before[i].BytesOut) / float64(c.seconds)
 					t.Logf("node %d: %.0f bytes/s out", i, rate)
-					if i == 0 {
-						for id, p := range after.Protocols {
-							t.Logf("  %6d out %6d in  %s", p.BytesOut-before[0].Protocols[id].BytesOut, p.BytesIn-before[0].Protocols[id].BytesIn, id)
-						}
+					if rate > c.most {
+						t.Errorf("node %d sends %.0f bytes/s, want at most %.0f", i, rate, c.most)
 					}
 				}
 			})

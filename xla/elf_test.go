@@ -74,7 +74,7 @@ func TestCheckELF(t *testing.T) {
 		{"program", patched(good, typeAt, uint16(elf.ET_EXEC)), "of type ET_EXEC"},
 		{"nothing to load", patched(good, 64, uint32(elf.PT_NOTE)), "nothing to load"},
 		{"segment beyond the end", patched(good, fileszAt, uint64(1<<40)), "header promises 1099511627776 bytes"},
-		{"segment that wraps around", patched(good, fileszAt, ^uint64(0)), "truncated"},
+		{"segment that wraps around", patched(good, fileszAt, ^uint64(0)), "damaged"},
 		{"symbols beyond the end", patched(good, dynsym+dynsymSizeAt, uint64(1<<30)), "truncated"},
 		{"another library", tinyELF("OtherSymbol"), "exports no GetPjrtApi"},
 		{"only imports it", patched(good, 120+24+6, uint16(elf.SHN_UNDEF)), "exports no GetPjrtApi"},

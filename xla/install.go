@@ -102,7 +102,7 @@ func (i installer) install(ctx context.Context) (string, error) {
 	} else if !ok {
 		return "", fmt.Errorf("another murmur is installing into %s: wait for it", i.dir)
 	}
-	defer lock.Unlock()
+	defer func() { _ = lock.Unlock() }()     // closing the file ends the lock in any case
 	if hashOf(target, w.unpacked) == w.sum { // by whoever held the lock a moment ago
 		return target, nil
 	}

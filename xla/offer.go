@@ -100,10 +100,12 @@ func yes(ctx context.Context, in io.Reader) (bool, error) {
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	case r := <-ch:
-		if r.err != nil {
-			return false, nil
+		switch strings.ToLower(strings.TrimSpace(r.line)) {
+		case "":
+			return r.err == nil, nil
+		case "y", "yes":
+			return true, nil
 		}
-		answer := strings.ToLower(strings.TrimSpace(r.line))
-		return answer == "" || answer == "y" || answer == "yes", nil
+		return false, nil
 	}
 }

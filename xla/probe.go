@@ -160,11 +160,10 @@ func multiply(backend compute.Backend) error {
 	if err != nil {
 		return fmt.Errorf("it opens but cannot multiply two matrices: %w", err)
 	}
-	defer product.FinalizeAll()
 	if got, want := product.Value(), [][]float32{{19, 22}, {43, 50}}; !reflect.DeepEqual(got, want) {
 		return fmt.Errorf("it computes wrong products: %v, not %v", got, want)
 	}
-	return nil
+	return product.FinalizeAll()
 }
 
 // head keeps the first bytes written to it.

@@ -122,17 +122,27 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	d.say("Starting three nodes on this machine. Each trains its own copy of the model on %s and they", d.p.Backend)
 	d.say("exchange compressed updates over libp2p. There is no server: every round another node sums up.")
+	// They wait for each other, so that the untrained model can be measured and
+	// the first round has all three.
 	for _, n := range d.nodes[:demoNodes] {
 		if err := d.up(ctx, n); err != nil {
 			return err
 		}
+		if err := n.client.Pause(ctx); err != nil {
+			return fmt.Errorf("holding node %s: %w", n.name, err)
+		}
 	}
-	if err := d.until(ctx, readyLimit, func() bool { return d.nodes[0].state.Trainer.Up }); err != nil {
-		return fmt.Errorf("the first node's trainer is not ready: %s", d.nodes[0].state.Why)
+	if err := d.until(ctx, readyLimit, d.ready); err != nil {
+		return fmt.Errorf("the nodes are not ready to train: %w; see %s", err, d.p.Dir)
 	}
 	first, err := d.nodes[0].client.Heldout(ctx)
 	if err != nil {
 		return fmt.Errorf("measuring the untrained model: %w", err)
+	}
+	for _, n := range d.nodes[:demoNodes] {
+		if err := n.client.Resume(ctx); err != nil {
+			return fmt.Errorf("releasing node %s: %w", n.name, err)
+		}
 	}
 	d.sum.HeldoutFirst, d.sum.Params = first.Loss, d.nodes[0].state.Trainer.Params
 	d.say("")
@@ -142,6 +152,22 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	return d.windUp(ctx)
+}
+
+// ready tells whether the first nodes are connected and their trainers up.
+func (d *demo) ready() bool {
+	for _, n := range d.nodes[:demoNodes] {
+		connected := 0
+		for _, p := range n.state.Peers {
+			if p.Connected {
+				connected++
+			}
+		}
+		if !n.state.Trainer.Up || connected < demoNodes-1 {
+			return false
+		}
+	}
+	return true
 }
 
 // prepare makes the directories of all four nodes.

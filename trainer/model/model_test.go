@@ -76,6 +76,9 @@ func TestLayout(t *testing.T) {
 		if tail := layout[len(layout)-1].Name; tied != (tail == "model.norm.weight") {
 			t.Errorf("tied %v: the last tensor is %s", tied, tail)
 		}
+		if sizes := layout.Sizes(); len(sizes) != len(layout) || sizes[1] != 32*24 {
+			t.Errorf("sizes are %v", sizes)
+		}
 		k := layout[1+keyWeight]
 		if k.Name != "model.layers.0.self_attn.k_proj.weight" || !slices.Equal(k.Shape, []int{16, 24}) {
 			t.Errorf("grouped keys are %v", k)
