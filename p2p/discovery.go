@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	"github.com/multiformats/go-multiaddr"
 )
 
 const (
@@ -25,8 +26,8 @@ const (
 	eventBuffer = 256
 	// A search asks the DHT for the swarm's members: some hundred bytes from
 	// each neighbour. It repeats at growing intervals while there are fewer
-	// neighbours than lowConns, and starts over when one of the first few comes
-	// or any goes.
+	// neighbours than lowConns, and starts over when one comes or goes while
+	// there are few.
 	searchFirst = time.Second
 	searchMost  = 5 * time.Minute
 	searchTime  = 10 * time.Second
@@ -82,7 +83,7 @@ func (n *Network) watch(ctx context.Context) error {
 					if e.Connectedness == network.NotConnected {
 						n.book.left(e.Peer)
 						n.traffic.peers.forget(e.Peer)
-						n.changed(true)
+						n.changed()
 					}
 				}
 			}
@@ -99,14 +100,19 @@ func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 		_ = n.host.Network().ClosePeer(e.Peer)
 		return
 	}
-	n.book.met(e.Peer, e.ListenAddrs)
-	n.changed(len(n.host.Network().Peers()) <= fewPeers)
+	addrs := e.ListenAddrs
+	if e.Conn.Stat().Direction == network.DirOutbound { // this one is known to work
+		addrs = merge([]multiaddr.Multiaddr{e.Conn.RemoteMultiaddr()}, addrs)
+	}
+	n.book.met(e.Peer, addrs)
+	n.changed()
 }
 
-// changed tells who listens to PeerChanges, and may start the search over.
-func (n *Network) changed(search bool) {
+// changed tells who listens to PeerChanges, and starts the search over where
+// there are few peers.
+func (n *Network) changed() {
 	chans := []chan struct{}{n.changes}
-	if search {
+	if len(n.host.Network().Peers()) <= fewPeers {
 		chans = append(chans, n.search)
 	}
 	for _, c := range chans {

@@ -210,7 +210,7 @@ func (c *coordinator) handle(r report) error {
 		return r.disk
 	case r.tree != nil:
 		if r.tree.Size > c.f.MaxSize || c.f.Size != 0 && r.tree.Size != c.f.Size {
-			return fmt.Errorf("it has %d bytes, announced were %d and at most %d are allowed", r.tree.Size, c.f.Size, c.f.MaxSize)
+			return fmt.Errorf("it has %d bytes, announced were %d (0 = any) and at most %d are allowed", r.tree.Size, c.f.Size, c.f.MaxSize)
 		}
 		if !c.ready {
 			c.begin(r.tree, r.tree.Size)
@@ -250,21 +250,21 @@ func (c *coordinator) giveBack(s *source) {
 
 // failure says in one line what is missing and what each source said.
 func (c *coordinator) failure() error {
-	what := "nobody has it"
+	what := "its list of leaves did not come"
+	if c.ready {
+		what = fmt.Sprintf("%d of %d leaves are missing", c.left, len(c.done))
+	}
 	absent := len(c.said) > 0
 	var words []string
 	for _, err := range c.said {
 		absent = absent && errors.Is(err, fs.ErrNotExist)
 		words = append(words, strings.ReplaceAll(err.Error(), "\n", ", "))
 	}
-	if !absent {
-		what = "no source gave its list of leaves"
-		if c.ready {
-			what = fmt.Sprintf("%d of %d leaves are missing", c.left, len(c.done))
-		}
+	if len(words) > 0 {
+		what += " (" + strings.Join(words, "; ") + ")"
 	}
 	if absent {
-		return fmt.Errorf("%s (%s): %w", what, strings.Join(words, "; "), fs.ErrNotExist)
+		return absentError(what)
 	}
-	return fmt.Errorf("%s (%s)", what, strings.Join(words, "; "))
+	return errors.New(what)
 }

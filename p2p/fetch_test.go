@@ -185,7 +185,7 @@ func TestFetchErrors(t *testing.T) {
 		"announced smaller": {change: func(f *Fetch) { f.Size = 2 << 20 }, says: "announced"},
 		"no limit":          {change: func(f *Fetch) { f.MaxSize = 0 }, says: "limit"},
 		"no source":         {change: func(f *Fetch) { f.Sources = nil }, says: "no peer"},
-		"only itself":       {change: func(f *Fetch) { f.Sources = []proto.PeerID{me.ID()} }, says: "no source"},
+		"only itself":       {change: func(f *Fetch) { f.Sources = []proto.PeerID{me.ID()} }, says: "did not come"},
 		"no such directory": {change: func(f *Fetch) { f.Path = filepath.Join(dir, "none", "blob") }, says: "none"},
 		"ended":             {ctx: gone, change: func(*Fetch) {}, says: "canceled"},
 	} {

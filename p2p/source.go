@@ -98,6 +98,12 @@ func (s *source) tell(ctx context.Context, r report) bool {
 	}
 }
 
+// absentError is a fs.ErrNotExist in better words.
+type absentError string
+
+func (e absentError) Error() string        { return string(e) }
+func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
+
 // diskError sets a fault of this machine apart from one of the peer.
 type diskError struct{ error }
 
@@ -129,7 +135,7 @@ func (s *source) do(ctx context.Context, j job) error {
 		return fmt.Errorf("reading an answer: %w", err)
 	}
 	if !head.Found {
-		return fmt.Errorf("does not have it (%w)", fs.ErrNotExist)
+		return absentError("does not have it")
 	}
 	if j.count == 0 {
 		tree, err := proto.ParseTree(s.f.ID, head.Size, head.Leaves)

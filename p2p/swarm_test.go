@@ -146,7 +146,6 @@ func TestSteadyTraffic(t *testing.T) {
 				for i, n := range all {
 					before[i] = n.Traffic()
 					t.Logf("node %d in its first ten seconds: %d bytes out", i, before[i].BytesOut)
-					for id,p := range before[i].Protocols { if i==0 {t.Log(id,p)}}
 				}
 				for tick := range c.seconds * 10 / 9 {
 					for i, n := range all {

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/gomlx/compute"
 )
 
-// fakes is a chooser in which each plugin file does what its name says.
-func fakes(files map[string][]string) chooser {
+// fakes is a chooser in which each plugin file does what its name says; one that hangs does until release is closed.
+func fakes(files map[string][]string, release chan struct{}) chooser {
 	return chooser{
 		find: func(c config) ([]string, error) {
 			if len(files[c.plugin]) == 0 {
@@ -33,14 +33,15 @@ func fakes(files map[string][]string) chooser {
 			case "/panics":
 				panic("nil pointer")
 			case "/hangs":
-				select {}
+				<-release
+				return nil, devices{}, errors.New("too late")
 			case "/pages":
 				return nil, devices{}, errors.New("first line.\nsecond line\n" + strings.Repeat("x", 5000))
 			}
 			b, err := openGo(config{options: "parallelism=-1"})
 			return b, devices{"device of " + file, 2}, err
 		},
-		limit: 20 * time.Millisecond,
+		limit: openLimit,
 	}
 }
 
@@ -66,7 +67,7 @@ func TestChooseOrderAndReasons(t *testing.T) {
 			GoConfig, "",
 			[]string{
 				"xla:cuda: /panics: loading the plugin panicked: nil pointer",
-				"xla:rocm: /hangs: loading the plugin did not end within 20ms",
+				"xla:rocm: /hangs: loading the plugin did not end within 1m0s",
 				"xla:cpu: /truncated: it is truncated", "xla:cpu: /pages: first line",
 			},
 		},
@@ -82,28 +83,32 @@ func TestChooseOrderAndReasons(t *testing.T) {
 		{"any plugin, none there", "xla", nil, "", "", []string{"xla:cuda: no plugin installed", "xla:rocm: no plugin installed", "xla:cpu: no plugin installed"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			backend, choice, err := fakes(tc.files).choose(t.Context(), Params{Want: tc.want}, true)
-			if (err == nil) != (tc.config != "") || (backend == nil) != (err != nil) {
-				t.Fatalf("backend %v, err %v, want config %q", backend, err, tc.config)
-			}
-			if backend != nil {
-				backend.Finalize()
-			}
-			if choice.Config != tc.config || choice.Plugin != tc.plugin || choice.XLA() != (tc.plugin != "") {
-				t.Errorf("chose %q from %q, want %q from %q", choice.Config, choice.Plugin, tc.config, tc.plugin)
-			}
-			var reasons []string
-			for _, r := range choice.Refusals {
-				reasons = append(reasons, r.Config+": "+r.Reason)
-			}
-			if !slices.Equal(reasons, tc.reasons) {
-				t.Errorf("reasons %q, want %q", reasons, tc.reasons)
-			}
-			for _, r := range tc.reasons {
-				if err != nil && !strings.Contains(err.Error(), r) {
-					t.Errorf("error %q does not tell %q", err, r)
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				defer close(release)
+				backend, choice, err := fakes(tc.files, release).choose(t.Context(), Params{Want: tc.want}, true)
+				if (err == nil) != (tc.config != "") || (backend == nil) != (err != nil) {
+					t.Fatalf("backend %v, err %v, want config %q", backend, err, tc.config)
 				}
-			}
+				if backend != nil {
+					backend.Finalize()
+				}
+				if choice.Config != tc.config || choice.Plugin != tc.plugin || choice.XLA() != (tc.plugin != "") {
+					t.Errorf("chose %q from %q, want %q from %q", choice.Config, choice.Plugin, tc.config, tc.plugin)
+				}
+				var reasons []string
+				for _, r := range choice.Refusals {
+					reasons = append(reasons, r.Config+": "+r.Reason)
+				}
+				if !slices.Equal(reasons, tc.reasons) {
+					t.Errorf("reasons %q, want %q", reasons, tc.reasons)
+				}
+				for _, r := range tc.reasons {
+					if err != nil && !strings.Contains(err.Error(), r) {
+						t.Errorf("error %q does not tell %q", err, r)
+					}
+				}
+			})
 		})
 	}
 }
@@ -111,8 +116,9 @@ func TestChooseOrderAndReasons(t *testing.T) {
 func TestChooseStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c := fakes(map[string][]string{"cuda": {"/hangs"}})
-	c.limit = time.Hour
+	release := make(chan struct{})
+	defer close(release)
+	c := fakes(map[string][]string{"cuda": {"/hangs"}}, release)
 	if _, _, err := c.choose(ctx, Params{}, true); !errors.Is(err, context.Canceled) {
 		t.Fatalf("err %v, want context.Canceled", err)
 	}

@@ -15,7 +15,8 @@ import (
 var errStalled = errors.New("no bytes arrived")
 
 // fetch brings the part file to the wheel's size. What lies there already is resumed, also after a connection that
-// broke; a download that stalls or breaks without a new byte, maxAttempts times in a row, ends it and is kept.
+// broke. It gives up, keeping what it has, when a request stalls before its first byte or maxAttempts in a row bring
+// nothing new.
 func (i installer) fetch(ctx context.Context, part string) error {
 	if info, err := os.Stat(part); err == nil && info.Size() == i.wheel.size {
 		return nil

@@ -144,7 +144,7 @@ func (s *server) requests() []string {
 func (s *server) installer(t *testing.T) installer {
 	return installer{
 		wheel: s.wheel, index: s.URL + "/simple", dir: filepath.Join(t.TempDir(), "xla"),
-		client: s.Client(), stall: 5 * time.Second, pause: time.Millisecond,
+		client: s.Client(), stall: stallLimit, pause: time.Millisecond,
 	}
 }
 
@@ -366,9 +366,9 @@ func TestInstallStalls(t *testing.T) {
 		return true
 	}
 	i := s.installer(t)
-	i.stall = 50 * time.Millisecond
+	i.stall = 500 * time.Millisecond
 	_, err := i.install(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "nothing came for 50ms") {
+	if err == nil || !strings.Contains(err.Error(), "nothing came for 500ms") {
 		t.Fatalf("err %v", err)
 	}
 	if info, err := os.Stat(filepath.Join(i.dir, w.file+".part")); err != nil || info.Size() != 5000 {

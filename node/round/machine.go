@@ -81,15 +81,14 @@ func New(cfg Config, s State) (*Machine, error) {
 	for _, p := range s.Held {
 		m.held[p] = true
 	}
-	for _, u := range s.Updates {
-		m.remember(u)
-		if u.Author == cfg.Self {
-			m.own.note(m.updates[u.ID], cmp.Or(s.Covers[u.ID], u.Tokens))
-		}
-	}
 	for _, c := range s.Commits {
 		if parent := m.blocks[c.Parent]; parent != nil {
 			m.plant(c, parent).state = valid
+		}
+	}
+	for _, u := range s.Updates {
+		if m.remember(u) && u.Author == cfg.Self {
+			m.own.note(m.updates[u.ID], cmp.Or(s.Covers[u.ID], u.Tokens))
 		}
 	}
 	if h := m.blocks[s.Head]; h != nil {

@@ -87,3 +87,31 @@ func TestStdinEndsInAStep(t *testing.T) {
 		t.Errorf("the child ended with %v", err)
 	}
 }
+
+// cpu is the processor time that a process has used, in ticks of 10 ms.
+func cpu(t *testing.T, pid int) (ticks int) {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	must(t, err)
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	fields := bytes.Fields(rest) // from the third of proc(5) on: utime is 14, stime 15
+	for _, f := range fields[11:13] {
+		n, err := strconv.Atoi(string(f))
+		must(t, err)
+		ticks += n
+	}
+	return ticks
+}
+
+func TestPausedChildIsIdle(t *testing.T) {
+	ctx, p := t.Context(), start(t, params(t, "fake"))
+	must(t, p.Load(ctx, 0, false))
+	must(t, p.Run(ctx, Run{Active: 1}))
+	steps(t, p, 10)
+	must(t, p.Pause(ctx))
+	before := cpu(t, p.Pid())
+	time.Sleep(300 * time.Millisecond) // long enough to see a loop that spins: 30 ticks
+	if used := cpu(t, p.Pid()) - before; used > 3 {
+		t.Errorf("a paused child used %d ms of processor time in 300", 10*used)
+	}
+}

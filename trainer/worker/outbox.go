@@ -12,7 +12,7 @@ const flushWait = 2 * time.Second
 
 // outbox writes the child's lines in a goroutine of its own, so that a daemon that reads slowly never holds up a step.
 // Nothing in it grows without bound: answers by maxOutstanding, tokens by MaxGenerate for each of them, and of progress
-// only the newest waits.
+// only the newest waits, and one before each answer.
 type outbox struct {
 	w io.Writer
 
@@ -78,8 +78,13 @@ func (o *outbox) report(p Progress) {
 // fail queues the sentence with which the child gives up.
 func (o *outbox) fail(err error) { o.put(message{Event: eventFailed, Error: err.Error()}) }
 
+// put queues m behind the progress that waits: after a capture's answer comes no progress from before it.
 func (o *outbox) put(m message) {
 	o.mu.Lock()
+	if o.progress != nil {
+		o.queue = append(o.queue, message{Event: eventProgress, Progress: o.progress})
+		o.progress = nil
+	}
 	o.queue = append(o.queue, m)
 	o.mu.Unlock()
 	o.stir()

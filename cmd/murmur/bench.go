@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/murmurnet/murmur/trainer/speed"
+	"github.com/murmurnet/murmur/xla"
+)
+
+// BenchCmd measures murmur on this machine.
+type BenchCmd struct {
+	Train TrainCmd `cmd:"" help:"Measure training steps through the trainer process against a bare GoMLX loop."`
+}
+
+// TrainCmd measures training speed.
+type TrainCmd struct {
+	Backend []string `help:"Measure on these backends (default: all that work here)." placeholder:"NAME"`
+	Model   []string `help:"Measure these models only: 0.87M, 10.8M." placeholder:"NAME"`
+	Rounds  int      `help:"How often the two sides take turns." default:"5"`
+	Steps   int      `help:"Steps of a turn; 0 takes as many as fill five seconds." default:"0"`
+	JSON    bool     `help:"Print one JSON array."`
+}
+
+// Run measures, telling of each turn on stderr and of the results on stdout.
+func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
+	models := speed.Models()
+	for _, name := range c.Model {
+		if !slices.ContainsFunc(models, func(m speed.Model) bool { return m.Name == name }) {
+			return usageError{fmt.Errorf("model %q is not one of 0.87M and 10.8M", name)}
+		}
+	}
+	if len(c.Model) > 0 {
+		models = slices.DeleteFunc(models, func(m speed.Model) bool { return !slices.Contains(c.Model, m.Name) })
+	}
+	backends := c.Backend
+	if len(backends) == 0 {
+		all, err := xla.Survey(ctx, xla.Params{Probe: xla.SelfProbe()})
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if s.Usable {
+				backends = append(backends, s.Config)
+			}
+		}
+	}
+	trainer, err := trainerCommand()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "murmur-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the system clears what is left
+	p := speed.Params{
+		Backends: backends, Models: models, Rounds: c.Rounds, Steps: c.Steps,
+		Open: openDevice, Command: trainer, Exchange: filepath.Join(dir, "exchange"), Log: root.log(),
+		Told: func(t speed.Turn) {
+			fmt.Fprintf(os.Stderr, "%s  %s  round %d  %-6s  %8.0f tokens/s\n", t.Backend, t.Model, t.Round, t.Side, t.TokensPerSec)
+		},
+	}
+	if err := p.Validate(); err != nil {
+		return usageError{err}
+	}
+	results, err := speed.Run(ctx, p)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		out := json.NewEncoder(os.Stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(results)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "BACKEND\tMODEL\tWORKER TOKENS/S\tBARE TOKENS/S\tRATIO")
+	for _, r := range results {
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.3f\n", r.Backend, r.Model, r.Worker, r.Bare, r.Ratio)
+	}
+	return w.Flush()
+}
