@@ -256,7 +256,7 @@ func (h *hand) rebase(base round.Commit) {
 			states[c.Root] = true
 		}
 	}
-	if err := h.book.Rebase(base, states); err != nil {
+	if err := h.book.Rebase(base, h.n.self, states); err != nil {
 		h.n.trouble("tidying the disk", err)
 	}
 }

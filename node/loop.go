@@ -74,6 +74,8 @@ func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 		n.transfer(ctx, func(ctx context.Context) { n.pull(ctx, e) })
 	case round.CatchUp:
 		n.transfer(ctx, func(ctx context.Context) { n.catchUp(ctx, e) })
+	case round.Enter:
+		n.transfer(ctx, func(ctx context.Context) { n.enter(ctx, e) })
 	case round.AskUpdates:
 		n.transfer(ctx, func(ctx context.Context) { n.askUpdates(ctx, e) })
 	case round.AnnounceUpdate:

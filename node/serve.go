@@ -89,7 +89,10 @@ func (n *Node) follow(book *chain.Book, head, base round.Commit, have [][]byte, 
 			c = path[i-1]
 		}
 		if c.Height > 0 && n.store.HasState(c.Root) {
-			res.Snapshot, res.Commits = true, []*murmurv1.Commit{book.Raw(c.ID)}
+			res.Snapshot = true
+			for _, c := range append([]round.Commit{c}, path[i:]...) {
+				res.Commits = append(res.Commits, book.Raw(c.ID))
+			}
 			return
 		}
 	}

@@ -91,53 +91,53 @@ func (n *Node) catchUp(ctx context.Context, e round.CatchUp) {
 		if err != nil {
 			continue
 		}
-		if res.Snapshot && len(res.Commits) > 0 {
-			err = n.takeSnapshot(ctx, peer, e.Sources, res.Commits[0])
-		} else {
-			err = n.takeCommits(ctx, res.Commits)
-		}
-		if err == nil {
-			n.post(ctx, round.CaughtUp{})
-			return
+		if err = n.takeCommits(ctx, res); err == nil && len(res.Commits) > 0 {
+			break
 		}
 		n.log.Debug("Catching up came to nothing", "peer", peer.Short(), "error", err)
 	}
-	n.post(ctx, round.PullFailed{})
+	n.post(ctx, round.CaughtUp{Target: e.Target})
 }
 
-func (n *Node) takeCommits(ctx context.Context, ws []*murmurv1.Commit) error {
-	for _, w := range ws {
+// takeCommits passes on a branch: what follows commits that are held, or one
+// from a snapshot height on.
+func (n *Node) takeCommits(ctx context.Context, res *murmurv1.SyncResponse) error {
+	var foreign round.Foreign
+	for _, w := range res.Commits {
 		c, us, err := n.book.Load().AddCommit(w)
 		if err != nil {
 			return err
 		}
-		n.post(ctx, round.Pulled{Commit: c, Updates: us})
+		if !res.Snapshot {
+			n.post(ctx, round.Pulled{Commit: c, Updates: us})
+			continue
+		}
+		foreign.Branch = append(foreign.Branch, c)
+		foreign.Updates = append(foreign.Updates, us...)
+	}
+	if res.Snapshot {
+		n.post(ctx, foreign)
 	}
 	return nil
 }
 
-// takeSnapshot pulls the state of a snapshot height, from many peers at once.
-func (n *Node) takeSnapshot(ctx context.Context, from proto.PeerID, others []proto.PeerID, w *murmurv1.Commit) error {
-	c, _, err := n.book.Load().AddCommit(w)
-	if err != nil {
-		return err
-	}
+// enter pulls the state of a snapshot height, from many peers at once.
+func (n *Node) enter(ctx context.Context, e round.Enter) {
+	c := e.Commit
 	n.diary.Add(event.Chain, c.Height, fmt.Sprintf("fetching the snapshot of round %d", c.Height))
 	size := uint64(4 * modelConfig(n.manifest).Layout().Params())
 	limited, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	err = n.net.Fetch(limited, p2p.Fetch{
-		ID: c.Root, Size: size, MaxSize: size, Path: n.store.StatePath(c.Root),
-		Sources: append([]proto.PeerID{from}, others...),
-	})
-	if err != nil {
-		return err
+	err := n.net.Fetch(limited, p2p.Fetch{ID: c.Root, Size: size, MaxSize: size, Path: n.store.StatePath(c.Root), Sources: e.Sources})
+	if err == nil {
+		err = n.book.Load().Save(c.ID)
 	}
-	if err := n.book.Load().Save(c.ID); err != nil {
-		return err
+	if err != nil {
+		n.log.Warn("Snapshot did not come", "height", c.Height, "error", err)
+		n.post(ctx, round.PullFailed{Commit: c.ID})
+		return
 	}
 	n.post(ctx, round.Landed{Commit: c})
-	return nil
 }
 
 // askUpdates asks a few peers for this round's updates.

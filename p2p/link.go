@@ -72,12 +72,13 @@ func parseLink(s string) (Link, error) {
 	return l, nil
 }
 
-// String writes the link. Slashes stay as they are, so that people can read it.
+// String writes the link, with at most maxLinkAddrs addresses. Slashes stay as
+// they are, so that people can read it.
 func (l Link) String() string {
 	var b strings.Builder
 	b.WriteString(linkScheme + "://" + l.Swarm.String())
 	sep := "?a="
-	for _, a := range l.Addrs {
+	for _, a := range l.Addrs[:min(len(l.Addrs), maxLinkAddrs)] {
 		b.WriteString(sep + strings.ReplaceAll(url.QueryEscape(a), "%2F", "/"))
 		sep = "&a="
 	}

@@ -18,6 +18,10 @@ func TestLink(t *testing.T) {
 			t.Errorf("%s came back as %v, %v", l, got, err)
 		}
 	}
+	many := Link{Swarm: testSwarm, Addrs: slices.Repeat([]string{"/ip4/192.0.2.7/tcp/4101/p2p/" + id}, 2*maxLinkAddrs)}
+	if l, err := ParseLink(many.String()); err != nil || len(l.Addrs) != maxLinkAddrs {
+		t.Errorf("a machine with many addresses makes a link that reads as %d, %v", len(l.Addrs), err)
+	}
 	good := Link{Swarm: testSwarm}.String()
 	addr := "/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + id
 	for name, c := range map[string]struct{ link, says string }{

@@ -31,7 +31,7 @@ type cli struct {
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
 	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`
 	XLA      XLACmd      `cmd:"" name:"xla" help:"Show and install the backends that training runs on."`
-	//Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
+	Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
 	Version  VersionCmd  `cmd:"" help:"Print the version."`
 	Trainer  TrainerCmd  `cmd:"" hidden:"" help:"Train; murmur up starts this itself."`
 }
@@ -51,7 +51,7 @@ func run(args []string) int {
 		kong.Name("murmur"),
 		kong.Description("murmur trains one language model on many people's computers, without a server."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Resolvers(&settings{path: func() string { return c.Config }}),
+		kong.Resolvers(&settings{}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {

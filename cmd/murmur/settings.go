@@ -17,19 +17,16 @@ import (
 
 // settings resolves flags from config.toml. Flags and MURMUR_* variables come
 // before it. Its keys are the long flags of murmur up.
-type settings struct {
-	path   func() string
-	values map[string]any
-}
+type settings struct{ values map[string]any }
 
 // settingsKeys are the flags that a file may set.
 var settingsKeys = []string{"backend", "bootstrap", "dir", "host", "log-level", "mdns", "port", "yes"}
 
-// Validate reads the file; an unknown key is an error that names the nearest.
+// Validate has nothing to check before the file is known.
 func (s *settings) Validate(*kong.Application) error { return nil }
 
 // Resolve looks a flag up.
-func (s *settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+func (s *settings) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if !slices.Contains(settingsKeys, flag.Name) {
 		return nil, nil
 	}
@@ -38,23 +35,34 @@ func (s *settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 			return nil, nil
 		}
 	}
-	if err := s.load(); err != nil {
+	if err := s.load(configFlag(k)); err != nil {
 		return nil, err
 	}
 	return s.values[flag.Name], nil
 }
 
-func (s *settings) load() error {
+// configFlag is the value of --config.
+func configFlag(k *kong.Context) string {
+	for _, f := range k.Flags() {
+		if path, ok := k.FlagValue(f).(string); ok && f.Name == "config" {
+			return path
+		}
+	}
+	return ""
+}
+
+// load reads the file once; an unknown key is an error that names the nearest.
+func (s *settings) load(path string) error {
 	if s.values != nil {
 		return nil
 	}
-	path, named := s.path(), true
-	if path == "" {
+	named := path != ""
+	if !named {
 		data, err := xla.DataDir()
 		if err != nil {
 			return err
 		}
-		path, named = filepath.Join(data, "config.toml"), false
+		path = filepath.Join(data, "config.toml")
 	}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && !named {

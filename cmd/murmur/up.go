@@ -22,12 +22,15 @@ type UpCmd struct {
 
 // Run works until the process is told to stop.
 func (c *UpCmd) Run(ctx context.Context, root *cli) error {
+	if err := (xla.Params{Want: c.Backend}).Validate(); err != nil {
+		return usageError{err}
+	}
 	dir, err := c.existing()
 	if err != nil {
 		return err
 	}
-	if err := (xla.Params{Want: c.Backend}).Validate(); err != nil {
-		return usageError{err}
+	if _, err := dir.Swarm(); err != nil {
+		return err
 	}
 	if err := offer(ctx, c.Backend, c.Yes, os.Stderr); err != nil {
 		return err

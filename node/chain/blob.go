@@ -143,6 +143,16 @@ func readBlob(path string, id proto.ID) ([]byte, error) {
 	return b, nil
 }
 
+// cause drops the temporary file's name from an error: it says nothing to
+// anyone, and differs each time.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
 // tempSuffix marks files that are being written.
 const tempSuffix = ".tmp"
 
@@ -150,11 +160,11 @@ const tempSuffix = ".tmp"
 func writeFile(path string, parts ...[]byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "*"+tempSuffix)
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
+		return fmt.Errorf("writing %s: %w", path, cause(err))
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("writing %s: %w", filepath.Base(path), err), os.Remove(f.Name()))
+			err = errors.Join(fmt.Errorf("writing %s: %w", path, cause(err)), os.Remove(f.Name()))
 		}
 	}()
 	for _, b := range parts {

@@ -324,8 +324,10 @@ func (b *Book) All() []round.Update {
 }
 
 // Rebase moves the base: commits below it, and what only they list, are dropped
-// from memory and disk. States holds the roots whose files stay.
-func (b *Book) Rebase(base round.Commit, states map[proto.ID]bool) error {
+// from memory and disk, but for the newest own updates. States holds the roots
+// whose files stay.
+func (b *Book) Rebase(base round.Commit, self proto.PeerID, states map[proto.ID]bool) error {
+	newest, _ := b.Newest(self)
 	b.mu.Lock()
 	k := Keep{
 		Base: base.ID, Commits: map[proto.ID]bool{}, Updates: map[proto.ID]bool{},
@@ -348,7 +350,7 @@ func (b *Book) Rebase(base round.Commit, states map[proto.ID]bool) error {
 		}
 	}
 	for id, u := range b.updates {
-		if _, known := k.Commits[u.Parent]; known || u.Height > base.Height {
+		if _, known := k.Commits[u.Parent]; known || u.Height > base.Height || u.Author == self && u.Seq+round.KeptOwn > newest.Seq {
 			k.Updates[id] = true
 		}
 		if k.Updates[id] {

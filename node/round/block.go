@@ -152,6 +152,10 @@ func (m *Machine) forget() {
 			keep[u.ID] = true
 		}
 	}
+	m.own.prune()
+	for _, u := range m.own.byParent {
+		keep[u.ID] = true
+	}
 	payloads := map[proto.ID]bool{}
 	for id, u := range m.updates {
 		if !keep[id] {
@@ -171,16 +175,8 @@ func (m *Machine) forget() {
 			delete(m.unfit, p)
 		}
 	}
-	for parent := range m.own.byParent {
-		if m.blocks[parent] == nil {
-			delete(m.own.byParent, parent)
-		}
-	}
 	for id, t := range m.tries {
-		if t.open || payloads[id] {
-			continue
-		}
-		if t.after < m.now {
+		if !t.open && !payloads[id] && t.after+retryMost < m.now {
 			delete(m.tries, id)
 		}
 	}

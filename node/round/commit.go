@@ -35,23 +35,33 @@ func (m *Machine) chase() {
 		case m.blocks[id] != nil:
 			delete(m.announced, id)
 		case m.blocks[a.Parent] == nil:
-			m.catchUp([]proto.PeerID{a.Closer})
+			m.catchUp(id, []proto.PeerID{a.Closer})
 		case m.try(id):
 			m.do(Pull{Commit: id, Sources: m.sources([]proto.PeerID{a.Closer})})
 		}
 	}
 	for _, p := range m.peersAlive() {
 		b := m.beats[p]
-		if _, ok := m.announced[b.Head]; !ok && m.blocks[b.Head] == nil && b.Height >= m.head.Height {
-			m.catchUp([]proto.PeerID{p})
+		if _, ok := m.announced[b.Head]; !ok && m.blocks[b.Head] == nil {
+			m.catchUp(b.Head, []proto.PeerID{p})
 		}
 	}
 }
 
-func (m *Machine) catchUp(first []proto.PeerID) {
-	if m.try(catchUpKey) {
-		m.do(CatchUp{Have: m.locator(), Sources: m.sources(first)})
+// catchUp asks for the branch of a commit that hangs in the air, one branch at
+// a time.
+func (m *Machine) catchUp(target proto.ID, first []proto.PeerID) {
+	if !m.catching && m.try(target) {
+		m.catching = true
+		m.do(CatchUp{Target: target, Have: m.locator(), Sources: m.sources(first)})
 	}
+}
+
+// caughtUp ends a catch-up. A branch that it did not bring is asked for again
+// after a pause.
+func (m *Machine) caughtUp(target proto.ID) {
+	m.catching = false
+	m.retry(target)
 }
 
 // pulled takes a commit's body. The driver has checked that the content hashes
@@ -68,7 +78,7 @@ func (m *Machine) pulled(e Pulled) {
 		delete(m.announced, c.ID)
 		return
 	case parent == nil:
-		m.catchUp([]proto.PeerID{c.Closer})
+		m.catchUp(c.ID, []proto.PeerID{c.Closer})
 		return
 	}
 	for _, u := range e.Updates {
@@ -159,12 +169,51 @@ func (m *Machine) unverified(id proto.ID) {
 	}
 }
 
-// land makes a snapshot height the new base and head.
-func (m *Machine) land(c Commit) {
-	m.done(catchUpKey)
-	if m.blocks[c.ID] != nil || c.Tokens <= m.head.Tokens {
+// weigh compares a branch that parted from this one below the base, or that
+// this node has never been on, by the rule of fork choice, and asks for its
+// snapshot if it is preferred.
+func (m *Machine) weigh(e Foreign) {
+	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil {
 		return
 	}
+	for _, u := range e.Updates {
+		m.seen(u)
+	}
+	theirs := make(map[proto.ID]bool, len(e.Branch))
+	for _, c := range e.Branch {
+		theirs[c.ID] = true
+	}
+	ours := map[proto.ID]bool{}
+	for b := m.head; b != nil; b = b.parent {
+		ours[b.ID] = true
+	}
+	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
+	if !better(&block{Commit: base}, &block{Commit: tip}, m.votesFor(tip.Roster, theirs),
+		m.base, m.head, m.votesFor(m.head.Roster, ours)) || !m.try(base.ID) {
+		return
+	}
+	m.entering = base.ID
+	m.do(Enter{Commit: base, Sources: m.sources(nil)})
+}
+
+// votesFor counts the members whose newest update names one of some commits.
+func (m *Machine) votesFor(roster []Member, commits map[proto.ID]bool) int {
+	n := 0
+	for _, member := range roster {
+		if us := m.authors[member.Peer]; len(us) > 0 && commits[us[len(us)-1].Parent] {
+			n++
+		}
+	}
+	return n
+}
+
+// land makes a snapshot height the new base and head.
+func (m *Machine) land(c Commit) {
+	m.done(c.ID)
+	if m.entering != c.ID || m.blocks[c.ID] != nil {
+		return
+	}
+	m.entering = proto.ID{}
 	from := m.head
 	m.blocks = map[proto.ID]*block{}
 	m.base = m.plant(c, nil)

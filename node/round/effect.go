@@ -33,7 +33,14 @@ type (
 	// CatchUp asks peers for what follows the first of these commits that their
 	// branch has.
 	CatchUp struct {
+		Target  proto.ID
 		Have    []proto.ID
+		Sources []proto.PeerID
+	}
+	// Enter asks for the state of a snapshot height on a branch that shares
+	// nothing with this one.
+	Enter struct {
+		Commit  Commit
 		Sources []proto.PeerID
 	}
 	// AskUpdates asks peers for updates that gossip may have brought before this
@@ -76,6 +83,7 @@ func (AnnounceUpdate) effect() {}
 func (Fetch) effect()          {}
 func (Pull) effect()           {}
 func (CatchUp) effect()        {}
+func (Enter) effect()          {}
 func (AskUpdates) effect()     {}
 func (Build) effect()          {}
 func (Verify) effect()         {}

@@ -52,10 +52,17 @@ type (
 		Commit  Commit
 		Updates []Update
 	}
-	// PullFailed says that a commit or a catch-up could not be had for now.
+	// PullFailed says that a commit, or the state of one to enter, could not be
+	// had for now.
 	PullFailed struct{ Commit proto.ID }
-	// CaughtUp says that a peer had no more commits to give.
-	CaughtUp struct{}
+	// CaughtUp says that a catch-up is over, whatever it brought.
+	CaughtUp struct{ Target proto.ID }
+	// Foreign brings a peer's branch from a snapshot height to its tip, where it
+	// shares no commit with this node's locator.
+	Foreign struct {
+		Branch  []Commit
+		Updates []Update
+	}
 	// Landed brings a snapshot height whose state this node now holds, verified.
 	Landed struct{ Commit Commit }
 	// Published says that an own update is durable. Covers is how many tokens it
@@ -93,6 +100,7 @@ func (Announced) event()   {}
 func (Pulled) event()      {}
 func (PullFailed) event()  {}
 func (CaughtUp) event()    {}
+func (Foreign) event()     {}
 func (Landed) event()      {}
 func (Published) event()   {}
 func (Unpublished) event() {}

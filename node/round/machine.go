@@ -35,6 +35,8 @@ type Machine struct {
 	round     current
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
 	announced map[proto.ID]Announced
+	catching  bool     // a catch-up is under way
+	entering  proto.ID // the snapshot height asked for
 }
 
 // current is what belongs to the round on the present head.
@@ -126,7 +128,9 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 	case PullFailed:
 		m.retry(e.Commit)
 	case CaughtUp:
-		m.done(catchUpKey)
+		m.caughtUp(e.Target)
+	case Foreign:
+		m.weigh(e)
 	case Landed:
 		m.land(e.Commit)
 	case Published:

@@ -29,6 +29,16 @@ func (l *ledger) note(u *Update, covers uint64) {
 	l.seq = max(l.seq, u.Seq)
 }
 
+// prune keeps the newest own updates: a branch that was left may be entered
+// again, and no second update may be signed for its commits.
+func (l *ledger) prune() {
+	for parent, u := range l.byParent {
+		if u.Seq+KeptOwn <= l.seq {
+			delete(l.byParent, parent)
+		}
+	}
+}
+
 // move follows the head from one branch to another.
 func (l *ledger) move(undo, redo []Update) {
 	for _, u := range redo {

@@ -21,6 +21,8 @@ const (
 	stepTokens = 128
 	seqLen     = 32
 	nodeRate   = 128 * 10 // tokens a second
+
+	maxHappenings = 100_000 // five nodes for three minutes make about 50,000
 )
 
 func testConfig(self proto.PeerID) Config {
@@ -55,6 +57,7 @@ func (a *agenda) Pop() any     { o := *a; x := o[len(o)-1]; *a = o[:len(o)-1]; r
 type swarm struct {
 	now    time.Duration
 	seq    int
+	done   int
 	agenda agenda
 	rng    *rand.Rand
 	nodes  []*simNode
@@ -134,6 +137,10 @@ func (s *swarm) run(d time.Duration) {
 	for len(s.agenda) > 0 && s.agenda[0].at <= end {
 		h := heap.Pop(&s.agenda).(happening)
 		s.now = h.at
+		if s.done++; s.done > maxHappenings {
+			s.fault("the swarm does not come to rest: more than %d happenings", maxHappenings)
+			break
+		}
 		h.do()
 	}
 	s.now = end
@@ -356,7 +363,11 @@ func (n *simNode) step(e Event) {
 func (n *simNode) later(d time.Duration, f func()) {
 	life := n.life
 	n.s.at(d, func() {
-		if n.up && n.life == life && !n.stalled {
+		switch {
+		case !n.up || n.life != life:
+		case n.stalled: // what a stopped process waits for reaches it when it goes on
+			n.later(100*time.Millisecond, f)
+		default:
 			f()
 		}
 	})
@@ -379,7 +390,10 @@ func (n *simNode) carryOut(effect Effect) {
 			func(*simNode) { n.pulled(e.Commit) }, func() { n.step(PullFailed{Commit: e.Commit}) })
 	case CatchUp:
 		n.ask(e.Sources, func(*simNode) bool { return true }, 40*time.Millisecond,
-			func(p *simNode) { n.catchUp(p, e.Have) }, func() { n.step(PullFailed{}) })
+			func(p *simNode) { n.catchUp(p, e) }, func() { n.step(CaughtUp{Target: e.Target}) })
+	case Enter:
+		n.ask(e.Sources, func(p *simNode) bool { return p.m.blocks[e.Commit.ID] != nil }, 300*time.Millisecond,
+			func(*simNode) { n.step(Landed{Commit: e.Commit}) }, func() { n.step(PullFailed{Commit: e.Commit.ID}) })
 	case AskUpdates:
 		n.ask(e.Sources, func(*simNode) bool { return true }, 20*time.Millisecond, func(p *simNode) {
 			for _, id := range sortedIDs(p.seen) {
@@ -458,6 +472,7 @@ func (n *simNode) adopt(e Adopt) {
 	n.train()
 	n.head = e.To.ID
 	if e.Jump {
+		n.saved = map[proto.ID]bool{e.To.ID: true}
 		n.learned -= n.d
 		n.d = 0
 	}
@@ -515,27 +530,32 @@ func (n *simNode) pulled(id proto.ID) {
 	n.step(Pulled{Commit: c, Updates: us})
 }
 
-func (n *simNode) catchUp(p *simNode, have []proto.ID) {
+func (n *simNode) catchUp(p *simNode, e CatchUp) {
 	var path []proto.ID
 	for b := p.m.head; b != nil; b = b.parent {
-		if slices.Contains(have, b.ID) {
+		if slices.Contains(e.Have, b.ID) {
 			slices.Reverse(path)
 			for _, id := range path {
 				n.pulled(id)
 			}
-			n.step(CaughtUp{})
+			n.step(CaughtUp{Target: e.Target})
 			return
 		}
 		path = append(path, b.ID)
 	}
-	snap := p.m.head
-	for snap.parent != nil && snap.Height%testConfig("").Snapshot != 0 {
-		snap = snap.parent
+	var f Foreign
+	for b := p.m.head; b != nil; b = b.parent {
+		f.Branch = append(f.Branch, b.Commit)
+		for _, u := range b.Updates {
+			f.Updates = append(f.Updates, n.s.updates[u])
+		}
+		if b.Height%testConfig("").Snapshot == 0 {
+			break
+		}
 	}
-	n.base = snap.Commit
-	n.saved = map[proto.ID]bool{snap.ID: true}
-	n.step(Landed{Commit: snap.Commit})
-	n.step(CaughtUp{})
+	slices.Reverse(f.Branch)
+	n.step(f)
+	n.step(CaughtUp{Target: e.Target})
 }
 
 // check holds a node to the invariants that hold at every instant.

@@ -6,12 +6,8 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// The places of catch-ups and of building among the tries: no message hashes
-// to these.
-var (
-	catchUpKey = proto.ID{}
-	buildKey   = proto.ID{1}
-)
+// buildKey is the place of building among the tries: no message hashes to it.
+var buildKey = proto.ID{1}
 
 const (
 	retryFirst = 250 * time.Millisecond

@@ -8,6 +8,10 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
+// KeptOwn is how many of its newest own updates a node keeps, with payloads,
+// whatever became of their parents.
+const KeptOwn = 16
+
 // Bounds of what a Machine keeps.
 const (
 	maxPeers           = 1024 // heartbeats

@@ -153,11 +153,15 @@ func measure(ctx context.Context, p Params, d worker.Device, backend string, m M
 	r = Result{
 		Backend: d.Config, Device: d.Name, Model: m.Name, Params: len(theta), Batch: m.Batch, SeqLen: m.Config.SeqLen, Steps: p.Steps,
 	}
+	// Both warm up: first steps compile, and find memory for the first time.
+	if _, err := w.run(ctx, leastSteps); err != nil {
+		return r, err
+	}
+	pace, err := b.run(ctx, leastSteps)
+	if err != nil {
+		return r, err
+	}
 	if r.Steps == 0 {
-		pace, err := b.run(ctx, leastSteps)
-		if err != nil {
-			return r, err
-		}
 		r.Steps = max(leastSteps, int(math.Ceil(turn.Seconds()*pace/float64(m.Batch*m.Config.SeqLen))))
 	}
 	ratios := make([]float64, p.Rounds)

@@ -78,7 +78,7 @@ func TestTail(t *testing.T) {
 	for range 100 {
 		fmt.Fprint(endless, strings.Repeat("x", 1000))
 	}
-	if got := len(endless.last()); got > (tailTold)*(tailWidth+2) || len(endless.held) >= tailLimit {
+	if got := len(endless.last()); got > tailTold*(tailWidth+2) || len(endless.held) >= tailLimit {
 		t.Errorf("a line without an end: %d bytes told, %d held", got, len(endless.held))
 	}
 	if got := newTail().last(); got != "" {

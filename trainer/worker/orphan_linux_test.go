@@ -61,7 +61,7 @@ func TestStdinEndsInAStep(t *testing.T) {
 	p := params(t, "fake", hangEnv+"=2")
 	file, err := createExchange(p.Exchange, p.Spec.Model.Layout().Params())
 	must(t, err)
-	defer file.close()
+	defer func() { must(t, file.close()) }()
 	child := exec.Command(p.Command[0])
 	child.Env = append(os.Environ(), p.Env...)
 	child.Stderr = os.Stderr

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/node/api"
+)
+
+// asMurmur makes the test binary behave as murmur itself, so that daemons and
+// their trainer children are real processes of the code under test.
+const asMurmur = "MURMUR_TEST_AS_MURMUR"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asMurmur) == "1" {
+		os.Exit(run(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// tiny is a swarm whose rounds take a second on the pure-Go backend.
+const tiny = `
+name = "tiny"
+seed = "test"
+[model]
+dim = 16
+layers = 1
+heads = 2
+kv_heads = 1
+head_dim = 8
+ffn = 32
+seq_len = 16
+[inner]
+batch = 2
+warmup_tokens = 0
+total_tokens = 1000000000
+[rounds]
+h = 20
+h_min = 20
+h_max = 20
+min_ms = 800
+max_ms = 5000
+grace_ms = 1500
+view_timeout_ms = 800
+snapshot_every = 4
+`
+
+// murmur prepares a command with a home directory of its own.
+func murmur(ctx context.Context, home string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asMurmur+"=1", "HOME="+home, "XDG_DATA_HOME="+filepath.Join(home, "data"), "MURMUR_DATA=")
+	return cmd
+}
+
+// output runs a command to its end.
+func output(t *testing.T, home string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := murmur(ctx, home, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// daemon is a murmur up process.
+type daemon struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	dir    string
+	log    *bytes.Buffer
+	done   chan struct{}
+	client *api.Client
+}
+
+// newSwarm founds a tiny swarm in n directories.
+func newSwarm(t *testing.T, n int) []string {
+	t.Helper()
+	home := t.TempDir()
+	file := filepath.Join(home, "swarm.toml")
+	if err := os.WriteFile(file, []byte(tiny), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var dirs []string
+	for i := range n {
+		dir := filepath.Join(home, string(rune('A'+i)))
+		if _, stderr, code := output(t, home, "init", file, "--dir", dir); code != 0 {
+			t.Fatalf("init: %s", stderr)
+		}
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}
+
+// up starts a daemon; it is ended with the test.
+func up(t *testing.T, dir string, args ...string) *daemon {
+	t.Helper()
+	args = append([]string{"up", "--dir", dir, "--host", "127.0.0.1", "--port", "0", "--no-mdns", "--backend", "go"}, args...)
+	d := &daemon{t: t, dir: dir, log: &bytes.Buffer{}, done: make(chan struct{}), client: api.NewClient(dir)}
+	d.cmd = murmur(context.Background(), filepath.Dir(dir), args...)
+	d.cmd.Stderr = d.log
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { defer close(d.done); _ = d.cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill()
+		<-d.done
+		d.client.Close()
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", filepath.Base(dir), lastLines(d.log.String(), 40))
+		}
+	})
+	return d
+}
+
+// until waits for a state.
+func (d *daemon) until(what string, ok func(api.State) bool) api.State {
+	d.t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	var s api.State
+	for time.Now().Before(deadline) {
+		ctx, cancel := context.WithTimeout(d.t.Context(), 5*time.Second)
+		var err error
+		s, err = d.client.State(ctx)
+		cancel()
+		if err == nil && ok(s) {
+			return s
+		}
+		select {
+		case <-d.done:
+			d.t.Fatalf("waiting until %s: the daemon ended: %s", what, lastLines(d.log.String(), 5))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	d.t.Fatalf("waited in vain until %s; state: %s, %s, height %d, trainer %+v", what, s.Reason, s.Why, s.Head.Height, s.Trainer)
+	return s
+}
+
+func (d *daemon) height(h uint64) api.State {
+	d.t.Helper()
+	return d.until("a height is reached", func(s api.State) bool { return s.Head.Height >= h })
+}
+
+// bootstrap is a flag with a running daemon's addresses.
+func (d *daemon) bootstrap() []string {
+	d.t.Helper()
+	s := d.until("it listens", func(s api.State) bool { return s.Link != "" })
+	var flags []string
+	for _, a := range linkAddrs(s.Link) {
+		flags = append(flags, "--bootstrap", a)
+	}
+	return flags
+}
+
+// sameRoots waits until all stand still on one commit, and returns its root.
+func sameRoots(t *testing.T, ds ...*daemon) string {
+	t.Helper()
+	for _, d := range ds {
+		if err := d.client.Pause(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var root string
+	ds[0].until("all hold one state", func(s api.State) bool {
+		for _, d := range ds[1:] {
+			o, err := d.client.State(t.Context())
+			if err != nil || o.Head.ID != s.Head.ID || o.Head.StateRoot != s.Head.StateRoot {
+				return false
+			}
+		}
+		root = s.Head.StateRoot.String()
+		return true
+	})
+	return root
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

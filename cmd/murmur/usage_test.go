@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestRefusals checks that bad input gets one line that says what to do, and
+// the right exit code.
+func TestRefusals(t *testing.T) {
+	home := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(home, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tc := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"unknown flag", []string{"up", "--prot", "1"}, 2, "--prot"},
+		{"no command", nil, 2, "murmur --help"},
+		{"status without a swarm", []string{"status"}, 1, "run murmur init or murmur join LINK first"},
+		{"status without a daemon", []string{"status", "--dir", home}, 1, "murmur up"},
+		{"up in an empty directory", []string{"up", "--dir", filepath.Join(home, "nothing")}, 1, "run murmur init or murmur join first"},
+		{"no link", []string{"join", "http://example.org"}, 2, "murmur://"},
+		{"a cut link", []string{"join", "murmur://bafkr4i"}, 2, "murmur://"},
+		{"unknown key", []string{"init", write("a.toml", "[rounds]\nhmin = 1\n"), "--dir", filepath.Join(home, "x")}, 2, `did you mean "rounds.h_min"?`},
+		{"out of range", []string{"init", write("b.toml", "[inner]\nlr = 7.0\n"), "--dir", filepath.Join(home, "x")}, 2, "inner.lr = 7 is out of range"},
+		{"missing file", []string{"init", filepath.Join(home, "none.toml")}, 2, "none.toml"},
+		{"unknown settings key", []string{"up", "--config", write("c.toml", "prot = 1\n"), "--dir", home}, 2, `did you mean "port"?`},
+		{"unknown backend", []string{"up", "--dir", home, "--backend", "tpu"}, 2, "tpu"},
+		{"unwritable directory", []string{"init", "--dir", "/proc/none/x"}, 1, "/proc/none/x"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, stderr, code := output(t, home, tc.args...)
+			if code != tc.code || !strings.Contains(stderr, tc.want) {
+				t.Fatalf("exit %d, want %d; stderr: %s; want it to say %q", code, tc.code, stderr, tc.want)
+			}
+			if n := strings.Count(strings.TrimSpace(stderr), "\n"); n > 0 {
+				t.Fatalf("%d lines on stderr, want one:\n%s", n+1, stderr)
+			}
+		})
+	}
+}
+
+func TestInitStatusVersion(t *testing.T) {
+	home := t.TempDir()
+	out, stderr, code := output(t, home, "init", "--name", "lantern", "--seed", "s")
+	if code != 0 || !strings.Contains(out, "murmur://") {
+		t.Fatalf("exit %d: %s%s", code, out, stderr)
+	}
+	out, _, code = output(t, home, "version")
+	if code != 0 || !strings.HasPrefix(out, "murmur "+version) {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+}
