@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/event"
-	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -125,6 +124,3 @@ func (n *Node) names(ps []proto.PeerID) string {
 	}
 	return strings.Join(s, ", ")
 }
-
-// state is the one word of a heartbeat.
-func stateWord(d policy.Decision) string { return string(d.Reason) }

@@ -112,6 +112,9 @@ func (n *Node) assemble(raw []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := m.Runs(n.p.Version); err != nil {
+		return err
+	}
 	n.manifest = m
 	if n.method, err = newMethod(m); err != nil {
 		return err
@@ -125,17 +128,22 @@ func (n *Node) assemble(raw []byte) error {
 		return err
 	}
 	head, base := book.Marks()
-	state := round.State{Base: base, Commits: book.Above(base.Height), Head: head.ID, Updates: book.All(), Covers: n.store.Own()}
-	rep, err := replica.New(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, head)
-	if err != nil {
-		// What was learned is in local.state and in the payloads; the chain can be
-		// had from peers again.
-		n.log.Warn("State on disk cannot be used", "height", head.Height, "error", err)
-		n.diary.Add(event.Chain, head.Height, fmt.Sprintf("the state on disk cannot be used (%v); fetching it from peers", err))
-		state.Base, state.Commits, state.Head = genesis, nil, genesis.ID
-		if rep, err = replica.New(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, genesis); err != nil {
+	rep, why := replica.Open(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, head)
+	if why != nil {
+		// What was learned is in local.state and in the own payloads; the shared
+		// state can be had from peers again.
+		n.log.Warn("State on disk is damaged", "height", head.Height, "usable", rep.Head().Height, "error", why)
+		n.diary.Add(event.Chain, head.Height, fmt.Sprintf("the state of round %d is damaged on this disk (%v); fetching it again", head.Height, why))
+		if rep.Head().Height < base.Height {
+			base = rep.Head()
+		}
+		if err := book.Cut(base, rep.Head()); err != nil {
 			return err
 		}
+	}
+	state := round.State{
+		Base: base, Commits: book.Above(base.Height), Head: rep.Head().ID, Updates: book.All(), Covers: n.store.Own(),
+		Damaged: why != nil,
 	}
 	if state.Held, err = n.store.Payloads(); err != nil {
 		return err

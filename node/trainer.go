@@ -8,6 +8,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
@@ -98,7 +99,15 @@ func (h *hand) attach(ctx context.Context, p *worker.Process) error {
 		return fmt.Errorf("%w: %w", errReplica, err)
 	}
 	m, v := p.Moments()
-	if err := h.refetching(ctx, func() error { return h.fill(r, p.Vector(), m, v) }); err != nil {
+	err = h.refetching(ctx, func() error { return h.fill(r, p.Vector(), m, v) })
+	var lost *replica.LostError
+	if errors.As(err, &lost) {
+		// One of this node's own updates, which nobody holds any more.
+		h.n.diary.Add(event.Node, 0, "what this node had learned and not delivered is lost with it")
+		r.fresh, r.lacking = true, 0
+		err = h.fill(r, p.Vector(), m, v)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", errReplica, err)
 	}
 	var step int64

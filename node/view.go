@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,7 +69,7 @@ func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat) {
 func (w *view) decide() policy.Decision {
 	v := w.get()
 	return policy.Decide(policy.Facts{
-		Leaving: v.leaving, Done: v.status.Complete, Paused: v.paused,
+		Leaving: v.leaving, Done: v.status.Complete, Paused: v.paused, Damaged: v.status.Damaged,
 		TrainerUp: v.trainer.Up, TrainerWhy: v.trainerWhy, DiskWhy: v.diskWhy,
 	})
 }
@@ -180,7 +181,7 @@ func (n *Node) SetPaused(paused bool) { n.view.set(func(v *viewed) { v.paused = 
 
 // trouble shows that something on this machine failed; it is tried again.
 func (n *Node) trouble(doing string, err error) {
-	if err == errNothing {
+	if errors.Is(err, errNothing) {
 		return
 	}
 	why := fmt.Sprintf("%s: %v", doing, err)

@@ -69,6 +69,7 @@ func (n *Network) watch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watching connections: %w", err)
 	}
+	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: n.renew})
 	n.wg.Go(func() {
 		defer func() { _ = sub.Close() }()
 		for {

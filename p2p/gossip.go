@@ -25,10 +25,10 @@ const (
 	maxRPC = 64 << 10
 	// subBuffer messages wait between gossip and the inbox.
 	subBuffer = 128
-	// An author's heartbeats come at most every half second and its updates a
-	// few a round; four messages a second with a burst of 32 leave room for
-	// several rounds at once and none for a flood.
-	authorRate  = 4
+	// An author's heartbeats come at most every half second; with one more at
+	// each adoption, an update and a commit, rounds of a second make six messages
+	// a second. Eight, with a burst of 32, leave none for a flood.
+	authorRate  = 8
 	authorBurst = 32
 	// maxAuthors are remembered for the two rules below, each for authorMemory.
 	maxAuthors   = 1024

@@ -43,6 +43,10 @@ func (p PeerID) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText reads the base58 form.
 func (p *PeerID) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*p = ""
+		return nil
+	}
 	raw, err := base58.Decode(string(b))
 	if err != nil {
 		return fmt.Errorf("%q is not a peer id: %w", b, err)

@@ -288,3 +288,19 @@ func installedXLA() (dataDir string, ok bool) {
 	_, ok = xla.Installed(filepath.Join(data, "xla"), "cpu")
 	return data, ok
 }
+
+// TestStrangersOfOneSwarmMeet lets two nodes train apart until neither holds a
+// commit that the other has, and then introduces them.
+func TestStrangersOfOneSwarmMeet(t *testing.T) {
+	dirs := newSwarm(t, 2)
+	a, b := up(t, dirs[0]), up(t, dirs[1])
+	a.height(9)
+	b.height(9)
+	if err := b.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-b.done
+	b = up(t, dirs[1], a.bootstrap()...)
+	a.until("both are in one roster", func(s api.State) bool { return s.Head.Roster == 2 })
+	sameRoots(t, a, b)
+}

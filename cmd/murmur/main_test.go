@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -116,11 +117,18 @@ func up(t *testing.T, dir string, args ...string) *daemon {
 	}
 	go func() { defer close(d.done); _ = d.cmd.Wait() }()
 	t.Cleanup(func() {
+		if t.Failed() {
+			_ = d.cmd.Process.Signal(syscall.SIGQUIT) // its goroutines go to the log
+			select {
+			case <-d.done:
+			case <-time.After(5 * time.Second):
+			}
+		}
 		_ = d.cmd.Process.Kill()
 		<-d.done
 		d.client.Close()
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", filepath.Base(dir), lastLines(d.log.String(), 40))
+			t.Logf("log of %s:\n%s", filepath.Base(dir), lastLines(d.log.String(), 4000))
 		}
 	})
 	return d

@@ -32,6 +32,7 @@ func (c *StatusCmd) Run(ctx context.Context) error {
 	if c.JSON {
 		out := json.NewEncoder(os.Stdout)
 		out.SetIndent("", "  ")
+		out.SetEscapeHTML(false)
 		return out.Encode(s)
 	}
 	return printStatus(os.Stdout, s)

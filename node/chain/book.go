@@ -3,6 +3,7 @@ package chain
 import (
 	"cmp"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -293,6 +294,20 @@ func (b *Book) Path(ancestor, id proto.ID) (path []round.Commit, ok bool) {
 	}
 	slices.Reverse(path)
 	return path, true
+}
+
+// Cut takes the head, and if need be the base, back to commits whose states can
+// be had; what lies above them is pulled again.
+func (b *Book) Cut(base, head round.Commit) error {
+	b.mu.Lock()
+	for id, p := range b.commits {
+		if p.Height > head.Height {
+			delete(b.commits, id)
+		}
+	}
+	b.base = base.ID
+	b.mu.Unlock()
+	return errors.Join(b.store.SetBase(base.ID), b.SetHead(head.ID))
 }
 
 // Above lists all commits above the base, older before newer.

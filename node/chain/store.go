@@ -88,6 +88,9 @@ func (s *Store) Commit(id proto.ID) []byte { return s.get(bucketCommits, id[:]) 
 // SetHead records which commit this node stands on.
 func (s *Store) SetHead(id proto.ID) error { return s.put(bucketMeta, keyHead, id[:]) }
 
+// SetBase records the commit below which nothing is needed.
+func (s *Store) SetBase(id proto.ID) error { return s.put(bucketMeta, keyBase, id[:]) }
+
 // Marks returns the recorded head and base; zero where none is recorded.
 func (s *Store) Marks() (head, base proto.ID) {
 	copy(head[:], s.get(bucketMeta, keyHead))

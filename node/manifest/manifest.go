@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"golang.org/x/mod/semver"
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
@@ -136,6 +137,7 @@ func (m Manifest) Validate() error {
 		rng string
 	}{
 		{m.Name != "" && len(m.Name) <= 64 && !strings.ContainsAny(m.Name, "\n\r\t"), "name", m.Name, "1 to 64 letters"},
+		{m.MinVersion == "" || semver.IsValid("v"+m.MinVersion), "min_version", m.MinVersion, "a version such as 0.1.0"},
 		{o.Vocab == 256, "model.vocab", o.Vocab, "256: tokens are bytes in this version"},
 		{o.Layers >= 1 && o.Layers <= 256, "model.layers", o.Layers, "1..256"},
 		{o.Dim >= 8 && o.Dim <= 16384, "model.dim", o.Dim, "8..16384"},
@@ -149,7 +151,7 @@ func (m Manifest) Validate() error {
 		{m.Data.Name == "opticks", "data.name", m.Data.Name, `"opticks", the embedded text`},
 		{m.Method.Name == "bitloco", "method.name", m.Method.Name, `"bitloco"`},
 		{m.Method.Bits == 1, "method.bits", m.Method.Bits, "1"},
-		{m.Method.Chunk >= 64 && m.Method.Chunk <= 1<<20, "method.chunk", m.Method.Chunk, "64..1048576"},
+		{m.Method.Chunk >= 8 && m.Method.Chunk <= 32768 && m.Method.Chunk%8 == 0, "method.chunk", m.Method.Chunk, "a multiple of 8, 8..32768"},
 		{i.LR > 0 && i.LR < 1, "inner.lr", i.LR, "above 0, below 1"},
 		{i.LRFloor >= 0 && i.LRFloor <= 1, "inner.lr_floor", i.LRFloor, "0..1"},
 		{i.TotalTokens > 0 && i.TotalTokens < 1<<50, "inner.total_tokens", i.TotalTokens, "above 0"},
@@ -162,6 +164,7 @@ func (m Manifest) Validate() error {
 		{i.WeightDecay >= 0 && i.WeightDecay < 10, "inner.weight_decay", i.WeightDecay, "0 to below 10"},
 		{i.ClipNorm >= 0, "inner.clip_norm", i.ClipNorm, "0 (off) or more"},
 		{i.Batch >= 1 && i.Batch <= 4096, "inner.batch", i.Batch, "1..4096"},
+		{r.H >= 1, "rounds.h", r.H, "1 or more"},
 		{r.HMin >= 1 && r.HMin <= r.H, "rounds.h_min", r.HMin, "1 to rounds.h"},
 		{r.H <= r.HMax && r.HMax <= 100_000, "rounds.h_max", r.HMax, "rounds.h to 100000"},
 		{r.MaxMS >= 100 && r.MaxMS <= 86_400_000, "rounds.max_ms", r.MaxMS, "100..86400000"},
@@ -173,6 +176,14 @@ func (m Manifest) Validate() error {
 		if !c.ok {
 			return fmt.Errorf("%s = %v is out of range: %s", c.key, c.val, c.rng)
 		}
+	}
+	return nil
+}
+
+// Runs tells whether a client of some version may take part.
+func (m Manifest) Runs(version string) error {
+	if m.MinVersion != "" && semver.Compare("v"+strings.TrimSuffix(version, "-dev"), "v"+m.MinVersion) < 0 {
+		return fmt.Errorf("swarm %s needs murmur %s or newer, this is %s; install a newer one", m.Name, m.MinVersion, version)
 	}
 	return nil
 }

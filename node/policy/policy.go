@@ -12,6 +12,7 @@ const (
 	Leaving   Reason = "leaving"
 	Done      Reason = "done"
 	Paused    Reason = "paused"
+	Damaged   Reason = "damaged"
 	NoTrainer Reason = "no-trainer"
 	DiskFull  Reason = "disk"
 	Training  Reason = "training"
@@ -22,6 +23,7 @@ type Facts struct {
 	Leaving    bool   // the daemon is going down
 	Done       bool   // the schedule's last token is committed
 	Paused     bool   // a person said so
+	Damaged    bool   // the disk lost a state that peers may give back
 	TrainerUp  bool   // the trainer process is ready
 	TrainerWhy string // why it is not, in words
 	DiskWhy    string // why the disk could not be written last, in words; empty when it could
@@ -43,6 +45,8 @@ func Decide(f Facts) Decision {
 		return Decision{Reason: Done, Why: "the schedule's last token is committed; serving the finished model"}
 	case f.Paused:
 		return Decision{Reason: Paused, Why: "paused by hand"}
+	case f.Damaged:
+		return Decision{Reason: Damaged, Why: "the shared model on this disk is damaged; waiting for a peer to fetch it from"}
 	case !f.TrainerUp:
 		why := f.TrainerWhy
 		if why == "" {

@@ -46,19 +46,28 @@ type Replica struct {
 // GenesisRoot is the state root of an initial state.
 func GenesisRoot(theta []float32) proto.ID { return proto.HashBlob(Bytes(theta)).Root() }
 
-// New opens a replica at a commit, by its state file or by replay.
-func New(p Params, head round.Commit) (*Replica, error) {
+// Open opens a replica at a commit, by its state file or by replay. Where files
+// are damaged it is opened at the highest commit below that can still be
+// computed, at worst at genesis; why says what is wrong with the disk.
+func Open(p Params, head round.Commit) (r *Replica, why error) {
 	theta := p.Genesis()
-	r := &Replica{p: p, theta: theta, next: make([]float32, len(theta)), head: p.Book.Genesis}
-	if head.ID != p.Book.Genesis.ID {
-		if err := r.StateAt(head, r.next); err != nil {
-			return nil, err
+	r = &Replica{p: p, theta: theta, next: make([]float32, len(theta)), head: p.Book.Genesis}
+	for head.Height > 0 {
+		err := r.StateAt(head, r.next)
+		if err == nil {
+			r.theta, r.next, r.head = r.next, r.theta, head
+			break
 		}
-		r.theta, r.next = r.next, r.theta
-		r.head = head
+		if why == nil {
+			why = err
+		}
+		parent, ok := p.Book.Commit(head.Parent)
+		if !ok {
+			break
+		}
+		head = parent
 	}
-	r.root = proto.ID{}
-	return r, nil
+	return r, why
 }
 
 // Head returns the commit that Theta is the state of.

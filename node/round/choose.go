@@ -38,7 +38,7 @@ func (m *Machine) choose() {
 
 // enter starts the round on a new head.
 func (m *Machine) enter(b *block) {
-	m.head = b
+	m.head, m.damaged = b, false
 	m.round = current{since: m.now}
 	us, _ := m.candidates(b)
 	for _, u := range us {

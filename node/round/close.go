@@ -9,7 +9,8 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// graceFloor keeps grace above scheduling noise on a loaded machine.
+// graceFloor keeps grace above scheduling noise on a loaded machine, and is how
+// long an active newcomer may take to publish.
 const graceFloor = 500 * time.Millisecond
 
 // grace is how long a closer waits for late payloads: twice the largest recent
@@ -32,8 +33,7 @@ func (m *Machine) closeRound() {
 		return
 	}
 	if !m.round.ready {
-		wait := max(m.round.dueAt, m.round.heldAt) + m.grace()
-		if m.now < wait && !m.allIn(list) {
+		if !m.closable(us, list) {
 			return
 		}
 		m.round.ready, m.round.readyAt = true, m.now
@@ -50,19 +50,25 @@ func (m *Machine) closeRound() {
 	m.do(Build{Draft: draft, Updates: list})
 }
 
-// allIn tells whether every active roster member's update is held; before there
-// is a roster, every active peer's.
-func (m *Machine) allIn(list []Update) bool {
-	in := func(p proto.PeerID) bool {
-		return slices.ContainsFunc(list, func(u Update) bool { return u.Author == p })
+// closable tells whether view 0 need wait no longer: every active roster
+// member's update is held, or grace has ended. Newcomers are waited for as well,
+// or a lone node would never let anyone in: through grace once their update is
+// known, and for a moment if they are active and have yet to publish.
+func (m *Machine) closable(us, list []Update) bool {
+	since := m.now - max(m.round.dueAt, m.round.heldAt)
+	if since >= m.grace() {
+		return true
 	}
-	expected := func(p proto.PeerID) bool { return len(m.head.Roster) == 0 || m.head.Rank(p) >= 0 }
+	by := func(us []Update, p proto.PeerID) bool {
+		return slices.ContainsFunc(us, func(u Update) bool { return u.Author == p })
+	}
 	for _, p := range m.active() {
-		if expected(p) && !in(p) {
+		newcomer := m.head.Rank(p) < 0
+		if !by(list, p) && (!newcomer || by(us, p) || since < graceFloor || len(m.head.Roster) == 0) {
 			return false
 		}
 	}
-	return !m.training || !expected(m.cfg.Self) || in(m.cfg.Self)
+	return !m.training || m.head.Rank(m.cfg.Self) < 0 && len(m.head.Roster) > 0 || by(list, m.cfg.Self)
 }
 
 // closers ranks who may close: the roster's members with a heartbeat, then

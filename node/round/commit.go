@@ -188,8 +188,11 @@ func (m *Machine) weigh(e Foreign) {
 		ours[b.ID] = true
 	}
 	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
-	if !better(&block{Commit: base}, &block{Commit: tip}, m.votesFor(tip.Roster, theirs),
-		m.base, m.head, m.votesFor(m.head.Roster, ours)) || !m.try(base.ID) {
+	if !m.damaged && !better(&block{Commit: base}, &block{Commit: tip}, m.votesFor(tip.Roster, theirs),
+		m.base, m.head, m.votesFor(m.head.Roster, ours)) {
+		return
+	}
+	if !m.try(base.ID) {
 		return
 	}
 	m.entering = base.ID

@@ -68,7 +68,7 @@ func (m *Machine) Complete() bool {
 // its heartbeats, never before Min, always at Max.
 func (m *Machine) checkDue() {
 	age := m.now - m.round.since
-	if m.round.due || m.Complete() || age < m.cfg.Min {
+	if m.round.due || m.damaged || m.Complete() || age < m.cfg.Min {
 		return
 	}
 	peers := m.active()

@@ -32,6 +32,7 @@ type Machine struct {
 	training  bool
 	started   time.Duration
 	settled   bool
+	damaged   bool // no rounds until peers gave back what this disk lost
 	round     current
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
 	announced map[proto.ID]Announced
@@ -61,6 +62,7 @@ type State struct {
 	Held    []proto.ID          // payloads
 	Lacking uint64              // tokens that this node learned and the head's branch lacks
 	Seq     uint64              // of the newest own update
+	Damaged bool                // the disk held a later state, which is lost: wait for peers
 	Alone   bool                // there is nobody to ask about own updates
 }
 
@@ -75,6 +77,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[proto.ID]*try{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		settled:   s.Alone,
+		damaged:   s.Damaged,
 		announced: map[proto.ID]Announced{},
 	}
 	m.base = m.plant(s.Base, nil)
@@ -93,6 +96,7 @@ func New(cfg Config, s State) (*Machine, error) {
 			m.own.note(m.updates[u.ID], cmp.Or(s.Covers[u.ID], u.Tokens))
 		}
 	}
+	m.own.recall()
 	if h := m.blocks[s.Head]; h != nil {
 		m.head = h
 	}

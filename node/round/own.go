@@ -13,6 +13,7 @@ type ledger struct {
 	delivered uint64 // of it on the head's branch
 	rate      float64
 	seq       uint64
+	floor     uint64               // own updates up to this height may be forgotten
 	covers    map[proto.ID]uint64  // own updates: tokens each stands for
 	byParent  map[proto.ID]*Update // the one own update for a parent
 }
@@ -34,10 +35,30 @@ func (l *ledger) note(u *Update, covers uint64) {
 func (l *ledger) prune() {
 	for parent, u := range l.byParent {
 		if u.Seq+KeptOwn <= l.seq {
+			l.floor = max(l.floor, u.Height)
 			delete(l.byParent, parent)
 		}
 	}
 }
+
+// recall finds out, at the start, up to which height own updates may have been
+// forgotten: below the oldest that is still known.
+func (l *ledger) recall() {
+	var oldest *Update
+	for _, u := range l.byParent {
+		if oldest == nil || u.Seq < oldest.Seq {
+			oldest = u
+		}
+	}
+	if oldest != nil && oldest.Seq > 1 {
+		l.floor = oldest.Height - 1
+	}
+}
+
+// maySign tells whether this node surely made no update for a height yet that
+// it does not remember. Where it may have, it sits the round out: the swarm goes
+// on without it, and it is in again a few heights later.
+func (l *ledger) maySign(height uint64) bool { return height > l.floor }
 
 // move follows the head from one branch to another.
 func (l *ledger) move(undo, redo []Update) {
@@ -66,7 +87,7 @@ func (m *Machine) publish() {
 		}
 		return
 	}
-	if !m.training || m.own.lacking() == 0 || !m.try(m.head.ID) {
+	if !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Height+1) || !m.try(m.head.ID) {
 		return
 	}
 	m.do(Publish{

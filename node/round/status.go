@@ -12,6 +12,7 @@ type Status struct {
 	Lacking  uint64 // own tokens that the branch lacks
 	Rank     int    // in the head's roster, −1 for a newcomer
 	Complete bool
+	Damaged  bool // waiting for peers to give back a state that this disk lost
 }
 
 // Status returns the present state, for views and heartbeats.
@@ -19,6 +20,7 @@ func (m *Machine) Status() Status {
 	return Status{
 		Head: m.head.Commit, Base: m.base.Commit, Round: m.now - m.round.since, Due: m.round.due,
 		Active: m.Active(), Lacking: m.own.lacking(), Rank: m.head.Rank(m.cfg.Self), Complete: m.Complete(),
+		Damaged: m.damaged,
 	}
 }
 

@@ -94,7 +94,6 @@ type simNode struct {
 	savedAt  proto.ID // the head that savedD is measured against
 	savedSeq uint64
 	savedLak uint64
-	joined   bool // the chain starts above genesis
 
 	// Volatile.
 	d       float64 // the residual
