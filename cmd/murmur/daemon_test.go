@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -16,17 +18,8 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
-	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/xla"
 )
-
-func linkAddrs(link string) []string {
-	l, err := p2p.ParseLink(link)
-	if err != nil {
-		return nil
-	}
-	return l.Addrs
-}
 
 // gone waits until a process is no more.
 func gone(t *testing.T, pid int) {

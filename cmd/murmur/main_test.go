@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/p2p"
 )
 
 // asMurmur makes the test binary behave as murmur itself, so that daemons and
@@ -198,4 +199,12 @@ func sameRoots(t *testing.T, ds ...*daemon) string {
 func lastLines(s string, n int) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+func linkAddrs(link string) []string {
+	l, err := p2p.ParseLink(link)
+	if err != nil {
+		return nil
+	}
+	return l.Addrs
 }
