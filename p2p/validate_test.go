@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
@@ -128,7 +127,9 @@ func TestCheck(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	for _, seed := range [][]byte{
 		nil, gossipOf(goodUpdate(nil)), gossipOf(goodAnnounce(nil)), gossipOf(heartbeat(5)),
-		badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = math.Inf(-1) }), {0x0a, 0x00}, bytes.Repeat([]byte{0xff}, proto.MaxGossip+1),
+		badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = math.Inf(-1) }),
+		{0x0a, 0x00},
+		bytes.Repeat([]byte{0xff}, proto.MaxGossip+1),
 	} {
 		f.Add(seed, true)
 		f.Add(seed, false)

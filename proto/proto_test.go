@@ -118,7 +118,7 @@ func TestTree(t *testing.T) {
 			t.Errorf("%s was accepted", name)
 		}
 	}
-	if HashBlob(nil).Root() == (HashBlob([]byte{0}).Root()) {
+	if HashBlob(nil).Root() == HashBlob([]byte{0}).Root() {
 		t.Error("an empty blob and a zero byte have one root")
 	}
 }

@@ -128,6 +128,9 @@ func up(t *testing.T, dir string, args ...string) *daemon {
 		_ = d.cmd.Process.Kill()
 		<-d.done
 		d.client.Close()
+		if strings.Contains(d.log.String(), "DATA RACE") {
+			t.Error("the daemon has a data race")
+		}
 		if t.Failed() {
 			t.Logf("log of %s:\n%s", filepath.Base(dir), lastLines(d.log.String(), 4000))
 		}
