@@ -43,6 +43,7 @@ func (n *Node) loop(ctx context.Context) {
 			step(round.Training{On: training})
 			n.hand.assign(n.machine.Status(), training)
 			n.diary.Add(event.Node, 0, "now: "+d.Why)
+			n.view.begun(time.Now())
 			beatAt = time.Time{}
 		}
 		if time.Since(beatAt) >= n.view.beatInterval() {

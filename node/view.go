@@ -93,6 +93,15 @@ func (w *view) adopted(e round.Adopt, now time.Time) {
 	})
 }
 
+// begun notes when the first round of this process began.
+func (w *view) begun(now time.Time) {
+	w.set(func(v *viewed) {
+		if v.adoptedAt.IsZero() {
+			v.adoptedAt = now
+		}
+	})
+}
+
 // beatInterval is a tenth of a round, within bounds.
 func (w *view) beatInterval() time.Duration {
 	seconds := w.get().outcome.Seconds
