@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/murmurnet/murmur/node/chain"
@@ -28,6 +29,8 @@ type hand struct {
 	mu    sync.Mutex
 	queue []func(context.Context)
 	wake  chan struct{}
+	ended chan struct{}                   // run has returned
+	heard atomic.Pointer[worker.Progress] // the newest, not yet taken in
 
 	// Of the run goroutine only.
 	proc      *worker.Process // nil while no trainer is up
@@ -59,7 +62,7 @@ type pace struct {
 }
 
 func newHand(n *Node, rep *replica.Replica, book *chain.Book) *hand {
-	h := &hand{n: n, rep: rep, book: book, wake: make(chan struct{}, 1), active: 1}
+	h := &hand{n: n, rep: rep, book: book, wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1}
 	if newest, ok := book.Newest(n.self); ok {
 		h.seq = newest.Seq
 	}
@@ -77,25 +80,38 @@ func (h *hand) do(task func(context.Context)) {
 	}
 }
 
-// ask queues a task and waits for it.
+// ask queues a task and waits for it. A task that has begun is waited for even
+// when ctx ends: it uses what belongs to the caller.
 func (h *hand) ask(ctx context.Context, task func(context.Context) error) error {
 	done := make(chan error, 1)
+	var taken atomic.Bool // by the hand, or by the caller who goes away
 	h.do(func(running context.Context) {
-		if ctx.Err() != nil {
-			done <- ctx.Err() // nobody waits any more
-			return
+		if taken.CompareAndSwap(false, true) {
+			done <- task(running)
 		}
-		done <- task(running)
 	})
 	select {
 	case err := <-done:
 		return err
+	case <-h.ended:
+		return errStopping
 	case <-ctx.Done():
+	}
+	if taken.CompareAndSwap(false, true) {
 		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-h.ended:
+		return errStopping
 	}
 }
 
+var errStopping = errors.New("this node is shutting down")
+
 func (h *hand) run(ctx context.Context) {
+	defer close(h.ended)
 	for {
 		h.mu.Lock()
 		var task func(context.Context)
@@ -171,16 +187,16 @@ func (h *hand) verify(ctx context.Context, e round.Verify) {
 // adopt moves θ to a commit's state and the trainer with it: by
 // θ(Y) − θ(X) + Σ own z that joined the branch − Σ own z that left it.
 func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
-	err := h.refetching(ctx, func() error { return h.move(ctx, e) })
-	if err == nil {
-		err = h.book.SetHead(e.To.ID)
+	if err := h.refetching(ctx, func() error { return h.move(ctx, e) }); err != nil {
+		h.n.trouble("adopting a commit", err) // the next one starts from where θ stands
+		return
 	}
+	err := h.book.SetHead(e.To.ID)
 	if err == nil && e.To.Height%uint64(h.n.manifest.Rounds.SnapshotEvery) == 0 {
 		err = h.rep.Save()
 	}
 	if err != nil {
-		h.n.trouble("adopting a commit", err)
-		return
+		h.n.trouble("saving a commit", err)
 	}
 	h.delivered = e.Delivered
 	if !h.pace.published.IsZero() {
@@ -214,37 +230,49 @@ func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
 	delta := h.proc.Vector()
 	if e.Jump {
 		if _, err := h.proc.Capture(ctx, worker.Capture{}); err != nil {
-			return h.drop(err)
+			h.drop(err)
+			return nil
 		}
 		for i, v := range delta {
 			delta[i] = next[i] - v
 		}
-		return h.drop(h.proc.Add(ctx))
+		h.drop(h.proc.Add(ctx))
+		return nil
+	}
+	// Not e.Undo and e.Redo: where an adoption failed, θ stands further back.
+	left, joined, ok := branches(h.book, h.rep.Head().ID, e.To.ID)
+	if !ok {
+		return fmt.Errorf("height %d and height %d have no common commit here", h.rep.Head().Height, e.To.Height)
 	}
 	theta := h.rep.Theta()
 	for i := range delta {
 		delta[i] = next[i] - theta[i]
 	}
-	for _, u := range e.Redo {
-		if err := h.rep.AddOwn(delta, u, 1); err != nil {
-			return err
+	for _, c := range joined {
+		for _, u := range ownIn(h.book, c, h.n.self) {
+			if err := h.rep.AddOwn(delta, u, 1); err != nil {
+				return err
+			}
 		}
 	}
-	for _, u := range e.Undo {
-		if err := h.rep.AddOwn(delta, u, -1); err != nil {
-			return err
+	for _, c := range left {
+		for _, u := range ownIn(h.book, c, h.n.self) {
+			if err := h.rep.AddOwn(delta, u, -1); err != nil {
+				return err
+			}
 		}
 	}
-	return h.drop(h.proc.Add(ctx))
+	h.drop(h.proc.Add(ctx))
+	return nil
 }
 
-// drop lets go of a trainer that failed.
-func (h *hand) drop(err error) error {
+// drop ends a trainer that failed at a request; the keeper starts another, from
+// the disk.
+func (h *hand) drop(err error) {
 	if err != nil {
-		h.n.log.Warn("Trainer cannot follow", "error", err)
+		h.proc.Kill(fmt.Errorf("the trainer cannot go on: %w", err))
 		h.proc = nil
 	}
-	return nil
 }
 
 // rebase forgets what lies below the base, but for the states of snapshots.
@@ -256,7 +284,12 @@ func (h *hand) rebase(base round.Commit) {
 			states[c.Root] = true
 		}
 	}
-	if err := h.book.Rebase(base, h.n.self, states); err != nil {
+	// What is dropped must never be needed to compute the base's state.
+	err := h.rep.Keep(base)
+	if err == nil {
+		err = h.book.Rebase(base, states)
+	}
+	if err != nil {
 		h.n.trouble("tidying the disk", err)
 	}
 }
@@ -279,7 +312,7 @@ func (h *hand) runOn(ctx context.Context, s round.Status) {
 		return // another adoption is on its way here
 	}
 	capSamples := head.Cap() / uint64(h.n.manifest.Model.SeqLen)
-	_ = h.drop(h.proc.Run(ctx, worker.Run{
+	h.drop(h.proc.Run(ctx, worker.Run{
 		Assignment: data.Assignment{
 			Manifest: h.n.swarm, Parent: head.ID, Cursor: head.Cursor, Rank: s.Rank, Roster: len(head.Roster),
 			Peer: string(h.n.self), CapSamples: capSamples,

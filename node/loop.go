@@ -21,9 +21,10 @@ func (n *Node) loop(ctx context.Context) {
 	tick := time.NewTicker(round.TickEvery)
 	defer tick.Stop()
 	training := false
+	began := time.Now() // the machine's clock: it knows nothing of what came before
 	var beatAt time.Time
 	step := func(e round.Event) {
-		for _, effect := range n.machine.Step(time.Since(n.start), e) {
+		for _, effect := range n.machine.Step(time.Since(began), e) {
 			n.carryOut(ctx, effect)
 		}
 	}
@@ -48,7 +49,7 @@ func (n *Node) loop(ctx context.Context) {
 		}
 		if time.Since(beatAt) >= n.view.beatInterval() {
 			beatAt = time.Now()
-			n.transfer(ctx, n.beat)
+			n.say(ctx, n.beat)
 		}
 	}
 }
@@ -79,12 +80,12 @@ func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 	case round.AskUpdates:
 		n.transfer(ctx, func(ctx context.Context) { n.askUpdates(ctx, e) })
 	case round.AnnounceUpdate:
-		n.transfer(ctx, func(ctx context.Context) { n.announceUpdate(ctx, e.Update) })
+		n.say(ctx, func(ctx context.Context) { n.announceUpdate(ctx, e.Update) })
 	case round.Announce:
-		n.transfer(ctx, func(ctx context.Context) { n.announce(ctx, e.Commit.ID) })
+		n.say(ctx, func(ctx context.Context) { n.announce(ctx, e.Commit.ID) })
 	case round.Beat:
 		n.view.enter(n.machine.Status())
-		n.transfer(ctx, n.beat)
+		n.say(ctx, n.beat)
 	}
 }
 

@@ -24,9 +24,9 @@ import (
 )
 
 const (
-	maxEvents    = 256 // events that wait for the loop
-	maxTransfers = 16  // fetches and questions at once
-	leaveLimit   = 4 * time.Second
+	maxEvents    = 256                     // events that wait for the loop
+	maxTransfers = 16                      // fetches and questions at once
+	leaveLimit   = 2500 * time.Millisecond // with the trainer's and the API's limits, five seconds
 )
 
 // Node is one running daemon.
@@ -123,7 +123,7 @@ func (n *Node) assemble(raw []byte) error {
 	draw := func() []float32 { return model.Init(config, seed) }
 	stepTokens := uint64(m.Inner.Batch) * uint64(m.Model.SeqLen)
 	genesis := round.Genesis(n.swarm, replica.GenesisRoot(draw()), m.Rounds.H, stepTokens)
-	book, err := chain.OpenBook(n.store, n.swarm, genesis)
+	book, err := chain.OpenBook(n.store, n.swarm, n.self, genesis)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (n *Node) assemble(raw []byte) error {
 	if state.Lacking, err = n.hand.restore(book, rep.Head()); err != nil {
 		return err
 	}
-	if n.machine, err = round.New(roundConfig(m, n.swarm, n.self), state); err != nil {
+	if n.machine, err = round.New(roundConfig(m, n.method, n.swarm, n.self), state); err != nil {
 		return err
 	}
 	n.book.Store(book)

@@ -76,13 +76,14 @@ func newMethod(m manifest.Manifest) (outer.Method, error) {
 	return outer.NewBitloco(outer.Params{Sizes: sizes, Chunk: int(m.Method.Chunk), Bits: int(m.Method.Bits)})
 }
 
-func roundConfig(m manifest.Manifest, swarm proto.ID, self proto.PeerID) round.Config {
+func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self proto.PeerID) round.Config {
 	ms := func(v uint32) time.Duration { return time.Duration(v) * time.Millisecond }
 	r := m.Rounds
 	return round.Config{
 		Self: self, Swarm: swarm,
 		StepTokens: uint64(m.Inner.Batch) * uint64(m.Model.SeqLen), SeqLen: uint64(m.Model.SeqLen),
-		HMin: r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
+		PayloadSize: uint64(method.PayloadSize()),
+		HMin:        r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
 		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), TotalTokens: m.Inner.TotalTokens,
 	}
 }

@@ -43,7 +43,8 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	save := time.Since(h.pace.saved) >= saveShare*h.pace.saveCost
 	c, err := h.proc.Capture(ctx, worker.Capture{Moments: save, Reset: true})
 	if err != nil {
-		return u, 0, h.drop(err)
+		h.drop(err)
+		return u, 0, errNothing
 	}
 	total := h.total(c.Step)
 	if total <= e.Delivered {
@@ -74,11 +75,11 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss),
 	}
 	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u))
-	u.ID = proto.Sum(env.Payload)
-	if err := h.n.store.PutOwn(u.ID, proto.Encode(env), covers); err != nil {
+	// From here on it is what peers will read: times are rounded on the wire.
+	if u, err = h.book.AddUpdate(env); err != nil {
 		return u, 0, err
 	}
-	if _, err := h.book.AddUpdate(env); err != nil {
+	if err := h.n.store.PutOwn(u.ID, proto.Encode(env), covers); err != nil {
 		return u, 0, err
 	}
 	h.seq = e.Seq
@@ -97,7 +98,8 @@ func (h *hand) reset(ctx context.Context, why error) error {
 	h.n.diary.Add(event.Trainer, h.rep.Head().Height, fmt.Sprintf("the local model has diverged (%v); it goes on from the shared one", why))
 	copy(h.proc.Vector(), h.rep.Theta())
 	if err := h.proc.Load(ctx, 0, false); err != nil {
-		return h.drop(err)
+		h.drop(err)
+		return errNothing
 	}
 	h.session = session{step: 0, total: h.delivered}
 	h.runOn(ctx, h.n.view.status())

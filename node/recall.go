@@ -36,12 +36,17 @@ func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err erro
 	case err != nil || r.local == nil:
 		return r, err
 	}
+	covers := h.n.store.Own()
+	if u, ok := book.Newest(h.n.self); ok && u.Seq > r.local.Seq && u.Parent == head.ID {
+		// Published after the last save, and not yet included: all that is known of
+		// what was learned is what the payload says of it.
+		return recalled{local: r.local, fresh: true, undo: []round.Update{u}, lacking: covers[u.ID]}, nil
+	}
 	left, joined, ok := branches(book, r.local.Head, head.ID)
 	if !ok {
 		r.fresh = true
 		return r, nil
 	}
-	covers := h.n.store.Own()
 	r.lacking = r.local.Lacking
 	for _, c := range left {
 		for _, u := range ownIn(book, c, h.n.self) {
@@ -75,13 +80,12 @@ func (h *hand) fill(r recalled, theta, m, v []float32) error {
 	saved := func(i int) []byte { return r.local.Bytes[i*4*p : (i+1)*4*p] }
 	copy(replica.Bytes(m), saved(1))
 	copy(replica.Bytes(v), saved(2))
-	if r.fresh {
-		return nil
-	}
-	d := make([]float32, p)
-	copy(replica.Bytes(d), saved(0))
-	for i := range theta {
-		theta[i] -= d[i]
+	if !r.fresh {
+		d := make([]float32, p)
+		copy(replica.Bytes(d), saved(0))
+		for i := range theta {
+			theta[i] -= d[i]
+		}
 	}
 	for _, u := range r.redo {
 		if err := h.rep.AddOwn(theta, u, 1); err != nil {

@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 
+	protobuf "google.golang.org/protobuf/proto"
+
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
-// maxAnswered bounds the commits in one answer, under proto.MaxSync in bytes
-// for swarms of up to 32 authors.
+// maxAnswered bounds the commits in one answer; an asker who is still behind
+// asks again.
 const maxAnswered = 256
 
 // HandleSync answers a peer's question about the chain.
@@ -73,10 +75,7 @@ func (n *Node) follow(book *chain.Book, head, base round.Commit, have [][]byte, 
 		if !ok {
 			continue
 		}
-		res.More = len(path) > maxAnswered
-		for _, c := range path[:min(len(path), maxAnswered)] {
-			res.Commits = append(res.Commits, book.Raw(c.ID))
-		}
+		answer(book, path, res)
 		return
 	}
 	path, ok := book.Path(base.ID, head.ID)
@@ -90,10 +89,20 @@ func (n *Node) follow(book *chain.Book, head, base round.Commit, have [][]byte, 
 		}
 		if c.Height > 0 && n.store.HasState(c.Root) {
 			res.Snapshot = true
-			for _, c := range append([]round.Commit{c}, path[i:]...) {
-				res.Commits = append(res.Commits, book.Raw(c.ID))
-			}
+			answer(book, append([]round.Commit{c}, path[i:]...), res)
 			return
 		}
+	}
+}
+
+// answer adds commits as long as they fit into one message.
+func answer(book *chain.Book, path []round.Commit, res *murmurv1.SyncResponse) {
+	room := proto.MaxSync / 2
+	for i, c := range path {
+		raw := book.Raw(c.ID)
+		if room -= protobuf.Size(raw); room < 0 || i == maxAnswered {
+			return
+		}
+		res.Commits = append(res.Commits, raw)
 	}
 }

@@ -57,19 +57,19 @@ func (n *Node) runTrainer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.Close()) }()
+	// The hand may hold views of the exchange file: it lets go before the file does.
+	defer func() {
+		p.Stop()
+		n.hand.detach(p)
+		err = errors.Join(err, p.Release())
+	}()
 	// The first load compiles, for seconds: off the hand, so that rounds go on.
 	if err := p.Load(ctx, 0, false); err != nil {
 		return err
 	}
-	if err := n.hand.ask(ctx, func(ctx context.Context) error { return n.hand.attach(ctx, p) }); err != nil {
+	if err := n.hand.ask(ctx, func(context.Context) error { return n.hand.attach(ctx, p) }); err != nil {
 		return err
 	}
-	defer n.hand.do(func(context.Context) {
-		if n.hand.proc == p {
-			n.hand.proc = nil
-		}
-	})
 	ready := p.Ready()
 	n.view.set(func(v *viewed) {
 		v.trainerWhy = ""
@@ -87,7 +87,7 @@ func (n *Node) runTrainer(ctx context.Context) (err error) {
 			}
 			return errors.New("the trainer stopped")
 		case g := <-p.Progress():
-			n.hand.do(func(ctx context.Context) { n.hand.progress(ctx, g) })
+			n.hand.hear(g)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func (h *hand) attach(ctx context.Context, p *worker.Process) error {
 	if errors.As(err, &lost) {
 		// One of this node's own updates, which nobody holds any more.
 		h.n.diary.Add(event.Node, 0, "what this node had learned and not delivered is lost with it")
-		r.fresh, r.lacking = true, 0
+		r = recalled{local: r.local, fresh: true}
 		err = h.fill(r, p.Vector(), m, v)
 	}
 	if err != nil {
@@ -121,9 +121,36 @@ func (h *hand) attach(ctx context.Context, p *worker.Process) error {
 	h.proc = p
 	h.session = session{step: step, total: h.delivered + r.lacking}
 	h.pace.now, h.pace.step = step, step
+	h.n.view.set(func(v *viewed) { v.learned = h.session.total })
 	h.n.post(ctx, round.Progress{Total: h.session.total})
 	h.runOn(ctx, h.n.view.status())
 	return nil
+}
+
+// detach makes the hand let go of a trainer, and waits until it has.
+func (h *hand) detach(p *worker.Process) {
+	done := make(chan struct{})
+	h.do(func(context.Context) {
+		defer close(done)
+		if h.proc == p {
+			h.proc = nil
+		}
+	})
+	select {
+	case <-done:
+	case <-h.ended:
+	}
+}
+
+// hear takes the newest progress; one task at most waits for it.
+func (h *hand) hear(g worker.Progress) {
+	if h.heard.Swap(&g) == nil {
+		h.do(func(ctx context.Context) {
+			if g := h.heard.Swap(nil); g != nil {
+				h.progress(ctx, *g)
+			}
+		})
+	}
 }
 
 // progress tells the machine how far the trainer is.
@@ -161,13 +188,13 @@ func (n *Node) Heldout(ctx context.Context) (out api.Heldout, err error) {
 	if n.book.Load() == nil {
 		return out, errStarting
 	}
-	err = n.hand.ask(ctx, func(running context.Context) error {
+	err = n.hand.ask(ctx, func(context.Context) error {
 		if n.hand.proc == nil {
 			return errNoTrainer
 		}
 		out.Height = n.hand.rep.Head().Height
 		copy(n.hand.proc.Vector(), n.hand.rep.Theta())
-		out.Loss, err = n.hand.proc.Heldout(running)
+		out.Loss, err = n.hand.proc.Heldout(ctx)
 		return err
 	})
 	return out, err

@@ -17,6 +17,7 @@ import (
 const (
 	askLimit   = 10 * time.Second // one question to one peer
 	fetchLimit = 10 * time.Minute // one payload or state, from all sources
+	sayLimit   = 2 * time.Second  // one announcement
 	askPeers   = 3                // peers asked the same question at most
 )
 
@@ -36,10 +37,6 @@ func (n *Node) transfer(ctx context.Context, f func(context.Context)) {
 // fetch pulls an update's payload and says whether it decodes.
 func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	id := e.Update.Payload
-	if want := uint64(n.method.PayloadSize()); e.Update.Size != want {
-		n.post(ctx, round.Unfit{Payload: id})
-		return
-	}
 	limited, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
 	err := n.net.Fetch(limited, p2p.Fetch{
@@ -216,6 +213,15 @@ func (n *Node) announce(ctx context.Context, id proto.ID) {
 	if e := n.book.Load().Announcement(id); e != nil {
 		n.said(n.net.PublishAnnounce(ctx, e))
 	}
+}
+
+// say runs an announcement beside the transfers, which must never hold it up.
+func (n *Node) say(ctx context.Context, f func(context.Context)) {
+	n.group.Go(func() {
+		limited, cancel := context.WithTimeout(ctx, sayLimit)
+		defer cancel()
+		f(limited)
+	})
 }
 
 // beat publishes a heartbeat.

@@ -112,23 +112,13 @@ func (w *view) heartbeat(n *Node) *murmurv1.Heartbeat {
 	v, d := w.get(), w.decide()
 	h := &murmurv1.Heartbeat{
 		Swarm: n.swarm[:], Height: v.status.Head.Height, Head: v.status.Head.ID[:], Tokens: v.status.Lacking,
-		State: string(d.Reason), Why: clip(d.Why), Version: n.p.Version, Paused: !d.Train,
+		State: string(d.Reason), Why: d.Public(), Version: n.p.Version, Paused: !d.Train,
 		IntervalMs: uint32(w.beatInterval().Milliseconds()), Backend: v.trainer.Backend,
 	}
 	if d.Train {
 		h.Rate = v.trainer.TokensPerSec
 	}
 	return h
-}
-
-// maxWhy bounds the sentence in a heartbeat.
-const maxWhy = 160
-
-func clip(s string) string {
-	if len(s) > maxWhy {
-		s = strings.ToValidUTF8(s[:maxWhy], "")
-	}
-	return s
 }
 
 // State is the node's state tree.

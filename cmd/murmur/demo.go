@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -42,13 +43,16 @@ func (c *DemoCmd) Run(ctx context.Context) error {
 	sum, err := lab.Demo(ctx, lab.DemoParams{
 		Exe: exe, Dir: dir, Backend: choice.Config, XLA: choice.XLA(), Keep: c.Keep, Out: story,
 	})
-	if err != nil {
+	if err == nil && !sum.HeadsEqual {
+		err = errors.New("the nodes do not hold the same model")
+	}
+	if err != nil && sum.Seconds == 0 {
 		return err
 	}
 	if c.JSON {
 		out := json.NewEncoder(os.Stdout)
 		out.SetIndent("", "  ")
-		return out.Encode(sum)
+		err = errors.Join(err, out.Encode(sum))
 	}
-	return nil
+	return err
 }

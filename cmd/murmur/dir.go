@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/murmurnet/murmur/node"
@@ -30,6 +31,7 @@ func (f DirFlag) existing() (node.Dir, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("looking for swarms: %w", err)
 	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() })
 	switch len(entries) {
 	case 0:
 		return "", errors.New("this machine is in no swarm yet; run murmur init or murmur join LINK first")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/xla"
@@ -52,7 +53,10 @@ func (c *UpCmd) Run(ctx context.Context, root *cli) error {
 // listenAddrs are QUIC and TCP on one port, so that a user forwards one number.
 func listenAddrs(host string, port uint16) []string {
 	hosts := []string{"/ip4/0.0.0.0", "/ip6/::"}
-	if host != "" {
+	switch {
+	case strings.Contains(host, ":"):
+		hosts = []string{"/ip6/" + host}
+	case host != "":
 		hosts = []string{"/ip4/" + host}
 	}
 	var addrs []string

@@ -21,6 +21,7 @@ const maxLooseUpdates = 4096
 // concurrently.
 type Book struct {
 	Swarm   proto.ID
+	Self    proto.PeerID
 	Genesis round.Commit
 	store   *Store
 
@@ -44,9 +45,9 @@ type slip struct {
 }
 
 // OpenBook loads what the store holds.
-func OpenBook(s *Store, swarm proto.ID, genesis round.Commit) (*Book, error) {
+func OpenBook(s *Store, swarm proto.ID, self proto.PeerID, genesis round.Commit) (*Book, error) {
 	b := &Book{
-		Swarm: swarm, Genesis: genesis, store: s,
+		Swarm: swarm, Self: self, Genesis: genesis, store: s,
 		commits: map[proto.ID]*page{genesis.ID: {Commit: genesis}}, updates: map[proto.ID]*slip{},
 	}
 	for id, raw := range s.Commits() {
@@ -101,7 +102,7 @@ func (b *Book) dropLoose() {
 		}
 	}
 	for id, u := range b.updates {
-		if !listed[id] && u.Parent != b.head {
+		if !listed[id] && u.Parent != b.head && u.Author != b.Self {
 			delete(b.updates, id)
 		}
 	}
@@ -341,8 +342,8 @@ func (b *Book) All() []round.Update {
 // Rebase moves the base: commits below it, and what only they list, are dropped
 // from memory and disk, but for the newest own updates. States holds the roots
 // whose files stay.
-func (b *Book) Rebase(base round.Commit, self proto.PeerID, states map[proto.ID]bool) error {
-	newest, _ := b.Newest(self)
+func (b *Book) Rebase(base round.Commit, states map[proto.ID]bool) error {
+	newest, _ := b.Newest(b.Self)
 	b.mu.Lock()
 	k := Keep{
 		Base: base.ID, Commits: map[proto.ID]bool{}, Updates: map[proto.ID]bool{},
@@ -365,7 +366,7 @@ func (b *Book) Rebase(base round.Commit, self proto.PeerID, states map[proto.ID]
 		}
 	}
 	for id, u := range b.updates {
-		if _, known := k.Commits[u.Parent]; known || u.Height > base.Height || u.Author == self && u.Seq+round.KeptOwn > newest.Seq {
+		if _, known := k.Commits[u.Parent]; known || u.Height > base.Height || u.Author == b.Self && u.Seq+round.KeptOwn > newest.Seq {
 			k.Updates[id] = true
 		}
 		if k.Updates[id] {

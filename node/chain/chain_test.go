@@ -26,7 +26,7 @@ func peerOf(b byte) proto.PeerID { return proto.PeerOf(testKey(b).Public().(ed25
 
 func testConfig() round.Config {
 	return round.Config{
-		Self: peerOf(1), Swarm: testSwarm, StepTokens: 100, SeqLen: 10, HMin: 1, HMax: 100, Max: time.Second,
+		Self: peerOf(1), Swarm: testSwarm, StepTokens: 100, SeqLen: 10, PayloadSize: 2, HMin: 1, HMax: 100, Max: time.Second,
 		Grace: time.Second, ViewTimeout: time.Second, Snapshot: 2,
 	}
 }
@@ -39,7 +39,7 @@ func bookIn(t *testing.T, dir string) (*Store, *Book) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	b, err := OpenBook(s, testSwarm, round.Genesis(testSwarm, proto.Sum([]byte("g")), 10, 100))
+	b, err := OpenBook(s, testSwarm, peerOf(1), round.Genesis(testSwarm, proto.Sum([]byte("g")), 10, 100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestRebaseForgets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := b.Rebase(at[4], peerOf(1), map[proto.ID]bool{at[4].Root: true}); err != nil {
+	if err := b.Rebase(at[4], map[proto.ID]bool{at[4].Root: true}); err != nil {
 		t.Fatal(err)
 	}
 	held, err := s.Payloads()
@@ -236,7 +236,7 @@ func FuzzCommit(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = s.Close() })
-	b, err := OpenBook(s, testSwarm, round.Genesis(testSwarm, proto.Sum([]byte("g")), 10, 100))
+	b, err := OpenBook(s, testSwarm, peerOf(1), round.Genesis(testSwarm, proto.Sum([]byte("g")), 10, 100))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -251,14 +251,19 @@ func (d *demo) train(ctx context.Context) error {
 				victim.kill()
 				d.sum.Kills, d.killed = 1, time.Now()
 			}
-		case !late.running() && height >= joinAt:
+		case d.sum.Joins == 0 && height >= joinAt:
 			d.say("        + D starts for the first time and joins")
 			d.sum.Joins++
 			scriptErr = d.up(ctx, late)
-		case !victim.running() && height >= returnAt && late.state.Trainer.Up:
+		case d.sum.Joins == 1 && height >= returnAt && late.state.Trainer.Up:
 			d.say("        + C is started again and takes up where it was")
 			d.sum.Joins++
 			scriptErr = d.up(ctx, victim)
+		}
+		for i, n := range d.nodes {
+			if expected := i < 2 || i == 2 && (d.sum.Kills == 0 || d.sum.Joins == 2) || i == 3 && d.sum.Joins > 0; expected && !n.running() {
+				scriptErr = errors.Join(scriptErr, fmt.Errorf("node %s ended by itself; see %s", n.name, filepath.Join(string(n.dir), "log.txt")))
+			}
 		}
 		return scriptErr != nil || d.nodes[0].state.Schedule.Complete
 	})

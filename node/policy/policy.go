@@ -36,6 +36,20 @@ type Decision struct {
 	Why    string
 }
 
+// Public is the reason in words that say nothing about the machine, for peers.
+func (d Decision) Public() string {
+	switch d.Reason {
+	case NoTrainer:
+		return "its trainer is not up"
+	case DiskFull:
+		return "training, but its disk cannot be written"
+	case Damaged:
+		return "fetching the shared model"
+	default:
+		return d.Why
+	}
+}
+
 // Decide returns the first reason not to train, or that the node trains.
 func Decide(f Facts) Decision {
 	switch {

@@ -119,6 +119,17 @@ func (r *Replica) Adopt(c round.Commit) error {
 // Save writes θ(head) under its root, for snapshots.
 func (r *Replica) Save() error { return r.p.Store.PutState(r.head.Root, Bytes(r.theta)) }
 
+// Keep makes sure that the state of a commit is on disk as a whole.
+func (r *Replica) Keep(c round.Commit) error {
+	if c.Height == 0 || r.p.Store.HasState(c.Root) {
+		return nil
+	}
+	if _, err := r.Prepare(c); err != nil {
+		return err
+	}
+	return r.p.Store.PutState(c.Root, Bytes(r.next))
+}
+
 // AddOwn adds sign times what an own update decodes to into dst.
 func (r *Replica) AddOwn(dst []float32, u round.Update, sign float32) error {
 	payload, err := r.payload(u)

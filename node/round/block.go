@@ -1,6 +1,8 @@
 package round
 
 import (
+	"slices"
+
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -150,6 +152,12 @@ func (m *Machine) forget() {
 	for _, us := range m.authors {
 		for _, u := range us {
 			keep[u.ID] = true
+		}
+	}
+	for author, us := range m.authors {
+		known := slices.ContainsFunc(us, func(u *Update) bool { return m.blocks[u.Parent] != nil })
+		if b := m.beats[author]; !known && (b == nil || !b.fresh(m.now)) && author != m.cfg.Self {
+			delete(m.authors, author)
 		}
 	}
 	m.own.prune()

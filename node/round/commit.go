@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/murmurnet/murmur/proto"
@@ -12,7 +13,7 @@ func (m *Machine) hearCommit(a Announced) {
 		b.sawView(a)
 		return
 	}
-	if a.Height <= m.base.Height || len(m.announced) >= maxPeers {
+	if a.Height <= m.base.Height || a.Height > m.head.Height+maxBlocks || len(m.announced) >= maxPeers {
 		return
 	}
 	if old, ok := m.announced[a.Commit]; !ok || a.View < old.View {
@@ -89,17 +90,21 @@ func (m *Machine) pulled(e Pulled) {
 		b.sawView(a)
 		delete(m.announced, c.ID)
 	}
-	if !m.wellFormed(b, e.Updates) {
+	if us, ok := m.wellFormed(parent.Commit, c, e.Updates); ok {
+		for _, u := range us {
+			m.updates[u.ID] = &u // a listed update is kept, whatever else its author sent
+		}
+	} else {
 		b.state = invalid
 	}
 	m.check()
 }
 
 // wellFormed tells whether a commit's content is what its parent, list and
-// evidence give, whatever its state root.
-func (m *Machine) wellFormed(b *block, updates []Update) bool {
+// evidence give, whatever its state root, and returns the listed updates.
+func (m *Machine) wellFormed(parent, b Commit, updates []Update) ([]Update, bool) {
 	if len(b.Updates) == 0 || len(b.Updates) > proto.MaxUpdates || len(b.Evidence) > proto.MaxEvidence {
-		return false
+		return nil, false
 	}
 	byID := make(map[proto.ID]Update, len(updates))
 	for _, u := range updates {
@@ -109,22 +114,21 @@ func (m *Machine) wellFormed(b *block, updates []Update) bool {
 	var last proto.PeerID
 	for _, id := range b.Updates {
 		u, ok := byID[id]
-		if !ok || u.Author <= last || !fits(m.cfg, b.parent.Commit, u) {
-			return false // missing, unsorted, listed twice, or claiming too much
+		if !ok || u.Author <= last || !fits(m.cfg, parent, u) {
+			return nil, false // missing, unsorted, listed twice, or claiming too much
 		}
 		last = u.Author
 		us = append(us, u)
-		m.updates[id] = &u // a listed update is kept, whatever else its author sent
 	}
 	for _, pair := range b.Evidence {
 		x, okX := byID[pair[0]]
 		y, okY := byID[pair[1]]
 		if !okX || !okY || x.Author != y.Author || x.Parent != b.Parent || y.Parent != b.Parent ||
 			slices.Compare(pair[0][:], pair[1][:]) >= 0 {
-			return false
+			return nil, false
 		}
 	}
-	return same(b.Commit, Derive(m.cfg, b.parent.Commit, us, b.Evidence))
+	return us, same(b, Derive(m.cfg, parent, us, b.Evidence))
 }
 
 // check asks for the roots of pending commits that have become checkable.
@@ -173,7 +177,7 @@ func (m *Machine) unverified(id proto.ID) {
 // this node has never been on, by the rule of fork choice, and asks for its
 // snapshot if it is preferred.
 func (m *Machine) weigh(e Foreign) {
-	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil {
+	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil || !m.follows(e) {
 		return
 	}
 	for _, u := range e.Updates {
@@ -197,6 +201,22 @@ func (m *Machine) weigh(e Foreign) {
 	}
 	m.entering = base.ID
 	m.do(Enter{Commit: base, Sources: m.sources(nil)})
+}
+
+// follows tells whether each commit of a foreign branch is what its parent and
+// list give, and no voter is counted twice. The first one rests on the word of
+// whoever sent it.
+func (m *Machine) follows(e Foreign) bool {
+	sorted := slices.IsSortedFunc(e.Branch[0].Roster, func(a, b Member) int { return cmp.Compare(a.Peer, b.Peer) })
+	if twice := len(slices.CompactFunc(slices.Clone(e.Branch[0].Roster), func(a, b Member) bool { return a.Peer == b.Peer })); !sorted || twice != len(e.Branch[0].Roster) {
+		return false
+	}
+	for i, c := range e.Branch[1:] {
+		if _, ok := m.wellFormed(e.Branch[i], c, e.Updates); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // votesFor counts the members whose newest update names one of some commits.

@@ -80,5 +80,5 @@ func same(a, b Commit) bool {
 // fits tells whether an update's claims are possible on its parent.
 func fits(cfg Config, parent Commit, u Update) bool {
 	return u.Parent == parent.ID && u.Height == parent.Height+1 &&
-		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(cfg.SeqLen) && u.Size > 0
+		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(cfg.SeqLen) && u.Size == cfg.PayloadSize
 }

@@ -19,7 +19,7 @@ const (
 	// step and a compilation: 5 s for small models, more than a minute for large ones on a GPU.
 	AnswerLimit = 2 * time.Minute
 	// StopLimit is how long Close waits for a child to end by itself.
-	StopLimit = 3 * time.Second
+	StopLimit = 1500 * time.Millisecond
 	// drainLimit bounds the wait for the last output of a child that has ended.
 	drainLimit = 2 * time.Second
 )
@@ -47,17 +47,18 @@ func (p Params) Validate() error {
 
 // Process is a running child. Its methods are safe for concurrent use; the vectors belong to one goroutine at a time.
 type Process struct {
-	p        Params
-	cmd      *exec.Cmd
-	stdin    io.WriteCloser
-	file     *exchange
-	ready    Ready
-	stderr   *tail
-	progress chan Progress
-	slots    chan struct{} // one for each request without an answer
-	shared   chan struct{} // full while a request uses the exchange file
-	writing  sync.Mutex
-	closing  sync.Once
+	p         Params
+	cmd       *exec.Cmd
+	stdin     io.WriteCloser
+	file      *exchange
+	ready     Ready
+	stderr    *tail
+	progress  chan Progress
+	slots     chan struct{} // one for each request without an answer
+	shared    chan struct{} // full while a request uses the exchange file
+	writing   sync.Mutex
+	closing   sync.Once
+	releasing sync.Once
 
 	mu     sync.Mutex
 	last   uint64 // id of the newest request
@@ -198,9 +199,17 @@ func (p *Process) settle() {
 	}
 }
 
-// Close ends the child: asks it to stop, kills it after StopLimit, waits for its end, and removes the exchange file.
+// Kill ends the child at once, for a reason that Err will give.
+func (p *Process) Kill(why error) { p.kill(why) }
+
+// Close is Stop and Release.
 func (p *Process) Close() error {
-	var err error
+	p.Stop()
+	return p.Release()
+}
+
+// Stop ends the child: asks it to stop, kills it after StopLimit, and waits for its end. The vectors are still there.
+func (p *Process) Stop() {
 	p.closing.Do(func() {
 		p.mu.Lock()
 		p.stop = true
@@ -217,8 +226,12 @@ func (p *Process) Close() error {
 		}
 		_ = p.cmd.Process.Kill()
 		<-p.done
-		err = p.discard()
 	})
+}
+
+// Release removes the exchange file of a stopped child. Nobody may use its vectors any more.
+func (p *Process) Release() (err error) {
+	p.releasing.Do(func() { err = p.discard() })
 	return err
 }
 

@@ -1461,8 +1461,7 @@ type SyncResponse struct {
 	Commits       []*Commit              `protobuf:"bytes,3,rep,name=commits,proto3" json:"commits,omitempty"`
 	Updates       []*Envelope            `protobuf:"bytes,4,rep,name=updates,proto3" json:"updates,omitempty"`
 	Manifest      []byte                 `protobuf:"bytes,5,opt,name=manifest,proto3" json:"manifest,omitempty"`
-	More          bool                   `protobuf:"varint,6,opt,name=more,proto3" json:"more,omitempty"`
-	Snapshot      bool                   `protobuf:"varint,7,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	Snapshot      bool                   `protobuf:"varint,6,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1530,13 +1529,6 @@ func (x *SyncResponse) GetManifest() []byte {
 		return x.Manifest
 	}
 	return nil
-}
-
-func (x *SyncResponse) GetMore() bool {
-	if x != nil {
-		return x.More
-	}
-	return false
 }
 
 func (x *SyncResponse) GetSnapshot() bool {
@@ -1814,15 +1806,14 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\vupdates_for\x18\x03 \x01(\fR\n" +
 	"updatesFor\x12\x16\n" +
 	"\x06author\x18\x04 \x01(\fR\x06author\x12\x1a\n" +
-	"\bmanifest\x18\x05 \x01(\bR\bmanifest\"\xe2\x01\n" +
+	"\bmanifest\x18\x05 \x01(\bR\bmanifest\"\xce\x01\n" +
 	"\fSyncResponse\x12\x12\n" +
 	"\x04head\x18\x01 \x01(\fR\x04head\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\x04R\x06height\x12+\n" +
 	"\acommits\x18\x03 \x03(\v2\x11.murmur.v1.CommitR\acommits\x12-\n" +
 	"\aupdates\x18\x04 \x03(\v2\x13.murmur.v1.EnvelopeR\aupdates\x12\x1a\n" +
-	"\bmanifest\x18\x05 \x01(\fR\bmanifest\x12\x12\n" +
-	"\x04more\x18\x06 \x01(\bR\x04more\x12\x1a\n" +
-	"\bsnapshot\x18\a \x01(\bR\bsnapshot\"I\n" +
+	"\bmanifest\x18\x05 \x01(\fR\bmanifest\x12\x1a\n" +
+	"\bsnapshot\x18\x06 \x01(\bR\bsnapshot\"I\n" +
 	"\vBlobRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\rR\x05first\x12\x14\n" +
