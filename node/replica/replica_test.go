@@ -1,0 +1,182 @@
+package replica
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/outer"
+)
+
+const params = 5000
+
+// world is a chain with payloads of one author, on one disk.
+type world struct {
+	t     *testing.T
+	p     Params
+	key   ed25519.PrivateKey
+	chain []round.Commit
+	own   []round.Update
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	method, err := outer.NewBitloco(outer.Params{Sizes: []int{4100, params - 4100}, Chunk: outer.DefaultChunk, Bits: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := chain.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	draw := func() []float32 {
+		v := make([]float32, params)
+		for i := range v {
+			v[i] = float32(i%7) / 8
+		}
+		return v
+	}
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
+	swarm := proto.Sum([]byte("swarm"))
+	genesis := round.Genesis(swarm, GenesisRoot(draw()), 10, 100)
+	book, err := chain.OpenBook(store, swarm, proto.PeerOf(key.Public().(ed25519.PublicKey)), genesis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{
+		t: t, key: key, chain: []round.Commit{genesis},
+		p: Params{Method: method, Book: book, Store: store, Genesis: draw},
+	}
+}
+
+// grow makes the next commit, with an update that moves parameters by step, and
+// has r adopt it.
+func (w *world) grow(r *Replica, step float32) {
+	w.t.Helper()
+	local := slices.Clone(r.Theta())
+	for i := range local {
+		local[i] -= step * float32(1+i%3)
+	}
+	payload, err := w.p.Method.Encode(nil, r.Theta(), local)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id, err := w.p.Store.PutPayload(payload)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	parent := w.chain[len(w.chain)-1]
+	u := round.Update{
+		Author: w.p.Book.Self, Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 10,
+		Payload: id, Size: uint64(len(payload)),
+	}
+	if u, err = w.p.Book.AddUpdate(proto.Seal(w.key, proto.DomainUpdate, chain.EncodeUpdate(w.p.Book.Swarm, u))); err != nil {
+		w.t.Fatal(err)
+	}
+	draft := round.Derive(round.Config{StepTokens: 100, HMin: 1, HMax: 100}, parent, []round.Update{u}, nil)
+	if draft.Root, err = r.Compute(parent, []round.Update{u}); err != nil {
+		w.t.Fatal(err)
+	}
+	draft.Closer = u.Author
+	c, err := w.p.Book.Write(w.key, draft)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := r.Adopt(c); err != nil {
+		w.t.Fatal(err)
+	}
+	w.chain, w.own = append(w.chain, c), append(w.own, u)
+}
+
+func TestReplayGivesTheSameStates(t *testing.T) {
+	w := newWorld(t)
+	r, why := Open(w.p, w.chain[0])
+	if why != nil {
+		t.Fatal(why)
+	}
+	states := [][]float32{slices.Clone(r.Theta())}
+	for i := range 4 {
+		w.grow(r, 0.01*float32(i+1))
+		states = append(states, slices.Clone(r.Theta()))
+		if i == 1 {
+			if err := r.Save(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got := make([]float32, params)
+	for h, want := range states {
+		if err := r.StateAt(w.chain[h], got); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("state at height %d differs after replay", h)
+		}
+	}
+	again, why := Open(w.p, w.chain[4])
+	if why != nil || again.Head().Height != 4 || !slices.Equal(again.Theta(), states[4]) {
+		t.Fatalf("opened at height %d: %v", again.Head().Height, why)
+	}
+}
+
+func TestDamage(t *testing.T) {
+	w := newWorld(t)
+	r, _ := Open(w.p, w.chain[0])
+	for i := range 4 {
+		w.grow(r, 0.02*float32(i+1))
+		if i == 1 {
+			if err := r.Save(); err != nil { // of height 2
+				t.Fatal(err)
+			}
+		}
+	}
+	spoil := func(path string) {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[len(b)/2] ^= 1
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoil(w.p.Store.PayloadPath(w.own[3].Payload))
+	at3, why := Open(w.p, w.chain[4])
+	var lost *LostError
+	if at3.Head().Height != 3 || !errors.As(why, &lost) || lost.Payload != w.own[3].Payload {
+		t.Fatalf("without the newest payload it opens at height %d: %v", at3.Head().Height, why)
+	}
+	spoil(w.p.Store.PayloadPath(w.own[2].Payload))
+	spoil(w.p.Store.StatePath(w.chain[2].Root))
+	at2, why := Open(w.p, w.chain[3])
+	if at2.Head().Height != 2 || why == nil {
+		t.Fatalf("without the snapshot it is replayed from genesis to height %d: %v", at2.Head().Height, why)
+	}
+	if _, err := r.Compute(w.chain[2], w.own[2:3]); !errors.As(err, &lost) {
+		t.Fatalf("computing with a lost payload: %v", err)
+	}
+}
+
+func TestAddOwnUndoesItself(t *testing.T) {
+	w := newWorld(t)
+	r, _ := Open(w.p, w.chain[0])
+	before := slices.Clone(r.Theta())
+	w.grow(r, 0.5)
+	v := slices.Clone(r.Theta())
+	if err := r.AddOwn(v, w.own[0], 1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range v { // one update alone moves θ by exactly −z
+		if d := v[i] - before[i]; d > 1e-6 || d < -1e-6 {
+			t.Fatalf("parameter %d is off by %g", i, d)
+		}
+	}
+}
