@@ -68,6 +68,9 @@ func run(args []string) int {
 		stop()
 	}()
 	if err := k.Run(&c); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = errors.New("interrupted")
+		}
 		fmt.Fprintln(os.Stderr, "murmur:", oneLine(err))
 		var usage usageError
 		if errors.As(err, &usage) {
