@@ -127,7 +127,7 @@ func (n *Node) State() api.State {
 	traffic := n.net.Traffic()
 	s := api.State{
 		Version: n.p.Version, Swarm: n.swarm, Peer: n.self, Started: n.start,
-		Link:   p2p.Link{Swarm: n.swarm, Addrs: n.net.Addrs()}.String(),
+		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut},
 		Peers:   n.peers(),
@@ -144,6 +144,18 @@ func (n *Node) State() api.State {
 	}
 	s.Schedule = api.Schedule{TotalTokens: n.manifest.Inner.TotalTokens, Complete: v.status.Complete}
 	return s
+}
+
+// forOthers leaves addresses out that only this machine can dial, unless there
+// are no others.
+func forOthers(addrs []string) []string {
+	far := slices.DeleteFunc(slices.Clone(addrs), func(a string) bool {
+		return strings.HasPrefix(a, "/ip4/127.") || strings.HasPrefix(a, "/ip6/::1/")
+	})
+	if len(far) == 0 {
+		return addrs
+	}
+	return far
 }
 
 func (n *Node) peers() []api.Peer {
