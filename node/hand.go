@@ -137,7 +137,7 @@ func (h *hand) build(ctx context.Context, e round.Build) {
 	c, err := h.commit(ctx, e)
 	if err != nil {
 		h.n.trouble("building a commit", err)
-		h.n.post(ctx, round.Unbuilt{})
+		h.n.post(ctx, round.Unbuilt{Parent: e.Draft.Parent})
 		return
 	}
 	h.n.post(ctx, round.Built{Commit: c})
@@ -199,6 +199,9 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 		h.n.trouble("saving a commit", err)
 	}
 	h.delivered = e.Delivered
+	if e.Jump {
+		h.saveLocal(ctx) // what is on disk is measured against a branch that will be dropped
+	}
 	if !h.pace.published.IsZero() {
 		h.pace.exchange = time.Since(h.pace.published)
 		h.pace.overlap = max(h.pace.now-h.pace.step, 0)
@@ -206,6 +209,7 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	}
 	h.active = max(len(e.Included), 1)
 	h.runOn(ctx, s)
+	h.n.view.applied(e.To.Height, time.Now())
 }
 
 func (h *hand) move(ctx context.Context, e round.Adopt) error {
@@ -227,43 +231,39 @@ func (h *hand) move(ctx context.Context, e round.Adopt) error {
 // shift adds the change to the trainer's model between two of its steps. A
 // trainer that cannot take it is gone; the next one starts from the disk.
 func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
-	delta := h.proc.Vector()
-	if e.Jump {
-		if _, err := h.proc.Capture(ctx, worker.Capture{}); err != nil {
-			h.drop(err)
-			return nil
+	undo, redo := e.Undo, []round.Update(nil)
+	if !e.Jump {
+		// Not e.Undo and e.Redo: where an adoption failed, θ stands further back.
+		left, joined, ok := branches(h.book, h.rep.Head().ID, e.To.ID)
+		if !ok {
+			return fmt.Errorf("height %d and height %d have no common commit here", h.rep.Head().Height, e.To.Height)
 		}
-		for i, v := range delta {
-			delta[i] = next[i] - v
-		}
-		h.drop(h.proc.Add(ctx))
-		return nil
+		undo, redo = h.ownOf(left), h.ownOf(joined)
 	}
-	// Not e.Undo and e.Redo: where an adoption failed, θ stands further back.
-	left, joined, ok := branches(h.book, h.rep.Head().ID, e.To.ID)
-	if !ok {
-		return fmt.Errorf("height %d and height %d have no common commit here", h.rep.Head().Height, e.To.Height)
-	}
-	theta := h.rep.Theta()
+	theta, delta := h.rep.Theta(), h.proc.Vector()
 	for i := range delta {
 		delta[i] = next[i] - theta[i]
 	}
-	for _, c := range joined {
-		for _, u := range ownIn(h.book, c, h.n.self) {
-			if err := h.rep.AddOwn(delta, u, 1); err != nil {
-				return err
-			}
+	for _, u := range redo {
+		if err := h.rep.AddOwn(delta, u, 1); err != nil {
+			return err
 		}
 	}
-	for _, c := range left {
-		for _, u := range ownIn(h.book, c, h.n.self) {
-			if err := h.rep.AddOwn(delta, u, -1); err != nil {
-				return err
-			}
+	for _, u := range undo {
+		if err := h.rep.AddOwn(delta, u, -1); err != nil {
+			return err
 		}
 	}
 	h.drop(h.proc.Add(ctx))
 	return nil
+}
+
+// ownOf lists this node's own updates in some commits.
+func (h *hand) ownOf(cs []round.Commit) (us []round.Update) {
+	for _, c := range cs {
+		us = append(us, ownIn(h.book, c, h.n.self)...)
+	}
+	return us
 }
 
 // drop ends a trainer that failed at a request; the keeper starts another, from

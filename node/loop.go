@@ -20,7 +20,7 @@ const (
 func (n *Node) loop(ctx context.Context) {
 	tick := time.NewTicker(round.TickEvery)
 	defer tick.Stop()
-	training := false
+	training, finishing := false, n.finishing
 	began := time.Now() // the machine's clock: it knows nothing of what came before
 	var beatAt time.Time
 	step := func(e round.Event) {
@@ -32,7 +32,11 @@ func (n *Node) loop(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-finishing:
+			finishing = nil
+			step(round.Finish{})
 		case e := <-n.events:
+			n.view.note(e, time.Now())
 			step(e)
 		case <-tick.C:
 			step(round.Tick{})
@@ -83,6 +87,8 @@ func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 		n.say(ctx, func(ctx context.Context) { n.announceUpdate(ctx, e.Update) })
 	case round.Announce:
 		n.say(ctx, func(ctx context.Context) { n.announce(ctx, e.Commit.ID) })
+	case round.Finished:
+		n.finished(e.In)
 	case round.Beat:
 		n.view.enter(n.machine.Status())
 		n.say(ctx, n.beat)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,17 +32,22 @@ const (
 
 // Node is one running daemon.
 type Node struct {
-	p      Params
-	log    *slog.Logger
-	diary  *event.Log
-	key    ed25519.PrivateKey
-	self   proto.PeerID
-	swarm  proto.ID
-	store  *chain.Store
-	net    *p2p.Network
-	start  time.Time
-	book   atomic.Pointer[chain.Book] // nil until the manifest is here
-	events chan round.Event
+	p       Params
+	log     *slog.Logger
+	diary   *event.Log
+	key     ed25519.PrivateKey
+	self    proto.PeerID
+	swarm   proto.ID
+	store   *chain.Store
+	net     *p2p.Network
+	start   time.Time
+	book    atomic.Pointer[chain.Book] // nil until the manifest is here
+	events  chan round.Event
+	closers []func() error
+
+	finish    sync.Once
+	finishing chan struct{} // closed by Finish
+	gone      chan struct{} // closed when the machine says that this node may go
 
 	// Set by assemble, before any goroutine that reads them starts.
 	manifest manifest.Manifest
@@ -54,45 +60,79 @@ type Node struct {
 	view      view
 }
 
-// Run works until ctx ends, then leaves the swarm cleanly.
+// Run opens a node with its API, works until ctx ends, and leaves the swarm
+// cleanly.
 func Run(ctx context.Context, p Params) (err error) {
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	unlock, err := p.Dir.lock()
+	n, err := Open(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	n := &Node{
-		p: p, log: p.Log, diary: event.New(p.Log), start: time.Now(),
-		events: make(chan round.Event, maxEvents), transfers: make(chan struct{}, maxTransfers),
-	}
-	if n.key, err = p.Dir.Identity(); err != nil {
-		return err
-	}
-	n.self = proto.PeerOf(n.key.Public().(ed25519.PublicKey))
-	if n.swarm, err = p.Dir.Swarm(); err != nil {
-		return err
-	}
-	if n.store, err = chain.Open(string(p.Dir)); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.store.Close()) }()
-	n.net, err = p2p.New(ctx, p2p.Params{
-		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
-		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Blobs: blobs{n.store}, Sync: n, Log: p.Log,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.net.Close()) }()
+	defer func() { err = errors.Join(err, n.Close()) }()
 	server, err := api.Serve(string(p.Dir), n)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
+	return n.Work(ctx)
+}
 
+// Open takes a directory and joins the swarm's network. It opens no socket but
+// the network's, so that simulations can run many nodes in one process.
+func Open(ctx context.Context, p Params) (n *Node, err error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	n = &Node{
+		p: p, log: p.Log, diary: event.New(p.Log), start: time.Now(),
+		events: make(chan round.Event, maxEvents), finishing: make(chan struct{}), gone: make(chan struct{}), transfers: make(chan struct{}, maxTransfers),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	unlock, err := p.Dir.lock()
+	if err != nil {
+		return n, err
+	}
+	n.closers = append(n.closers, unlock)
+	if n.key, err = p.Dir.Identity(); err != nil {
+		return n, err
+	}
+	n.self = proto.PeerOf(n.key.Public().(ed25519.PublicKey))
+	if n.swarm, err = p.Dir.Swarm(); err != nil {
+		return n, err
+	}
+	if n.store, err = chain.Open(string(p.Dir)); err != nil {
+		return n, err
+	}
+	n.closers = append(n.closers, n.store.Close)
+	net := p2p.Params{
+		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
+		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Blobs: blobs{n.store}, Sync: n, Log: p.Log,
+	}
+	if p.Net != nil {
+		p.Net(&net)
+	}
+	if n.net, err = p2p.New(ctx, net); err != nil {
+		return n, err
+	}
+	n.closers = append(n.closers, n.net.Close)
+	return n, nil
+}
+
+// Close gives back what Open took, the newest first.
+func (n *Node) Close() error {
+	var errs []error
+	for _, f := range slices.Backward(n.closers) {
+		errs = append(errs, f())
+	}
+	n.closers = nil
+	return errors.Join(errs...)
+}
+
+// Work takes part in the swarm until ctx ends, then leaves it cleanly.
+func (n *Node) Work(ctx context.Context) error {
 	raw, err := n.obtainManifest(ctx)
 	if err != nil {
 		return err
@@ -188,6 +228,7 @@ func (n *Node) work(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
+	case <-n.gone:
 	case err = <-failed:
 	}
 	n.leave(running)
@@ -197,6 +238,16 @@ func (n *Node) work(ctx context.Context) error {
 	<-loop
 	n.group.Wait()
 	return err
+}
+
+// finished ends the work: the machine says so once.
+func (n *Node) finished(in bool) {
+	text := "everything learned here is in the shared model; goodbye"
+	if !in {
+		text = "the last update was not taken in; it stays on this disk"
+	}
+	n.diary.Add(event.Node, 0, text)
+	close(n.gone)
 }
 
 // leave says goodbye and saves what was learned.
@@ -231,6 +282,8 @@ func (n *Node) obtainManifest(ctx context.Context) ([]byte, error) {
 		}
 		select {
 		case <-ctx.Done():
+			return nil, nil
+		case <-n.finishing:
 			return nil, nil
 		case <-n.net.PeerChanges():
 		case <-time.After(between):

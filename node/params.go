@@ -7,6 +7,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/inner"
 	"github.com/murmurnet/murmur/trainer/model"
@@ -27,7 +28,11 @@ type Params struct {
 	Trainer   []string // the command that runs a trainer child
 	Env       []string // added to its environment
 	Backend   string   // wanted; empty: the best there is
-	Log       *slog.Logger
+	// For simulations: Engine trains inside this process, in place of a child, and
+	// Net changes the network's parameters.
+	Engine *worker.Engine
+	Net    func(*p2p.Params)
+	Log    *slog.Logger
 }
 
 // Validate says what is missing.
@@ -35,7 +40,7 @@ func (p Params) Validate() error {
 	switch {
 	case p.Dir == "":
 		return errors.New("node: no directory")
-	case len(p.Trainer) == 0:
+	case len(p.Trainer) == 0 && p.Engine == nil:
 		return errors.New("node: no trainer command")
 	case p.Log == nil:
 		return errors.New("node: no log")
@@ -76,14 +81,17 @@ func newMethod(m manifest.Manifest) (outer.Method, error) {
 	return outer.NewBitloco(outer.Params{Sizes: sizes, Chunk: int(m.Method.Chunk), Bits: int(m.Method.Bits)})
 }
 
+// stateSize is how many bytes a snapshot has: θ as float32.
+func stateSize(m manifest.Manifest) uint64 { return 4 * uint64(modelConfig(m).Layout().Params()) }
+
 func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self proto.PeerID) round.Config {
 	ms := func(v uint32) time.Duration { return time.Duration(v) * time.Millisecond }
 	r := m.Rounds
 	return round.Config{
 		Self: self, Swarm: swarm,
 		StepTokens: uint64(m.Inner.Batch) * uint64(m.Model.SeqLen), SeqLen: uint64(m.Model.SeqLen),
-		PayloadSize: uint64(method.PayloadSize()),
-		HMin:        r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
+		PayloadSize: uint64(method.PayloadSize()), StateSize: stateSize(m),
+		HMin: r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
 		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), TotalTokens: m.Inner.TotalTokens,
 	}
 }

@@ -76,10 +76,15 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	}
 	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u))
 	// From here on it is what peers will read: times are rounded on the wire.
-	if u, err = h.book.AddUpdate(env); err != nil {
+	if u, err = chain.DecodeUpdate(h.n.swarm, env); err != nil {
 		return u, 0, err
 	}
+	// Nobody may see it before it is durable: a second one for this parent would
+	// be held against this node.
 	if err := h.n.store.PutOwn(u.ID, proto.Encode(env), covers); err != nil {
+		return u, 0, err
+	}
+	if u, err = h.book.AddUpdate(env); err != nil {
 		return u, 0, err
 	}
 	h.seq = e.Seq

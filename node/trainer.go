@@ -51,7 +51,7 @@ var errReplica = errors.New("the local model cannot be loaded")
 
 func (n *Node) runTrainer(ctx context.Context) (err error) {
 	p, err := worker.Start(ctx, worker.Params{
-		Command: n.p.Trainer, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"),
+		Command: n.p.Trainer, Inside: n.p.Engine, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"),
 		Spec: workerSpec(n.manifest, n.p.Backend), Log: n.log,
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
@@ -122,19 +123,31 @@ func (n *Node) takeCommits(ctx context.Context, res *murmurv1.SyncResponse) erro
 func (n *Node) enter(ctx context.Context, e round.Enter) {
 	c := e.Commit
 	n.diary.Add(event.Chain, c.Height, fmt.Sprintf("fetching the snapshot of round %d", c.Height))
-	size := uint64(4 * modelConfig(n.manifest).Layout().Params())
+	size := stateSize(n.manifest)
 	limited, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
 	err := n.net.Fetch(limited, p2p.Fetch{ID: c.Root, Size: size, MaxSize: size, Path: n.store.StatePath(c.Root), Sources: e.Sources})
 	if err == nil {
-		err = n.book.Load().Save(c.ID)
+		err = n.keepBranch(c)
 	}
 	if err != nil {
 		n.log.Warn("Snapshot did not come", "height", c.Height, "error", err)
-		n.post(ctx, round.PullFailed{Commit: c.ID})
+		n.post(ctx, round.NotLanded{Commit: c.ID})
 		return
 	}
 	n.post(ctx, round.Landed{Commit: c})
+}
+
+// keepBranch puts a commit on disk with those below it, down to one that is
+// there: their states were skipped, but the branch must be known after a restart.
+func (n *Node) keepBranch(c round.Commit) error {
+	book := n.book.Load()
+	for known := true; known && c.Height > 0 && n.store.Commit(c.ID) == nil; c, known = book.Commit(c.Parent) {
+		if err := book.Save(c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // askUpdates asks a few peers for this round's updates.
@@ -268,6 +281,7 @@ func (n *Node) hear(ctx context.Context, m p2p.Message) {
 		n.view.heard(m.Author, h)
 		n.post(ctx, round.Heartbeat{
 			From: m.Author, Head: head, Height: h.Height, Tokens: h.Tokens, Rate: h.Rate, Paused: h.Paused,
+			Leaving:  h.State == string(policy.Leaving),
 			Interval: time.Duration(h.IntervalMs) * time.Millisecond,
 		})
 	}

@@ -37,6 +37,8 @@ type viewed struct {
 	leaving    bool
 	learned    uint64
 	heard      map[proto.PeerID]*murmurv1.Heartbeat
+	stages     api.Stages // of the round under way
+	rounds     []api.Outcome
 }
 
 func (w *view) set(f func(*viewed)) {
@@ -49,11 +51,18 @@ func (w *view) get() viewed {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.v
-	v.heard = nil
+	v.heard, v.rounds = nil, nil
 	return v
 }
 
-func (w *view) enter(s round.Status) { w.set(func(v *viewed) { v.status = s }) }
+func (w *view) enter(s round.Status) {
+	w.set(func(v *viewed) {
+		if s.Due && v.stages.Due.IsZero() {
+			v.stages.Due = time.Now()
+		}
+		v.status = s
+	})
+}
 
 func (w *view) status() round.Status { return w.get().status }
 
@@ -89,7 +98,8 @@ func (w *view) adopted(e round.Adopt, now time.Time) {
 		if tokens > 0 {
 			o.Loss = loss / tokens
 		}
-		v.outcome, v.adoptedAt = o, now
+		v.ended(o, now)
+		v.outcome, v.adoptedAt = v.rounds[len(v.rounds)-1], now
 	})
 }
 
@@ -130,7 +140,7 @@ func (n *Node) State() api.State {
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut},
-		Peers:   n.peers(),
+		Peers:   n.peers(), Process: n.process(),
 	}
 	if n.book.Load() == nil {
 		s.Reason, s.Why = "joining", errStarting.Error()
@@ -186,6 +196,14 @@ func (n *Node) peers() []api.Peer {
 
 // Events returns the diary after a sequence number.
 func (n *Node) Events(since uint64) []event.Event { return n.diary.Since(since) }
+
+// Finish has the node leave once its work is in.
+func (n *Node) Finish() {
+	n.finish.Do(func() {
+		n.diary.Add(event.Node, 0, "leaving after this round")
+		close(n.finishing)
+	})
+}
 
 // SetPaused stops or resumes training.
 func (n *Node) SetPaused(paused bool) { n.view.set(func(v *viewed) { v.paused = paused }) }

@@ -29,6 +29,7 @@ type State struct {
 	Peers    []Peer       `json:"peers"`
 	Traffic  Traffic      `json:"traffic"`
 	Schedule Schedule     `json:"schedule"`
+	Process  Process      `json:"process"`
 }
 
 // Head is the commit that the node stands on.
@@ -58,6 +59,19 @@ type Outcome struct {
 	Closer   proto.PeerID   `json:"closer"`
 	View     uint32         `json:"view"`
 	Loss     float64        `json:"loss"` // token-weighted mean of the included updates' training losses
+	Stages   Stages         `json:"stages"`
+}
+
+// Stages are the times at which a round came so far on this node; zero where a
+// stage was skipped.
+type Stages struct {
+	Due       time.Time `json:"due"`       // enough was learned
+	Published time.Time `json:"published"` // the own update is durable
+	Held      time.Time `json:"held"`      // the last payload came
+	Known     time.Time `json:"known"`     // the commit's body is here
+	Verified  time.Time `json:"verified"`  // its state root is computed
+	Adopted   time.Time `json:"adopted"`   // it is the head
+	Applied   time.Time `json:"applied"`   // the trainer has it
 }
 
 // Trainer is the child process that trains.
@@ -101,11 +115,23 @@ type Schedule struct {
 	Complete    bool   `json:"complete"`
 }
 
+// Process is what the daemon takes of its machine, without its trainer.
+type Process struct {
+	Memory     uint64 `json:"memory_bytes"` // that the Go runtime holds
+	Heap       uint64 `json:"heap_bytes"`   // of it in use
+	Goroutines int    `json:"goroutines"`
+	Disk       uint64 `json:"disk_bytes"` // the swarm's directory
+}
+
 // Source is the node behind the API.
 type Source interface {
 	State() State
 	Events(since uint64) []event.Event
+	// Rounds returns the newest rounds above a height, at most 256.
+	Rounds(since uint64) []Outcome
 	SetPaused(paused bool)
+	// Finish has the node leave once its work is in.
+	Finish()
 	// Heldout is θ(head)'s loss on the fixed held-out slice, in nats per token.
 	Heldout(ctx context.Context) (Heldout, error)
 	// Generate continues a prompt by θ(head), calling emit for each piece of text.

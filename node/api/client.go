@@ -50,6 +50,11 @@ func (c *Client) Events(ctx context.Context, since uint64) (e []event.Event, err
 	return e, c.call(ctx, http.MethodGet, "/v1/events?since="+strconv.FormatUint(since, 10), &e)
 }
 
+// Rounds reads how the newest rounds above a height went.
+func (c *Client) Rounds(ctx context.Context, since uint64) (o []Outcome, err error) {
+	return o, c.call(ctx, http.MethodGet, "/v1/rounds?since="+strconv.FormatUint(since, 10), &o)
+}
+
 // Pause stops training until Resume.
 func (c *Client) Pause(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/pause", &State{})
@@ -58,6 +63,11 @@ func (c *Client) Pause(ctx context.Context) error {
 // Resume trains on.
 func (c *Client) Resume(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/resume", &State{})
+}
+
+// Finish has the node leave once its work is in.
+func (c *Client) Finish(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/finish", &State{})
 }
 
 // Heldout measures the head's held-out loss.

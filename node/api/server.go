@@ -79,23 +79,18 @@ func (s *Server) Close() error {
 func handler(src Source) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.State()) })
-	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
-		var since uint64
-		if s := r.FormValue("since"); s != "" {
-			var err error
-			if since, err = strconv.ParseUint(s, 10, 64); err != nil {
-				refuse(w, http.StatusBadRequest, errors.New("since is not a number"))
-				return
-			}
-		}
-		reply(w, src.Events(since))
-	})
+	mux.HandleFunc("GET /v1/events", since(func(n uint64) any { return src.Events(n) }))
+	mux.HandleFunc("GET /v1/rounds", since(func(n uint64) any { return src.Rounds(n) }))
 	mux.HandleFunc("POST /v1/pause", func(w http.ResponseWriter, _ *http.Request) {
 		src.SetPaused(true)
 		reply(w, src.State())
 	})
 	mux.HandleFunc("POST /v1/resume", func(w http.ResponseWriter, _ *http.Request) {
 		src.SetPaused(false)
+		reply(w, src.State())
+	})
+	mux.HandleFunc("POST /v1/finish", func(w http.ResponseWriter, _ *http.Request) {
+		src.Finish()
 		reply(w, src.State())
 	})
 	mux.HandleFunc("POST /v1/heldout", func(w http.ResponseWriter, r *http.Request) {
@@ -108,6 +103,21 @@ func handler(src Source) http.Handler {
 	})
 	mux.HandleFunc("POST /v1/generate", func(w http.ResponseWriter, r *http.Request) { generate(w, r, src) })
 	return mux
+}
+
+// since answers with what came after the number in the question.
+func since(after func(uint64) any) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var n uint64
+		if s := r.FormValue("since"); s != "" {
+			var err error
+			if n, err = strconv.ParseUint(s, 10, 64); err != nil {
+				refuse(w, http.StatusBadRequest, errors.New("since is not a number"))
+				return
+			}
+		}
+		reply(w, after(n))
+	}
 }
 
 // generate streams text as JSON lines: {"text":"…"}, at the end possibly

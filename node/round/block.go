@@ -2,6 +2,7 @@ package round
 
 import (
 	"slices"
+	"time"
 
 	"github.com/murmurnet/murmur/proto"
 )
@@ -12,6 +13,7 @@ type validity uint8
 const (
 	pending  validity = iota // payloads are missing, or the parent is not valid yet
 	checking                 // the driver is computing its root
+	skipped                  // not computed: the state of a descendant was fetched as a whole
 	valid
 	invalid
 )
@@ -22,16 +24,58 @@ type block struct {
 	parent   *block
 	children []*block
 	state    validity
+	at       time.Duration // first known here
 }
 
-// plant adds a commit to the tree.
+// plant adds a commit to the tree, pending.
 func (m *Machine) plant(c Commit, parent *block) *block {
-	b := &block{Commit: c, parent: parent}
+	b := &block{Commit: c, parent: parent, at: m.now}
 	m.blocks[c.ID] = b
+	m.undecided[c.ID] = b
 	if parent != nil {
 		parent.children = append(parent.children, b)
 	}
 	return b
+}
+
+// decide sets what is known of a commit.
+func (m *Machine) decide(b *block, v validity) {
+	b.state = v
+	if v == pending || v == checking {
+		m.undecided[b.ID] = b
+	} else {
+		delete(m.undecided, b.ID)
+	}
+}
+
+// leads tells whether heads may lie on or above b.
+func (b *block) leads() bool { return b.state == valid || b.state == skipped }
+
+// uproot makes room in a full tree: a tip that is off the head's branch goes, of
+// the closer who has most of those. So nobody's flood drives out another's
+// commits.
+func (m *Machine) uproot() {
+	off := map[proto.PeerID]int{}
+	for _, b := range m.blocks {
+		if !m.head.under(b) {
+			off[b.Closer]++
+		}
+	}
+	var worst *block
+	for _, b := range m.blocks {
+		if len(b.children) > 0 || m.head.under(b) || b.state == checking {
+			continue
+		}
+		if worst == nil || off[b.Closer] > off[worst.Closer] ||
+			off[b.Closer] == off[worst.Closer] && slices.Compare(b.ID[:], worst.ID[:]) < 0 {
+			worst = b
+		}
+	}
+	if worst != nil {
+		worst.parent.children = slices.DeleteFunc(worst.parent.children, func(c *block) bool { return c == worst })
+		delete(m.blocks, worst.ID)
+		delete(m.undecided, worst.ID)
+	}
 }
 
 // under tells whether b is a or a descendant of it.
@@ -124,6 +168,9 @@ func (m *Machine) rebase() {
 	for b.Height > newest-m.cfg.Snapshot {
 		b = b.parent
 	}
+	if b.state != valid {
+		return // its state was never here
+	}
 	b.parent = nil
 	m.base = b
 	keep := map[proto.ID]*block{}
@@ -136,6 +183,11 @@ func (m *Machine) rebase() {
 	}
 	walk(b)
 	m.blocks = keep
+	for id := range m.undecided {
+		if keep[id] == nil {
+			delete(m.undecided, id)
+		}
+	}
 	m.forget()
 	m.do(Rebase{Commit: b.Commit})
 }
@@ -183,9 +235,9 @@ func (m *Machine) forget() {
 			delete(m.unfit, p)
 		}
 	}
-	for id, t := range m.tries {
-		if !t.open && !payloads[id] && t.after+retryMost < m.now {
-			delete(m.tries, id)
+	for e, t := range m.tries {
+		if !t.open && !payloads[e.id] && t.after+retryMost < m.now {
+			delete(m.tries, e)
 		}
 	}
 	for id, a := range m.announced {

@@ -2,13 +2,14 @@ package round
 
 import (
 	"slices"
+	"time"
 
 	"github.com/murmurnet/murmur/proto"
 )
 
 // choose applies the fork choice and moves the head.
 func (m *Machine) choose() {
-	tip := m.best(m.base)
+	tip := m.best(m.base, m.ripe)
 	if tip == m.head {
 		return
 	}
@@ -50,24 +51,35 @@ func (m *Machine) enter(b *block) {
 
 // best returns the tip that the fork choice prefers at or above b: at each fork
 // the child with the most voters, then more committed tokens below its tip, then
-// the lower view, then the lower id. A descendant always beats its ancestor.
-func (m *Machine) best(b *block) *block {
-	var champion, tip *block
-	votes := 0
-	for _, c := range b.children {
-		if c.state != valid {
-			continue
+// the lower view, then the lower id. A descendant always beats its ancestor. Only
+// blocks that may count do.
+func (m *Machine) best(b *block, may func(*block) bool) *block {
+	for {
+		var champion, tip *block
+		forked := false
+		for _, c := range b.children {
+			switch {
+			case !may(c):
+			case champion == nil:
+				champion = c
+			default:
+				if !forked {
+					tip, forked = m.best(champion, may), true
+				}
+				t := m.best(c, may)
+				if better(c, t, m.votes(c, t), champion, tip, m.votes(champion, tip)) {
+					champion, tip = c, t
+				}
+			}
 		}
-		t := m.best(c)
-		v := m.votes(c, t)
-		if champion == nil || better(c, t, v, champion, tip, votes) {
-			champion, tip, votes = c, t, v
+		switch {
+		case champion == nil:
+			return b
+		case forked:
+			return tip
 		}
+		b = champion
 	}
-	if champion == nil {
-		return b
-	}
-	return tip
 }
 
 func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool {
@@ -88,15 +100,77 @@ func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool 
 func (m *Machine) votes(c, tip *block) int {
 	n := 0
 	for _, member := range tip.Roster {
-		us := m.authors[member.Peer]
-		if len(us) == 0 {
-			continue
-		}
-		if on := m.blocks[us[len(us)-1].Parent]; on != nil && on.under(c) {
+		if m.votesOn(member.Peer, c) {
 			n++
 		}
 	}
 	return n
+}
+
+// votesOn tells whether a peer's newest update names c or a descendant of it.
+func (m *Machine) votesOn(p proto.PeerID, c *block) bool {
+	us := m.authors[p]
+	if len(us) == 0 {
+		return false
+	}
+	on := m.blocks[us[len(us)-1].Parent]
+	return on != nil && on.under(c)
+}
+
+// ripe tells whether a valid commit may become the head now. One that leaves an
+// active peer out must come from the closer whose turn it is, or be vouched for by
+// another peer: else whoever is quickest could close every round alone. Validity
+// cannot say so, for it must be the same on all nodes.
+func (m *Machine) ripe(b *block) bool {
+	if !b.leads() {
+		return false
+	}
+	if b.parent != m.head || b.Closer == m.cfg.Self || m.vouched(b) || !m.omits(b) {
+		return true
+	}
+	us, _ := m.candidates(m.head)
+	closers := m.closers(us)
+	if m.now-b.at >= m.cfg.Grace+time.Duration(len(closers))*m.cfg.ViewTimeout {
+		return true // whatever this node believes of the others, it does not stand alone
+	}
+	switch rank := slices.Index(closers, b.Closer); {
+	case rank < 0 || !m.round.due:
+		return false
+	case rank == 0:
+		return true
+	default:
+		// Half a view early is still on time: clocks of a round differ by message delays.
+		return m.round.ready && m.now-m.round.readyAt >= time.Duration(rank)*m.cfg.ViewTimeout/2
+	}
+}
+
+// omits tells whether a commit leaves out somebody who is active on its parent,
+// where there is more than its closer to leave out.
+func (m *Machine) omits(b *block) bool {
+	lists := func(p proto.PeerID) bool {
+		return slices.ContainsFunc(b.Updates, func(id proto.ID) bool { u := m.updates[id]; return u != nil && u.Author == p })
+	}
+	others := slices.DeleteFunc(m.active(), func(p proto.PeerID) bool { return p == b.Closer })
+	if len(others) == 0 {
+		return false
+	}
+	return m.training && !lists(m.cfg.Self) || slices.ContainsFunc(others, func(p proto.PeerID) bool { return !lists(p) })
+}
+
+// vouched tells whether a peer other than its closer stands on a commit or above
+// it, by its heartbeat or its newest update.
+func (m *Machine) vouched(b *block) bool {
+	for p, beat := range m.beats {
+		if on := m.blocks[beat.Head]; p != b.Closer && beat.fresh(m.now) && on != nil && on.under(b) {
+			return true
+		}
+	}
+	for p := range m.authors {
+		if p != b.Closer && p != m.cfg.Self && m.votesOn(p, b) {
+			return true
+		}
+	}
+	return false
 }
 
 // leftOut lists the members that took part in the round on a commit's parent

@@ -42,7 +42,7 @@ func (m *Machine) closeRound() {
 	if view < 0 || m.now < m.round.readyAt+time.Duration(view)*m.cfg.ViewTimeout {
 		return
 	}
-	if !m.try(buildKey) {
+	if !m.try(building, m.head.ID) {
 		return
 	}
 	draft := Derive(m.cfg, m.head.Commit, list, evidence)
@@ -64,11 +64,18 @@ func (m *Machine) closable(us, list []Update) bool {
 	}
 	for _, p := range m.active() {
 		newcomer := m.head.Rank(p) < 0
-		if !by(list, p) && (!newcomer || by(us, p) || since < graceFloor || len(m.head.Roster) == 0) {
+		if !by(list, p) && (!newcomer || m.expected(us, p) || since < graceFloor || len(m.head.Roster) == 0) {
 			return false
 		}
 	}
 	return !m.training || m.head.Rank(m.cfg.Self) < 0 && len(m.head.Roster) > 0 || by(list, m.cfg.Self)
+}
+
+// expected tells whether a peer's update is on its way here: known, and not yet
+// asked for in vain.
+func (m *Machine) expected(us []Update, p proto.PeerID) bool {
+	i := slices.IndexFunc(us, func(u Update) bool { return u.Author == p })
+	return i >= 0 && m.fails(payload, us[i].Payload) == 0
 }
 
 // closers ranks who may close: the roster's members with a heartbeat, then
@@ -107,9 +114,9 @@ func (m *Machine) ranked(ps []proto.PeerID) []proto.PeerID {
 
 // built takes the commit that this node was asked for.
 func (m *Machine) built(c Commit) {
-	m.done(buildKey)
+	m.done(building, c.Parent)
 	parent := m.blocks[c.Parent]
-	if parent == nil || parent.state != valid {
+	if parent == nil || !parent.leads() {
 		return
 	}
 	b := m.blocks[c.ID]
@@ -117,11 +124,10 @@ func (m *Machine) built(c Commit) {
 		b = m.plant(c, parent)
 	}
 	b.sawView(Announced{View: c.View, Closer: c.Closer})
-	b.state = valid
+	m.decide(b, valid)
 	if c.Parent == m.head.ID {
 		m.do(Announce{Commit: b.Commit})
 	}
-	m.check()
 }
 
 func sortedPeers[V any](set map[proto.PeerID]V) []proto.PeerID {

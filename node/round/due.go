@@ -18,12 +18,20 @@ func (b *beat) fresh(now time.Duration) bool { return now-b.at <= staleBeats*b.I
 const (
 	minInterval = 500 * time.Millisecond
 	maxInterval = 5 * time.Second
+	maxRate     = 1e12 // tokens per second; over three intervals it fits an integer
 )
 
 // heard takes a heartbeat. Only the local time of its arrival counts.
 func (m *Machine) heard(h Heartbeat) {
 	if h.From == m.cfg.Self {
 		return
+	}
+	if h.Leaving {
+		delete(m.beats, h.From)
+		return
+	}
+	if !(h.Rate >= 0 && h.Rate <= maxRate) { // not a number, too
+		h.Rate = 0
 	}
 	if m.beats[h.From] == nil && len(m.beats) >= maxPeers {
 		for _, p := range sortedPeers(m.beats) {
@@ -68,7 +76,7 @@ func (m *Machine) Complete() bool {
 // its heartbeats, never before Min, always at Max.
 func (m *Machine) checkDue() {
 	age := m.now - m.round.since
-	if m.round.due || m.damaged || m.Complete() || age < m.cfg.Min {
+	if m.round.due || m.damaged || m.Complete() || age < m.shortest() {
 		return
 	}
 	peers := m.active()
@@ -76,8 +84,9 @@ func (m *Machine) checkDue() {
 	var done uint64
 	for _, p := range peers {
 		b := m.beats[p]
+		most := max(2*m.lastCommitted(p), 2*m.head.Target)
 		ahead := uint64(b.Rate * (m.now - b.at).Seconds())
-		done += min(b.Tokens+ahead, max(2*m.lastCommitted(p), 2*m.head.Target))
+		done += min(min(b.Tokens, most)+ahead, most)
 	}
 	if m.training {
 		n++
@@ -87,6 +96,13 @@ func (m *Machine) checkDue() {
 		return
 	}
 	m.round.due, m.round.dueAt = true, m.now
+}
+
+// shortest is how long a round lasts at least: the manifest's bound, and long
+// enough that the exchange, as the head's updates measured it, is a part of it.
+func (m *Machine) shortest() time.Duration {
+	exchange := median(m.listed(m.head), func(u Update) time.Duration { return u.Exchange })
+	return min(max(m.cfg.Min, exchangesPerRound*exchange), m.cfg.Max)
 }
 
 // lastCommitted is what a peer's newest update on the head's branch counted

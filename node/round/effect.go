@@ -37,8 +37,9 @@ type (
 		Have    []proto.ID
 		Sources []proto.PeerID
 	}
-	// Enter asks for the state of a snapshot height on a branch that shares
-	// nothing with this one.
+	// Enter asks for the state of a snapshot height: of a branch that shares
+	// nothing with this one, or of one whose payloads are more bytes or cannot be
+	// had.
 	Enter struct {
 		Commit  Commit
 		Sources []proto.PeerID
@@ -68,10 +69,12 @@ type (
 		From, To   Commit
 		Undo, Redo []Update
 		Delivered  uint64 // own tokens, of Progress.Total, that the new branch has
-		Jump       bool   // the branches have no known common commit: the residual starts at 0
+		Jump       bool   // the branches have no known common commit; Undo is what the old one had above its base
 		Included   []Update
 		Missing    []proto.PeerID // active roster members that the commit leaves out
 	}
+	// Finished says that this node may go: its work is in, or waited for in vain.
+	Finished struct{ In bool }
 	// Rebase says that commits below this one are no longer needed.
 	Rebase struct{ Commit Commit }
 	// Beat asks for a heartbeat at once.
@@ -89,5 +92,6 @@ func (Build) effect()          {}
 func (Verify) effect()         {}
 func (Announce) effect()       {}
 func (Adopt) effect()          {}
+func (Finished) effect()       {}
 func (Rebase) effect()         {}
 func (Beat) effect()           {}

@@ -29,6 +29,7 @@ type (
 		Tokens   uint64
 		Rate     float64
 		Paused   bool
+		Leaving  bool // its last one
 		Interval time.Duration
 	}
 	// Seen brings an update announcement.
@@ -52,8 +53,7 @@ type (
 		Commit  Commit
 		Updates []Update
 	}
-	// PullFailed says that a commit, or the state of one to enter, could not be
-	// had for now.
+	// PullFailed says that a commit's body could not be had for now.
 	PullFailed struct{ Commit proto.ID }
 	// CaughtUp says that a catch-up is over, whatever it brought.
 	CaughtUp struct{ Target proto.ID }
@@ -65,6 +65,8 @@ type (
 	}
 	// Landed brings a snapshot height whose state this node now holds, verified.
 	Landed struct{ Commit Commit }
+	// NotLanded says that a snapshot could not be had for now.
+	NotLanded struct{ Commit proto.ID }
 	// Published says that an own update is durable. Covers is how many tokens it
 	// stands for, which may be more than it claims.
 	Published struct {
@@ -76,7 +78,7 @@ type (
 	// Built brings a commit that this node was asked to build.
 	Built struct{ Commit Commit }
 	// Unbuilt says that a commit could not be built for now.
-	Unbuilt struct{}
+	Unbuilt struct{ Parent proto.ID }
 	// Verified tells whether a commit's state root is what its updates give.
 	Verified struct {
 		Commit proto.ID
@@ -84,6 +86,8 @@ type (
 	}
 	// Unverified says that a commit's root could not be computed for now.
 	Unverified struct{ Commit proto.ID }
+	// Finish says that this node is to leave once its work is in.
+	Finish struct{}
 	// Settled says that peers were asked for this node's own newest update.
 	Settled struct{}
 )
@@ -102,10 +106,12 @@ func (PullFailed) event()  {}
 func (CaughtUp) event()    {}
 func (Foreign) event()     {}
 func (Landed) event()      {}
+func (NotLanded) event()   {}
 func (Published) event()   {}
 func (Unpublished) event() {}
 func (Built) event()       {}
 func (Unbuilt) event()     {}
 func (Verified) event()    {}
 func (Unverified) event()  {}
+func (Finish) event()      {}
 func (Settled) event()     {}

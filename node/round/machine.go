@@ -19,6 +19,7 @@ type Machine struct {
 	out []Effect
 
 	blocks     map[proto.ID]*block
+	undecided  map[proto.ID]*block // pending or being checked
 	base, head *block
 
 	updates map[proto.ID]*Update
@@ -26,7 +27,8 @@ type Machine struct {
 	held    map[proto.ID]bool          // payloads on this disk that decode
 	unfit   map[proto.ID]bool
 	beats   map[proto.PeerID]*beat
-	tries   map[proto.ID]*try // payloads, commits and catch-ups asked for
+	tries   map[errand]*try
+	running [building + 1]int // open tries of each kind
 
 	own       ledger
 	training  bool
@@ -36,8 +38,10 @@ type Machine struct {
 	round     current
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
 	announced map[proto.ID]Announced
-	catching  bool     // a catch-up is under way
-	entering  proto.ID // the snapshot height asked for
+	catching  map[proto.ID]proto.PeerID // branches asked for, by whose word
+	entering  proto.ID                  // the foreign snapshot height asked for
+	unproven  int                       // commits to compute before the first update on a snapshot of others
+	finish    finish
 }
 
 // current is what belongs to the round on the present head.
@@ -73,22 +77,23 @@ func New(cfg Config, s State) (*Machine, error) {
 	}
 	m := &Machine{
 		cfg:    cfg,
-		blocks: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
-		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[proto.ID]*try{},
+		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
+		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		settled:   s.Alone,
 		damaged:   s.Damaged,
 		announced: map[proto.ID]Announced{},
+		catching:  map[proto.ID]proto.PeerID{},
 	}
 	m.base = m.plant(s.Base, nil)
-	m.base.state = valid
+	m.decide(m.base, valid)
 	m.head = m.base
 	for _, p := range s.Held {
 		m.held[p] = true
 	}
 	for _, c := range s.Commits {
 		if parent := m.blocks[c.Parent]; parent != nil {
-			m.plant(c, parent).state = valid
+			m.decide(m.plant(c, parent), valid)
 		}
 	}
 	for _, u := range s.Updates {
@@ -122,33 +127,37 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 		m.gotPayload(e.Payload)
 	case Unfit:
 		m.unfit[e.Payload] = true
-		m.done(e.Payload)
+		m.done(payload, e.Payload)
 	case Missed:
-		m.retry(e.Payload)
+		m.retry(payload, e.Payload)
 	case Announced:
 		m.hearCommit(e)
 	case Pulled:
 		m.pulled(e)
 	case PullFailed:
-		m.retry(e.Commit)
+		m.retry(body, e.Commit)
 	case CaughtUp:
 		m.caughtUp(e.Target)
 	case Foreign:
 		m.weigh(e)
 	case Landed:
 		m.land(e.Commit)
+	case NotLanded:
+		m.retry(snapshot, e.Commit)
 	case Published:
 		m.published(e)
 	case Unpublished:
-		m.retry(e.Parent)
+		m.retry(update, e.Parent)
 	case Built:
 		m.built(e.Commit)
 	case Unbuilt:
-		m.retry(buildKey)
+		m.retry(building, e.Parent)
 	case Verified:
 		m.verified(e)
 	case Unverified:
 		m.unverified(e.Commit)
+	case Finish:
+		m.wantLeave()
 	case Settled:
 		m.settled = true
 	}
@@ -161,12 +170,15 @@ func (m *Machine) advance() {
 	if !m.settled && m.now-m.started >= m.cfg.Grace {
 		m.settled = true // nobody answered: go on
 	}
+	m.check()
 	m.choose()
 	m.chase()
+	m.shortcut()
 	m.fetch()
 	m.checkDue()
 	m.publish()
 	m.closeRound()
+	m.leave()
 }
 
 func (m *Machine) do(e Effect) { m.out = append(m.out, e) }

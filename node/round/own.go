@@ -13,6 +13,7 @@ type ledger struct {
 	delivered uint64 // of it on the head's branch
 	rate      float64
 	seq       uint64
+	included  uint64               // the highest of those that the head's branch took in
 	floor     uint64               // own updates up to this height may be forgotten
 	covers    map[proto.ID]uint64  // own updates: tokens each stands for
 	byParent  map[proto.ID]*Update // the one own update for a parent
@@ -64,6 +65,7 @@ func (l *ledger) maySign(height uint64) bool { return height > l.floor }
 func (l *ledger) move(undo, redo []Update) {
 	for _, u := range redo {
 		l.delivered += l.covers[u.ID]
+		l.included = max(l.included, u.Seq)
 	}
 	for _, u := range undo {
 		l.delivered -= min(l.delivered, l.covers[u.ID])
@@ -87,7 +89,10 @@ func (m *Machine) publish() {
 		}
 		return
 	}
-	if !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Height+1) || !m.try(m.head.ID) {
+	if m.unproven > 0 && m.now-m.round.since < m.cfg.Max {
+		return // the commits since the snapshot are still being computed
+	}
+	if !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Height+1) || !m.try(update, m.head.ID) {
 		return
 	}
 	m.do(Publish{
@@ -103,7 +108,7 @@ func (m *Machine) published(e Published) {
 		return
 	}
 	m.own.note(m.updates[u.ID], e.Covers)
-	m.done(u.Parent)
+	m.done(update, u.Parent)
 	m.gotPayload(u.Payload)
 }
 

@@ -27,7 +27,7 @@ const (
 
 func testConfig(self proto.PeerID) Config {
 	return Config{
-		Self: self, Swarm: proto.Sum([]byte("test swarm")), StepTokens: stepTokens, SeqLen: seqLen, PayloadSize: 16,
+		Self: self, Swarm: proto.Sum([]byte("test swarm")), StepTokens: stepTokens, SeqLen: seqLen, PayloadSize: 16, StateSize: 16 * 12,
 		HMin: 20, HMax: 20, Min: 200 * time.Millisecond, Max: 30 * time.Second,
 		Grace: 1500 * time.Millisecond, ViewTimeout: 700 * time.Millisecond, Snapshot: 6,
 	}
@@ -391,8 +391,8 @@ func (n *simNode) carryOut(effect Effect) {
 		n.ask(e.Sources, func(*simNode) bool { return true }, 40*time.Millisecond,
 			func(p *simNode) { n.catchUp(p, e) }, func() { n.step(CaughtUp{Target: e.Target}) })
 	case Enter:
-		n.ask(e.Sources, func(p *simNode) bool { return p.m.blocks[e.Commit.ID] != nil }, 300*time.Millisecond,
-			func(*simNode) { n.step(Landed{Commit: e.Commit}) }, func() { n.step(PullFailed{Commit: e.Commit.ID}) })
+		n.ask(e.Sources, func(p *simNode) bool { b := p.m.blocks[e.Commit.ID]; return b != nil && b.state == valid }, 300*time.Millisecond,
+			func(*simNode) { n.land(e.Commit) }, func() { n.step(NotLanded{Commit: e.Commit.ID}) })
 	case AskUpdates:
 		n.ask(e.Sources, func(*simNode) bool { return true }, 20*time.Millisecond, func(p *simNode) {
 			for _, id := range sortedIDs(p.seen) {
@@ -439,6 +439,14 @@ func (n *simNode) carryOut(effect Effect) {
 	}
 }
 
+// land keeps the commits up to a snapshot, whose state is here.
+func (n *simNode) land(c Commit) {
+	for b := n.m.blocks[c.ID]; b != nil; b = b.parent {
+		n.saved[b.ID] = true
+	}
+	n.step(Landed{Commit: c})
+}
+
 func (n *simNode) publish(e Publish) {
 	s := n.s
 	if n.m.head.ID != e.Parent || n.total <= e.Delivered {
@@ -470,11 +478,6 @@ func (n *simNode) publish(e Publish) {
 func (n *simNode) adopt(e Adopt) {
 	n.train()
 	n.head = e.To.ID
-	if e.Jump {
-		n.saved = map[proto.ID]bool{e.To.ID: true}
-		n.learned -= n.d
-		n.d = 0
-	}
 	for _, u := range e.Redo {
 		n.d -= n.s.values[u.Payload]
 		n.onChain += n.s.values[u.Payload]
@@ -482,6 +485,12 @@ func (n *simNode) adopt(e Adopt) {
 	for _, u := range e.Undo {
 		n.d += n.s.values[u.Payload]
 		n.onChain -= n.s.values[u.Payload]
+	}
+	if e.Jump {
+		n.saved = map[proto.ID]bool{e.To.ID: true}
+		n.learned -= n.onChain // what lay below the base stays behind
+		n.onChain = 0
+		n.savedD, n.savedAt, n.savedSeq, n.savedLak = n.d, e.To.ID, n.m.own.seq, n.total-min(n.total, e.Delivered)
 	}
 	var in []string
 	for _, u := range e.Included {

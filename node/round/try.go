@@ -6,44 +6,86 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// buildKey is the place of building among the tries: no message hashes to it.
-var buildKey = proto.ID{1}
-
 const (
 	retryFirst = 250 * time.Millisecond
 	retryMost  = 8 * time.Second
 )
 
-// try is something asked for: once at a time, with growing pauses between.
+// errand is a thing asked for. One id may be asked for in several ways at once: a
+// commit's body, the branch that it ends, its state root, its snapshot.
+type errand struct {
+	what what
+	id   proto.ID
+}
+
+// what kind of thing is asked for.
+type what uint8
+
+const (
+	payload  what = iota
+	body          // of a commit
+	branch        // that ends in a commit
+	root          // of a commit
+	snapshot      // of a commit's state
+	update        // of one's own, on a commit
+	building      // of a commit, on a commit
+)
+
+// try is how asking went: once at a time, with growing pauses between.
 type try struct {
 	open  bool
 	after time.Duration
 	pause time.Duration
+	fails int
 }
 
 // try tells whether a thing may be asked for now, and notes that it was.
-func (m *Machine) try(id proto.ID) bool {
-	t := m.tries[id]
+func (m *Machine) try(w what, id proto.ID) bool {
+	e := errand{w, id}
+	t := m.tries[e]
 	if t == nil {
 		t = &try{}
-		m.tries[id] = t
+		m.tries[e] = t
 	}
 	if t.open || m.now < t.after {
 		return false
 	}
 	t.open = true
+	m.running[w]++
 	return true
 }
 
 // retry notes that a try came to nothing.
-func (m *Machine) retry(id proto.ID) {
-	t := m.tries[id]
+func (m *Machine) retry(w what, id proto.ID) {
+	t := m.tries[errand{w, id}]
 	if t == nil {
 		return
 	}
+	m.closeTry(w, t)
+	t.fails++
 	t.pause = min(max(2*t.pause, retryFirst), retryMost)
-	t.open, t.after = false, m.now+t.pause
+	t.after = m.now + t.pause
 }
 
 // done notes that a thing is here.
-func (m *Machine) done(id proto.ID) { delete(m.tries, id) }
+func (m *Machine) done(w what, id proto.ID) {
+	if t := m.tries[errand{w, id}]; t != nil {
+		m.closeTry(w, t)
+		delete(m.tries, errand{w, id})
+	}
+}
+
+func (m *Machine) closeTry(w what, t *try) {
+	if t.open {
+		t.open = false
+		m.running[w]--
+	}
+}
+
+// fails is how often in a row asking came to nothing.
+func (m *Machine) fails(w what, id proto.ID) int {
+	if t := m.tries[errand{w, id}]; t != nil {
+		return t.fails
+	}
+	return 0
+}

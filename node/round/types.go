@@ -30,6 +30,7 @@ type Config struct {
 	StepTokens  uint64 // tokens of one inner step
 	SeqLen      uint64 // tokens of one sample
 	PayloadSize uint64 // of every update, by the method
+	StateSize   uint64 // of a snapshot
 	HMin, HMax  uint32
 	Min, Max    time.Duration // a round is never due before, always due after
 	Grace       time.Duration // the most that late payloads are waited for
@@ -43,8 +44,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Self == "":
 		return errors.New("round: no peer id")
-	case c.StepTokens == 0 || c.SeqLen == 0 || c.PayloadSize == 0:
-		return errors.New("round: a step needs tokens, an update a size")
+	case c.StepTokens == 0 || c.SeqLen == 0 || c.PayloadSize == 0 || c.StateSize == 0:
+		return errors.New("round: a step needs tokens, updates and states a size")
 	case c.HMin == 0 || c.HMax < c.HMin:
 		return fmt.Errorf("round: inner steps a round must lie in 1..max, have %d..%d", c.HMin, c.HMax)
 	case c.Max <= 0 || c.Min > c.Max:

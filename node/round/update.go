@@ -94,7 +94,7 @@ func (m *Machine) gotPayload(p proto.ID) {
 		return
 	}
 	m.held[p] = true
-	m.done(p)
+	m.done(payload, p)
 	for _, us := range m.authors {
 		for _, u := range us {
 			if u.Payload == p {
@@ -102,7 +102,6 @@ func (m *Machine) gotPayload(p proto.ID) {
 			}
 		}
 	}
-	m.check()
 }
 
 // arrived notes when an update's payload came, for grace.
@@ -126,8 +125,8 @@ func (m *Machine) fetch() {
 	for _, u := range us {
 		m.want(u, nil)
 	}
-	for _, b := range m.sortedBlocks() {
-		if b.state != pending {
+	for _, b := range m.open() {
+		if b.state != pending || !m.contends(b) {
 			continue
 		}
 		for _, u := range m.listed(b) {
@@ -139,11 +138,14 @@ func (m *Machine) fetch() {
 // want asks for an update's payload: of its author, of those named, and of all
 // that are alive.
 func (m *Machine) want(u Update, also []proto.PeerID) {
-	if m.held[u.Payload] || m.unfit[u.Payload] || !m.try(u.Payload) {
+	if m.held[u.Payload] || m.unfit[u.Payload] || m.running[payload] >= maxFetching || !m.try(payload, u.Payload) {
 		return
 	}
 	m.do(Fetch{Update: u, Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
 }
+
+// maxFetching bounds the payloads asked for at once.
+const maxFetching = 32
 
 // maxSources bounds how many peers one thing is asked of.
 const maxSources = 8

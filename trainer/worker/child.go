@@ -18,7 +18,6 @@ import (
 type ServeParams struct {
 	In     io.Reader // requests
 	Out    io.Writer // answers and events
-	Open   func(want string) (Device, error)
 	Engine Engine
 	Exit   func(code int) // ends the process at once; os.Exit outside tests
 	Log    *slog.Logger
@@ -26,8 +25,8 @@ type ServeParams struct {
 
 // Validate says what is missing.
 func (p ServeParams) Validate() error {
-	if p.In == nil || p.Out == nil || p.Open == nil || p.Exit == nil || p.Log == nil {
-		return errors.New("a trainer needs an input, an output, a way to open its device, a way to exit, and a log")
+	if p.In == nil || p.Out == nil || p.Exit == nil || p.Log == nil {
+		return errors.New("a trainer needs an input, an output, a way to exit, and a log")
 	}
 	return p.Engine.Validate()
 }
@@ -217,7 +216,7 @@ func (c *child) init(a initArgs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	device, err := c.p.Open(a.Spec.Backend)
+	device, err := c.p.Engine.Open(a.Spec.Backend)
 	if err != nil {
 		return nil, errors.Join(err, file.close())
 	}

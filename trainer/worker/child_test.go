@@ -41,7 +41,7 @@ func serve(t *testing.T, look func(tokens []int32, rate float64)) *served {
 	outR, outW := io.Pipe()
 	s := &served{t: t, in: inW, out: bufio.NewScanner(outR), err: make(chan error, 1), exit: make(chan int, 1)}
 	s.out.Buffer(nil, MaxLine)
-	e := fakeEngine(func(string) int64 { return 0 })
+	e := fakeEngine(func(string) (Device, error) { return fakeDevice, nil }, func(string) int64 { return 0 })
 	learner := e.Learner
 	e.Learner = func(d Device, spec Spec) (Learner, error) {
 		l, err := learner(d, spec)
@@ -52,7 +52,6 @@ func serve(t *testing.T, look func(tokens []int32, rate float64)) *served {
 	go func() {
 		s.err <- Serve(t.Context(), ServeParams{
 			In: inR, Out: outW, Engine: e, Log: silent(), Exit: func(code int) { s.exit <- code },
-			Open: func(string) (Device, error) { return Device{Config: "fake"}, nil },
 		})
 		outW.Close()
 	}()

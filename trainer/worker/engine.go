@@ -40,13 +40,15 @@ type Device struct {
 
 // Engine makes the parts that compute. Each is made once, when it is first needed: making one may compile for seconds.
 type Engine struct {
+	Open    func(want string) (Device, error) // want is the backend that the spec names, empty for the best one
 	Learner func(Device, Spec) (Learner, error)
 	Judge   func(Device, Spec) (Judge, error)
 }
 
-// GoMLX is the engine for real devices.
-func GoMLX() Engine {
+// GoMLX is the engine for real devices, which open opens.
+func GoMLX(open func(want string) (Device, error)) Engine {
 	return Engine{
+		Open: open,
 		Learner: func(d Device, s Spec) (Learner, error) {
 			return inner.New(inner.Params{Backend: d.Backend, Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch})
 		},
@@ -56,8 +58,8 @@ func GoMLX() Engine {
 
 // Validate says what an engine lacks.
 func (e Engine) Validate() error {
-	if e.Learner == nil || e.Judge == nil {
-		return errors.New("a trainer's engine needs a learner and a judge")
+	if e.Open == nil || e.Learner == nil || e.Judge == nil {
+		return errors.New("a trainer's engine needs a way to open its device, a learner and a judge")
 	}
 	return nil
 }

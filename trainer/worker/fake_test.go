@@ -38,23 +38,21 @@ const (
 
 func TestMain(m *testing.M) {
 	ctx := context.Background()
-	open := func(string) (Device, error) {
-		return Device{Config: "fake", Name: "a fake device", Refusals: []string{"xla:cuda: no such card"}}, nil
-	}
+	open := func(string) (Device, error) { return fakeDevice, nil }
 	var err error
 	switch role := os.Getenv(roleEnv); role {
 	case "":
 		goleak.VerifyTestMain(m)
 		return
 	case "fake":
-		err = serveStdio(ctx, open, fakeEngine(envInt))
+		err = Main(ctx, fakeEngine(open, envInt))
 	case "gomlx":
-		err = Main(ctx, func(string) (Device, error) {
+		err = Main(ctx, GoMLX(func(string) (Device, error) {
 			b, err := compute.NewWithConfig("go:parallelism=-1")
 			return Device{Backend: b, Config: "go", Name: "pure Go"}, err
-		})
+		}))
 	case "no device":
-		err = serveStdio(ctx, func(string) (Device, error) { return Device{}, errors.New("every backend refused") }, fakeEngine(envInt))
+		err = Main(ctx, fakeEngine(func(string) (Device, error) { return Device{}, errors.New("every backend refused") }, envInt))
 	case "garbage":
 		fmt.Println(`{"id":1,`)
 		time.Sleep(time.Minute) // until it is killed
@@ -100,14 +98,17 @@ func doomedDaemon(ctx context.Context) error {
 	return p.Err()
 }
 
+var fakeDevice = Device{Config: "fake", Name: "a fake device", Refusals: []string{"xla:cuda: no such card"}}
+
 func envInt(name string) int64 {
 	n, _ := strconv.ParseInt(os.Getenv(name), 10, 64)
 	return n
 }
 
 // fakeEngine learns without a model: a step adds 1 to every θ, 2 to m and 3 to v, exactly, and its loss is 1/step.
-func fakeEngine(setting func(string) int64) Engine {
+func fakeEngine(open func(string) (Device, error), setting func(string) int64) Engine {
 	return Engine{
+		Open: open,
 		Learner: func(_ Device, s Spec) (Learner, error) {
 			n := s.Model.Layout().Params()
 			return &fakeLearner{setting: setting, state: [3][]float32{make([]float32, n), make([]float32, n), make([]float32, n)}}, nil

@@ -31,6 +31,7 @@ var errStopped = errors.New("the trainer was stopped")
 type Params struct {
 	Command  []string // program and arguments
 	Env      []string // added to this process's environment
+	Inside   *Engine  // if set, the child is goroutines of this process, with this engine: simulations start no processes
 	Exchange string   // path of the exchange file, created here; 12 bytes a parameter
 	Spec     Spec
 	Limit    time.Duration // for one answer; 0 means AnswerLimit
@@ -39,7 +40,12 @@ type Params struct {
 
 // Validate says what is wrong with p.
 func (p Params) Validate() error {
-	if len(p.Command) == 0 || p.Exchange == "" || p.Log == nil || p.Limit < 0 {
+	if p.Inside != nil {
+		if err := p.Inside.Validate(); err != nil {
+			return err
+		}
+	}
+	if len(p.Command) == 0 && p.Inside == nil || p.Exchange == "" || p.Log == nil || p.Limit < 0 {
 		return errors.New("starting a trainer needs a command, a path for the exchange file, a log, and a limit of 0 or more")
 	}
 	return p.Spec.Validate()
@@ -48,8 +54,9 @@ func (p Params) Validate() error {
 // Process is a running child. Its methods are safe for concurrent use; the vectors belong to one goroutine at a time.
 type Process struct {
 	p         Params
-	cmd       *exec.Cmd
 	stdin     io.WriteCloser
+	end       func() // ends the child at once; one that has ended is left alone
+	pid       int
 	file      *exchange
 	ready     Ready
 	stderr    *tail
@@ -88,7 +95,11 @@ func Start(ctx context.Context, p Params) (*Process, error) {
 		progress: make(chan Progress, 1), slots: make(chan struct{}, maxOutstanding), shared: make(chan struct{}, 1),
 		stderr: &tail{each: func(line string) { p.Log.Debug("Trainer says", "line", line) }},
 	}
-	if err := pr.spawn(); err != nil {
+	begin := pr.spawn
+	if p.Inside != nil {
+		begin = pr.host
+	}
+	if err := begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the trainer: %w", err), pr.discard())
 	}
 	raw, err := pr.ask(ctx, opInit, initArgs{Spec: p.Spec, Exchange: p.Exchange}, true, nil)
@@ -106,27 +117,38 @@ func Start(ctx context.Context, p Params) (*Process, error) {
 // spawn starts the process, from a thread that lives as long as the child: Linux sends a child its death signal when the
 // thread that started it ends, not the process.
 func (p *Process) spawn() error {
-	p.cmd = exec.Command(p.p.Command[0], p.p.Command[1:]...)
-	p.cmd.Env = append(os.Environ(), p.p.Env...)
-	p.cmd.SysProcAttr = attributes()
-	p.cmd.Stderr = p.stderr
-	p.cmd.Stdout = &lineWriter{limit: MaxLine, line: p.receive, broken: func(err error) { p.kill(fmt.Errorf("the trainer broke the protocol: %w", err)) }}
-	p.cmd.WaitDelay = drainLimit
+	cmd := exec.Command(p.p.Command[0], p.p.Command[1:]...)
+	cmd.Env = append(os.Environ(), p.p.Env...)
+	cmd.SysProcAttr = attributes()
+	cmd.Stderr = p.stderr
+	cmd.Stdout = p.answers()
+	cmd.WaitDelay = drainLimit
+	p.end = func() { _ = cmd.Process.Kill() } // it fails only if the child has ended
 	var err error
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+	if p.stdin, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
+		err := cmd.Start()
 		started <- err
 		if err == nil {
-			p.finish(p.cmd.Wait())
+			waited := cmd.Wait()
+			p.finish(func() error { return ending(cmd.ProcessState, waited, p.stderr.last()) })
 		}
 	}()
-	return <-started
+	if err := <-started; err != nil {
+		return err
+	}
+	p.pid = cmd.Process.Pid
+	return nil
+}
+
+// answers takes what the child writes.
+func (p *Process) answers() *lineWriter {
+	return &lineWriter{limit: MaxLine, line: p.receive, broken: func(err error) { p.kill(fmt.Errorf("the trainer broke the protocol: %w", err)) }}
 }
 
 // kill ends the child for a reason; the first reason counts.
@@ -136,11 +158,11 @@ func (p *Process) kill(why error) {
 		p.why = why
 	}
 	p.mu.Unlock()
-	_ = p.cmd.Process.Kill() // it fails only if the child has ended
+	p.end()
 }
 
-// finish records why the child ended and lets everyone know.
-func (p *Process) finish(waited error) {
+// finish records why the child ended and lets everyone know. cause tells it for a child that ended by itself.
+func (p *Process) finish(cause func() error) {
 	p.mu.Lock()
 	switch {
 	case p.why != nil:
@@ -149,7 +171,7 @@ func (p *Process) finish(waited error) {
 	case p.failed != "":
 		p.err = fmt.Errorf("the trainer gave up: %s", p.failed)
 	default:
-		p.err = ending(p.cmd.ProcessState, waited, p.stderr.last())
+		p.err = cause()
 	}
 	for _, c := range p.calls {
 		c.timer.Stop()
@@ -161,8 +183,8 @@ func (p *Process) finish(waited error) {
 // Ready is what the child said about itself.
 func (p *Process) Ready() Ready { return p.ready }
 
-// Pid is the child's process id.
-func (p *Process) Pid() int { return p.cmd.Process.Pid }
+// Pid is the child's process id; 0 for one inside this process.
+func (p *Process) Pid() int { return p.pid }
 
 // Done is closed when the child has ended, for whatever reason.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -224,7 +246,7 @@ func (p *Process) Stop() {
 			case <-ctx.Done():
 			}
 		}
-		_ = p.cmd.Process.Kill()
+		p.end()
 		<-p.done
 	})
 }

@@ -188,7 +188,9 @@ func TestKilledChildIsReplaced(t *testing.T) {
 	m, v := p.Moments()
 	m, v = slices.Clone(m), slices.Clone(v)
 
-	must(t, p.cmd.Process.Kill())
+	child, err := os.FindProcess(p.Pid())
+	must(t, err)
+	must(t, child.Kill())
 	ended(t, p, "SIGKILL", "memory")
 	mentions(t, p.Add(ctx), "SIGKILL")
 	if len(p.Vector()) != len(theta) {

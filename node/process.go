@@ -1,0 +1,36 @@
+package node
+
+import (
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"runtime/metrics"
+
+	"github.com/murmurnet/murmur/node/api"
+)
+
+// process measures what this daemon takes of its machine.
+func (n *Node) process() api.Process {
+	const total, released, heap = "/memory/classes/total:bytes", "/memory/classes/heap/released:bytes", "/memory/classes/heap/objects:bytes"
+	m := []metrics.Sample{{Name: total}, {Name: released}, {Name: heap}}
+	metrics.Read(m)
+	return api.Process{
+		Memory: m[0].Value.Uint64() - m[1].Value.Uint64(), Heap: m[2].Value.Uint64(),
+		Goroutines: runtime.NumGoroutine(), Disk: n.p.Dir.size(),
+	}
+}
+
+// size is what the directory's files hold, in bytes. Files that vanish meanwhile
+// do not count.
+func (d Dir) size() (bytes uint64) {
+	_ = filepath.WalkDir(string(d), func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return nil //nolint:nilerr // it is gone
+		}
+		if info, err := e.Info(); err == nil {
+			bytes += uint64(info.Size())
+		}
+		return nil
+	})
+	return bytes
+}

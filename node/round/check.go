@@ -1,0 +1,89 @@
+package round
+
+import (
+	"slices"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// check asks for the roots of pending commits that have become checkable. Those
+// that would not move the head if they were valid are left alone: so nobody can
+// keep this node busy with branches that nobody is on.
+func (m *Machine) check() {
+	for _, b := range m.open() {
+		if b.parent.state == invalid {
+			m.decide(b, invalid)
+		}
+		if b.state != pending || !b.parent.leads() || !m.contends(b) {
+			continue
+		}
+		if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Payload] }) {
+			m.decide(b, invalid)
+			continue
+		}
+		if m.complete(b) && m.try(root, b.ID) {
+			m.decide(b, checking)
+			m.do(Verify{Commit: b.Commit, Updates: m.listed(b)})
+		}
+	}
+}
+
+// contends tells whether the head would move to b or above it, were b's branch
+// valid.
+func (m *Machine) contends(b *block) bool {
+	fork := common(b, m.head)
+	if fork == m.head {
+		return true
+	}
+	theirs, ours := b.childOf(fork), m.head.childOf(fork)
+	tip := m.best(theirs, (*block).hopeful)
+	return better(theirs, tip, m.votes(theirs, tip), ours, m.head, m.votes(ours, m.head))
+}
+
+// childOf returns the block of b's branch whose parent is a.
+func (b *block) childOf(a *block) *block {
+	for b != nil && b.parent != a {
+		b = b.parent
+	}
+	return b
+}
+
+// hopeful tells whether b is not known to be invalid.
+func (b *block) hopeful() bool { return b.state != invalid }
+
+func (m *Machine) verified(e Verified) {
+	b := m.blocks[e.Commit]
+	if b == nil || b.state != checking {
+		return
+	}
+	m.done(root, b.ID)
+	if !e.OK {
+		m.decide(b, invalid)
+		return
+	}
+	m.decide(b, valid)
+	m.unproven -= min(m.unproven, 1)
+}
+
+// unverified puts a commit back among those to check.
+func (m *Machine) unverified(id proto.ID) {
+	m.retry(root, id)
+	if b := m.blocks[id]; b != nil && b.state == checking {
+		m.decide(b, pending)
+	}
+}
+
+// open lists the undecided blocks by height, then id.
+func (m *Machine) open() []*block {
+	bs := make([]*block, 0, len(m.undecided))
+	for _, b := range m.undecided {
+		bs = append(bs, b)
+	}
+	slices.SortFunc(bs, func(a, b *block) int {
+		if a.Height != b.Height {
+			return int(int64(a.Height) - int64(b.Height))
+		}
+		return slices.Compare(a.ID[:], b.ID[:])
+	})
+	return bs
+}

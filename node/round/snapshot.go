@@ -1,0 +1,146 @@
+package round
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// shortcut asks for the state of a snapshot height on a branch that this node
+// has the commits of, where that is fewer bytes than the payloads on the way, or
+// where they cannot be had: most of the branch's roster has published on it, so
+// its state is somewhere, whoever withholds the payloads.
+func (m *Machine) shortcut() {
+	for _, first := range m.open() {
+		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.contends(first) {
+			continue
+		}
+		tip := m.best(first, (*block).hopeful)
+		at, missing := m.lastSnapshot(first, tip)
+		if at == nil {
+			continue
+		}
+		withheld := m.now-first.at > m.cfg.Grace && 2*m.votes(first, tip) > len(tip.Roster)
+		if missing*m.cfg.PayloadSize <= m.cfg.StateSize && !withheld || !m.try(snapshot, at.ID) {
+			continue
+		}
+		m.do(Enter{Commit: at.Commit, Sources: m.sources(nil)})
+		return
+	}
+}
+
+// lastSnapshot finds the highest snapshot height from first up to tip, and how
+// many payloads on the way to it are not held.
+func (m *Machine) lastSnapshot(first, tip *block) (at *block, missing uint64) {
+	for b := tip; b != first.parent; b = b.parent {
+		if at == nil && b.Height%m.cfg.Snapshot == 0 {
+			at = b
+		}
+		if at == nil {
+			continue
+		}
+		for _, id := range b.Updates {
+			if u := m.updates[id]; u == nil || !m.held[u.Payload] {
+				missing++
+			}
+		}
+	}
+	return at, missing
+}
+
+// weigh compares a branch that parted from this one below the base, or that
+// this node has never been on, by the rule of fork choice, and asks for its
+// snapshot if it is preferred.
+func (m *Machine) weigh(e Foreign) {
+	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil || !m.follows(e) {
+		return
+	}
+	for _, u := range e.Updates {
+		m.seen(u)
+	}
+	theirs := make(map[proto.ID]bool, len(e.Branch))
+	for _, c := range e.Branch {
+		theirs[c.ID] = true
+	}
+	ours := map[proto.ID]bool{}
+	for b := m.head; b != nil; b = b.parent {
+		ours[b.ID] = true
+	}
+	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
+	if !m.damaged && !better(&block{Commit: base}, &block{Commit: tip}, m.votesFor(tip.Roster, theirs),
+		m.base, m.head, m.votesFor(m.head.Roster, ours)) {
+		return
+	}
+	if !m.try(snapshot, base.ID) {
+		return
+	}
+	m.entering = base.ID
+	m.do(Enter{Commit: base, Sources: m.sources(nil)})
+}
+
+// follows tells whether each commit of a foreign branch is what its parent and
+// list give, and no voter is counted twice. The first one rests on the word of
+// whoever sent it.
+func (m *Machine) follows(e Foreign) bool {
+	sorted := slices.IsSortedFunc(e.Branch[0].Roster, func(a, b Member) int { return cmp.Compare(a.Peer, b.Peer) })
+	if twice := len(slices.CompactFunc(slices.Clone(e.Branch[0].Roster), func(a, b Member) bool { return a.Peer == b.Peer })); !sorted || twice != len(e.Branch[0].Roster) {
+		return false
+	}
+	for i, c := range e.Branch[1:] {
+		if _, ok := m.wellFormed(e.Branch[i], c, e.Updates); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// votesFor counts the members whose newest update names one of some commits.
+func (m *Machine) votesFor(roster []Member, commits map[proto.ID]bool) int {
+	n := 0
+	for _, member := range roster {
+		if us := m.authors[member.Peer]; len(us) > 0 && commits[us[len(us)-1].Parent] {
+			n++
+		}
+	}
+	return n
+}
+
+// toProve is how many commits above a snapshot that came from others a node
+// computes for itself before it builds on it.
+const toProve = 2
+
+// land takes a snapshot height whose state is held now: one of the tree, or of a
+// foreign branch, where it becomes base and head.
+func (m *Machine) land(c Commit) {
+	m.done(snapshot, c.ID)
+	if b := m.blocks[c.ID]; b != nil {
+		if b.state == pending {
+			m.decide(b, valid)
+			for b = b.parent; b != nil && b.state == pending; b = b.parent {
+				m.decide(b, skipped)
+			}
+		}
+		return
+	}
+	if m.entering != c.ID {
+		return
+	}
+	m.entering = proto.ID{}
+	from := m.head
+	var undo []Update
+	for b := m.head; b != m.base; b = b.parent {
+		undo = append(undo, m.ownIn(b)...)
+	}
+	m.own.move(undo, nil)
+	m.blocks, m.undecided = map[proto.ID]*block{}, map[proto.ID]*block{}
+	m.base = m.plant(c, nil)
+	m.decide(m.base, valid)
+	m.forget()
+	m.enter(m.base)
+	m.unproven = toProve
+	m.do(Adopt{From: from.Commit, To: c, Undo: undo, Delivered: m.own.delivered, Jump: true})
+	m.do(Rebase{Commit: c})
+	m.do(Beat{})
+	m.do(AskUpdates{Parent: c.ID, Sources: m.sources(nil)})
+}
