@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/murmurnet/murmur/trainer/toy"
 	"github.com/murmurnet/murmur/trainer/worker"
 	"github.com/murmurnet/murmur/xla"
 )
@@ -12,7 +13,16 @@ type TrainerCmd struct{}
 
 // Run serves the daemon on stdin and stdout.
 func (c *TrainerCmd) Run(ctx context.Context) error {
-	return worker.Main(ctx, openDevice)
+	return worker.Main(ctx, toy.Or(worker.GoMLX(openDevice)))
+}
+
+// checkBackend says what is wrong with a backend's name. The benches' toy is one that no help text offers.
+func checkBackend(want string) error {
+	if toy.Names(want) {
+		_, err := toy.StepTime(want)
+		return err
+	}
+	return xla.Params{Want: want}.Validate()
 }
 
 // openDevice opens a backend for a trainer.

@@ -23,7 +23,7 @@ type UpCmd struct {
 
 // Run works until the process is told to stop.
 func (c *UpCmd) Run(ctx context.Context, root *cli) error {
-	if err := (xla.Params{Want: c.Backend}).Validate(); err != nil {
+	if err := checkBackend(c.Backend); err != nil {
 		return usageError{err}
 	}
 	dir, err := c.existing()

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
 		os.Exit(m.Run())
 	}
-	if err := worker.Main(context.Background(), open); err != nil {
+	if err := worker.Main(context.Background(), worker.GoMLX(open)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
