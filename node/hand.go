@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -239,6 +240,9 @@ func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
 			return fmt.Errorf("height %d and height %d have no common commit here", h.rep.Head().Height, e.To.Height)
 		}
 		undo, redo = h.ownOf(left), h.ownOf(joined)
+		if slices.ContainsFunc(joined, func(c round.Commit) bool { return h.newerIn(c, h.seq) }) {
+			return h.startOver(ctx, next, e.Delivered)
+		}
 	}
 	theta, delta := h.rep.Theta(), h.proc.Vector()
 	for i := range delta {
@@ -258,10 +262,29 @@ func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
 	return nil
 }
 
+// startOver sets the trainer onto a state: what it had learned went into updates
+// that this disk has forgotten.
+func (h *hand) startOver(ctx context.Context, next []float32, delivered uint64) error {
+	c, err := h.proc.Capture(ctx, worker.Capture{})
+	if err != nil {
+		h.drop(err)
+		return nil
+	}
+	delta := h.proc.Vector()
+	for i, v := range delta {
+		delta[i] = next[i] - v
+	}
+	h.session = session{step: c.Step, total: delivered}
+	h.n.post(ctx, round.Progress{Total: delivered})
+	h.drop(h.proc.Add(ctx))
+	return nil
+}
+
 // ownOf lists this node's own updates in some commits.
 func (h *hand) ownOf(cs []round.Commit) (us []round.Update) {
+	covers := h.n.store.Own()
 	for _, c := range cs {
-		us = append(us, ownIn(h.book, c, h.n.self)...)
+		us = append(us, h.ownIn(c, covers)...)
 	}
 	return us
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
@@ -49,17 +50,17 @@ func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err erro
 	}
 	r.lacking = r.local.Lacking
 	for _, c := range left {
-		for _, u := range ownIn(book, c, h.n.self) {
+		for _, u := range h.ownIn(c, covers) {
 			r.undo = append(r.undo, u)
 			r.lacking += covers[u.ID]
 		}
 	}
 	for _, c := range joined {
-		for _, u := range ownIn(book, c, h.n.self) {
-			if u.Seq > r.local.Seq {
-				// The chain has more of this node than its disk: d starts at 0.
-				return recalled{local: r.local, fresh: true}, nil
-			}
+		if h.newerIn(c, r.local.Seq) {
+			// The chain has more of this node than its disk: d starts at 0.
+			return recalled{local: r.local, fresh: true}, nil
+		}
+		for _, u := range h.ownIn(c, covers) {
 			r.redo = append(r.redo, u)
 			r.lacking -= min(r.lacking, covers[u.ID])
 		}
@@ -117,12 +118,21 @@ func branches(book *chain.Book, x, y proto.ID) (onX, onY []round.Commit, ok bool
 	return onX, onY, okA && okB
 }
 
-func ownIn(book *chain.Book, c round.Commit, self proto.PeerID) []round.Update {
-	var us []round.Update
+// ownIn lists the updates in a commit that this disk remembers making. What an
+// update of a forgotten life held is in no residual here.
+func (h *hand) ownIn(c round.Commit, covers map[proto.ID]uint64) (us []round.Update) {
 	for _, id := range c.Updates {
-		if u, ok := book.Update(id); ok && u.Author == self {
+		if u, ok := h.book.Update(id); ok && covers[id] > 0 {
 			us = append(us, u)
 		}
 	}
 	return us
+}
+
+// newerIn tells whether a commit has an update of this node above a number.
+func (h *hand) newerIn(c round.Commit, seq uint64) bool {
+	return slices.ContainsFunc(c.Updates, func(id proto.ID) bool {
+		u, ok := h.book.Update(id)
+		return ok && u.Author == h.n.self && u.Seq > seq
+	})
 }

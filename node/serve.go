@@ -87,7 +87,7 @@ func (n *Node) follow(book *chain.Book, head, base round.Commit, have [][]byte, 
 		if i > 0 {
 			c = path[i-1]
 		}
-		if c.Height > 0 && n.store.HasState(c.Root) {
+		if c.Height == 0 || n.store.HasState(c.Root) { // anyone can draw genesis
 			res.Snapshot = true
 			answer(book, append([]round.Commit{c}, path[i:]...), res)
 			return
@@ -100,6 +100,9 @@ func answer(book *chain.Book, path []round.Commit, res *murmurv1.SyncResponse) {
 	room := proto.MaxSync / 2
 	for i, c := range path {
 		raw := book.Raw(c.ID)
+		if raw == nil {
+			continue // genesis, which everyone has
+		}
 		if room -= protobuf.Size(raw); room < 0 || i == maxAnswered {
 			return
 		}

@@ -113,7 +113,10 @@ func (n *Node) takeCommits(ctx context.Context, res *murmurv1.SyncResponse) erro
 		foreign.Branch = append(foreign.Branch, c)
 		foreign.Updates = append(foreign.Updates, us...)
 	}
-	if res.Snapshot {
+	if res.Snapshot && len(foreign.Branch) > 0 {
+		if g := n.book.Load().Genesis; foreign.Branch[0].Parent == g.ID {
+			foreign.Branch = append([]round.Commit{g}, foreign.Branch...)
+		}
 		n.post(ctx, foreign)
 	}
 	return nil
@@ -122,6 +125,10 @@ func (n *Node) takeCommits(ctx context.Context, res *murmurv1.SyncResponse) erro
 // enter pulls the state of a snapshot height, from many peers at once.
 func (n *Node) enter(ctx context.Context, e round.Enter) {
 	c := e.Commit
+	if c.ID == n.book.Load().Genesis.ID {
+		n.post(ctx, round.Landed{Commit: c})
+		return
+	}
 	n.diary.Add(event.Chain, c.Height, fmt.Sprintf("fetching the snapshot of round %d", c.Height))
 	size := stateSize(n.manifest)
 	limited, cancel := context.WithTimeout(ctx, fetchLimit)

@@ -85,7 +85,7 @@ func (w *view) decide() policy.Decision {
 
 func (w *view) adopted(e round.Adopt, now time.Time) {
 	w.set(func(v *viewed) {
-		o := api.Outcome{Height: e.To.Height, Closer: e.To.Closer, View: e.To.View, Missing: e.Missing}
+		o := api.Outcome{Height: e.To.Height, Root: e.To.Root, Closer: e.To.Closer, View: e.To.View, Missing: e.Missing}
 		if !v.adoptedAt.IsZero() {
 			o.Seconds = now.Sub(v.adoptedAt).Seconds()
 		}

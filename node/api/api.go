@@ -53,6 +53,7 @@ type Round struct {
 // Outcome is how the newest round of this node went.
 type Outcome struct {
 	Height   uint64         `json:"height"`
+	Root     proto.ID       `json:"state_root"`
 	Seconds  float64        `json:"seconds"`
 	Included []proto.PeerID `json:"included"`
 	Missing  []proto.PeerID `json:"missing"`

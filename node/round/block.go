@@ -112,11 +112,11 @@ func (m *Machine) listed(b *block) []Update {
 	return us
 }
 
-// ownIn returns this node's own updates in a commit.
+// ownIn returns the own updates in a commit that this node remembers making.
 func (m *Machine) ownIn(b *block) []Update {
 	var us []Update
 	for _, u := range m.listed(b) {
-		if u.Author == m.cfg.Self {
+		if u.Author == m.cfg.Self && m.own.covers[u.ID] > 0 {
 			us = append(us, u)
 		}
 	}

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"math/bits"
 	"slices"
 	"time"
 
@@ -50,8 +51,8 @@ func (m *Machine) enter(b *block) {
 }
 
 // best returns the tip that the fork choice prefers at or above b: at each fork
-// the child with the most voters, then more committed tokens below its tip, then
-// the lower view, then the lower id. A descendant always beats its ancestor. Only
+// the child with the most voters, then twice the committed tokens below its tip,
+// then the lower view, then the lower id. A descendant always beats its ancestor. Only
 // blocks that may count do.
 func (m *Machine) best(b *block, may func(*block) bool) *block {
 	for {
@@ -82,12 +83,21 @@ func (m *Machine) best(b *block, may func(*block) bool) *block {
 	}
 }
 
+// better compares two branches of one fork. Tokens count by their order of
+// magnitude, in powers of two since the fork: branches grow while word of them
+// travels, and were each token counted, the sides of an even fork could pass each
+// other by for ever, or each see itself ahead.
 func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool {
+	tokens, thanTokens := tip.Tokens, thanTip.Tokens
+	if c.parent != nil {
+		tokens -= c.parent.Tokens
+		thanTokens -= c.parent.Tokens
+	}
 	switch {
 	case votes != thanVotes:
 		return votes > thanVotes
-	case tip.Tokens != thanTip.Tokens:
-		return tip.Tokens > thanTip.Tokens
+	case bits.Len64(tokens) != bits.Len64(thanTokens):
+		return tokens > thanTokens
 	case c.View != than.View:
 		return c.View < than.View
 	default:
@@ -96,24 +106,28 @@ func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool 
 }
 
 // votes counts the members of a tip's roster whose newest update names c or a
-// descendant of it.
+// descendant of it, or is in c.
 func (m *Machine) votes(c, tip *block) int {
 	n := 0
 	for _, member := range tip.Roster {
-		if m.votesOn(member.Peer, c) {
+		if u := m.newest(member.Peer); u != nil && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
 			n++
 		}
 	}
 	return n
 }
 
-// votesOn tells whether a peer's newest update names c or a descendant of it.
-func (m *Machine) votesOn(p proto.PeerID, c *block) bool {
-	us := m.authors[p]
-	if len(us) == 0 {
-		return false
+// newest is a peer's update with the highest number, nil if none is known.
+func (m *Machine) newest(p proto.PeerID) *Update {
+	if us := m.authors[p]; len(us) > 0 {
+		return us[len(us)-1]
 	}
-	on := m.blocks[us[len(us)-1].Parent]
+	return nil
+}
+
+// names tells whether an update is for c or a descendant of it.
+func (m *Machine) names(u *Update, c *block) bool {
+	on := m.blocks[u.Parent]
 	return on != nil && on.under(c)
 }
 
@@ -125,7 +139,10 @@ func (m *Machine) ripe(b *block) bool {
 	if !b.leads() {
 		return false
 	}
-	if b.parent != m.head || b.Closer == m.cfg.Self || m.vouched(b) || !m.omits(b) {
+	if b.parent != m.head {
+		return b == m.head || !b.under(m.head) || m.vouched(b) // one after the other
+	}
+	if b.Closer == m.cfg.Self || m.vouched(b) || !m.omits(b) {
 		return true
 	}
 	us, _ := m.candidates(m.head)
@@ -133,15 +150,16 @@ func (m *Machine) ripe(b *block) bool {
 	if m.now-b.at >= m.cfg.Grace+time.Duration(len(closers))*m.cfg.ViewTimeout {
 		return true // whatever this node believes of the others, it does not stand alone
 	}
-	switch rank := slices.Index(closers, b.Closer); {
-	case rank < 0 || !m.round.due:
+	rank := slices.Index(closers, b.Closer)
+	if rank < 0 || !m.round.ready {
 		return false
-	case rank == 0:
-		return true
-	default:
-		// Half a view early is still on time: clocks of a round differ by message delays.
-		return m.round.ready && m.now-m.round.readyAt >= time.Duration(rank)*m.cfg.ViewTimeout/2
 	}
+	// Half a view early is still on time: clocks of a round differ by message delays.
+	wait := time.Duration(rank) * m.cfg.ViewTimeout / 2
+	if slices.ContainsFunc(us, func(u Update) bool { return m.held[u.Payload] && !slices.Contains(b.Updates, u.ID) }) {
+		wait += m.cfg.ViewTimeout * 3 / 2 // it could have had them: the next closer may do better
+	}
+	return m.now-m.round.readyAt >= wait
 }
 
 // omits tells whether a commit leaves out somebody who is active on its parent,
@@ -160,13 +178,22 @@ func (m *Machine) omits(b *block) bool {
 // vouched tells whether a peer other than its closer stands on a commit or above
 // it, by its heartbeat or its newest update.
 func (m *Machine) vouched(b *block) bool {
-	for p, beat := range m.beats {
-		if on := m.blocks[beat.Head]; p != b.Closer && beat.fresh(m.now) && on != nil && on.under(b) {
+	if m.followed(b, b.Closer) {
+		return true
+	}
+	for p := range m.authors {
+		if u := m.newest(p); p != b.Closer && p != m.cfg.Self && u != nil && m.names(u, b) {
 			return true
 		}
 	}
-	for p := range m.authors {
-		if p != b.Closer && p != m.cfg.Self && m.votesOn(p, b) {
+	return false
+}
+
+// followed tells whether a heartbeat of a peer, but for one, names b or a
+// descendant of it.
+func (m *Machine) followed(b *block, but proto.PeerID) bool {
+	for p, beat := range m.beats {
+		if on := m.blocks[beat.Head]; p != but && beat.fresh(m.now) && on != nil && on.under(b) {
 			return true
 		}
 	}

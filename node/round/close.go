@@ -56,6 +56,9 @@ func (m *Machine) closeRound() {
 // known, and for a moment if they are active and have yet to publish.
 func (m *Machine) closable(us, list []Update) bool {
 	since := m.now - max(m.round.dueAt, m.round.heldAt)
+	if m.behind() && since < m.cfg.Grace {
+		return false
+	}
 	if since >= m.grace() {
 		return true
 	}
@@ -69,6 +72,17 @@ func (m *Machine) closable(us, list []Update) bool {
 		}
 	}
 	return !m.training || m.head.Rank(m.cfg.Self) < 0 && len(m.head.Roster) > 0 || by(list, m.cfg.Self)
+}
+
+// behind tells whether a member of the roster is further on, on a branch that this
+// node has not seen yet: a round closed here would only fork off below it.
+func (m *Machine) behind() bool {
+	for _, r := range m.head.Roster {
+		if b := m.beats[r.Peer]; b != nil && b.fresh(m.now) && b.Height > m.head.Height && m.blocks[b.Head] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // expected tells whether a peer's update is on its way here: known, and not yet

@@ -101,8 +101,23 @@ func (m *Machine) checkDue() {
 // shortest is how long a round lasts at least: the manifest's bound, and long
 // enough that the exchange, as the head's updates measured it, is a part of it.
 func (m *Machine) shortest() time.Duration {
-	exchange := median(m.listed(m.head), func(u Update) time.Duration { return u.Exchange })
-	return min(max(m.cfg.Min, exchangesPerRound*exchange), m.cfg.Max)
+	var recent []Update // of several rounds: one that met a fault says little about the next
+	for b, n := m.head, 0; b != nil && n < rosterDepth; b, n = b.parent, n+1 {
+		recent = append(recent, m.listed(b)...)
+	}
+	exchange := median(recent, func(u Update) time.Duration { return u.Exchange })
+	return min(max(m.cfg.Min, exchangesPerRound*exchange, 2*m.lag()), m.cfg.Max)
+}
+
+// lag is how far peers who follow this branch are behind it, up to grace. Where
+// rounds are shorter than gossip takes, nobody could ever get an update in.
+func (m *Machine) lag() (most time.Duration) {
+	for _, beat := range m.beats {
+		if b := m.blocks[beat.Head]; b != nil && b != m.head && beat.fresh(m.now) && !beat.Paused && m.head.under(b) {
+			most = max(most, beat.at-m.head.childOf(b).at)
+		}
+	}
+	return min(most, m.cfg.Grace)
 }
 
 // lastCommitted is what a peer's newest update on the head's branch counted

@@ -30,6 +30,9 @@ func (m *Machine) leave() {
 		return
 	}
 	in := m.own.lacking() == 0 || m.own.included > f.seq
+	if in && !m.followed(m.head, m.cfg.Self) && len(m.peersAlive()) > 0 && m.now-m.round.since < m.cfg.Grace {
+		return // until somebody else has the commit, and with it the payload
+	}
 	patience := m.cfg.Max + m.cfg.Grace + time.Duration(1+len(m.head.Roster))*m.cfg.ViewTimeout
 	if in || m.Complete() || m.now-f.since > patience {
 		f.over = true

@@ -1,7 +1,6 @@
 package round
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -62,7 +61,7 @@ type State struct {
 	Commits []Commit // above the base, valid, older before newer
 	Head    proto.ID
 	Updates []Update            // listed in commits, and own ones
-	Covers  map[proto.ID]uint64 // own updates: the tokens each stands for
+	Covers  map[proto.ID]uint64 // own updates that the disk remembers making: the tokens each stands for
 	Held    []proto.ID          // payloads
 	Lacking uint64              // tokens that this node learned and the head's branch lacks
 	Seq     uint64              // of the newest own update
@@ -98,7 +97,7 @@ func New(cfg Config, s State) (*Machine, error) {
 	}
 	for _, u := range s.Updates {
 		if m.remember(u) && u.Author == cfg.Self {
-			m.own.note(m.updates[u.ID], cmp.Or(s.Covers[u.ID], u.Tokens))
+			m.own.note(m.updates[u.ID], s.Covers[u.ID])
 		}
 	}
 	m.own.recall()

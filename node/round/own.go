@@ -22,7 +22,8 @@ type ledger struct {
 // lacking is what was learned and is not on the branch.
 func (l *ledger) lacking() uint64 { return l.total - min(l.delivered, l.total) }
 
-// note takes an own update into the account, not yet as delivered.
+// note takes an own update into the account, not yet as delivered. One that this
+// disk does not remember covers nothing: what it held is in no residual here.
 func (l *ledger) note(u *Update, covers uint64) {
 	l.covers[u.ID] = covers
 	if l.byParent[u.Parent] == nil {
@@ -89,8 +90,8 @@ func (m *Machine) publish() {
 		}
 		return
 	}
-	if m.unproven > 0 && m.now-m.round.since < m.cfg.Max {
-		return // the commits since the snapshot are still being computed
+	if m.unproven > 0 && m.now-m.round.since < m.cfg.Grace+m.cfg.ViewTimeout {
+		return // others bring the commits to compute; if nobody does, somebody must
 	}
 	if !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Height+1) || !m.try(update, m.head.ID) {
 		return

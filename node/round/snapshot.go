@@ -68,8 +68,8 @@ func (m *Machine) weigh(e Foreign) {
 		ours[b.ID] = true
 	}
 	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
-	if !m.damaged && !better(&block{Commit: base}, &block{Commit: tip}, m.votesFor(tip.Roster, theirs),
-		m.base, m.head, m.votesFor(m.head.Roster, ours)) {
+	if !m.damaged && !better(first(base), &block{Commit: tip}, m.votesFor(tip.Roster, theirs),
+		first(m.base.Commit), m.head, m.votesFor(m.head.Roster, ours)) {
 		return
 	}
 	if !m.try(snapshot, base.ID) {
@@ -77,6 +77,16 @@ func (m *Machine) weigh(e Foreign) {
 	}
 	m.entering = base.ID
 	m.do(Enter{Commit: base, Sources: m.sources(nil)})
+}
+
+// first stands for the unknown commit at which a branch parted from another: what
+// it has of it that stays the same while both grow is who is on it.
+func first(c Commit) *block {
+	var id proto.ID
+	if len(c.Roster) > 0 {
+		id = peerKey(c.Roster[0].Peer)
+	}
+	return &block{Commit: Commit{ID: id}}
 }
 
 // follows tells whether each commit of a foreign branch is what its parent and
@@ -99,7 +109,7 @@ func (m *Machine) follows(e Foreign) bool {
 func (m *Machine) votesFor(roster []Member, commits map[proto.ID]bool) int {
 	n := 0
 	for _, member := range roster {
-		if us := m.authors[member.Peer]; len(us) > 0 && commits[us[len(us)-1].Parent] {
+		if u := m.newest(member.Peer); u != nil && commits[u.Parent] {
 			n++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,38 +77,31 @@ func play(t *testing.T, story string) string {
 	return out.String()
 }
 
-// obey carries out one command.
+// obey carries out one command; names after "to" are others' than the doers'.
 func (s *swarm) obey(words []string) error {
-	var nodes []*simNode
-	for _, w := range words[1:] {
-		for _, n := range s.nodes {
-			if n.name == w {
-				nodes = append(nodes, n)
-			}
-		}
+	var others []*simNode
+	if i := slices.Index(words, "to"); i > 0 {
+		others = s.named(words[i:])
+		words = words[:i]
 	}
+	nodes := s.named(words[1:])
+	length := func() (time.Duration, error) { return time.ParseDuration(words[len(words)-1]) }
 	switch words[0] {
-	case "start":
-		for _, n := range nodes {
-			n.start()
+	case "run":
+		d, err := length()
+		if err != nil {
+			return err
 		}
-	case "crash":
-		for _, n := range nodes {
-			n.crash()
+		s.run(d)
+	case "snapshots": // so many heights apart
+		_, err := fmt.Sscan(words[1], &s.snapshot)
+		return err
+	case "lag": // of all messages
+		d, err := length()
+		if err != nil {
+			return err
 		}
-	case "slow":
-		for _, n := range nodes {
-			n.rate /= 4
-		}
-	case "stall", "wake":
-		for _, n := range nodes {
-			n.stalled, n.updated = words[0] == "stall", s.now
-		}
-	case "pause", "resume":
-		for _, n := range nodes {
-			n.paused = words[0] == "pause"
-			n.step(Training{On: !n.paused})
-		}
+		s.lag = d
 	case "part": // these from all others
 		apart := map[int]bool{}
 		for _, n := range nodes {
@@ -116,12 +110,6 @@ func (s *swarm) obey(words []string) error {
 		s.cut = func(a, b int) bool { return apart[a] != apart[b] }
 	case "heal":
 		s.cut = func(int, int) bool { return false }
-	case "run":
-		d, err := time.ParseDuration(words[1])
-		if err != nil {
-			return err
-		}
-		s.run(d)
 	case "heads":
 		for _, n := range s.nodes {
 			if n.up {
@@ -129,9 +117,62 @@ func (s *swarm) obey(words []string) error {
 			}
 		}
 	default:
-		return fmt.Errorf("no such command")
+		for _, n := range nodes {
+			if err := n.obey(words[0], others, length); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// obey carries out a command to one node.
+func (n *simNode) obey(word string, others []*simNode, length func() (time.Duration, error)) (err error) {
+	switch word {
+	case "start":
+		n.start()
+	case "crash":
+		n.crash()
+	case "slow":
+		n.rate /= 4
+	case "fast":
+		n.rate *= 20
+	case "steps": // of some length
+		n.stepTime, err = length()
+	case "stall", "wake":
+		n.stalled = word == "stall"
+		n.updated = n.s.now
+	case "pause", "resume":
+		n.paused = word == "pause"
+		n.step(Training{On: !n.paused})
+	case "finish":
+		n.step(Finish{})
+	case "hush", "speak": // sends and serves nothing; then again
+		n.hush = word == "hush"
+		if c := n.m.head.Commit; word == "speak" {
+			n.beat()
+			n.carryOut(Announce{Commit: c})
+		}
+	case "withhold": // payloads to others
+		n.withhold = map[*simNode]bool{}
+		for _, o := range others {
+			n.withhold[o] = true
+		}
+	case "boast":
+		n.boast = true
+	case "rush":
+		n.hasty = true
+		n.rush(n.m.head.Commit)
+	case "twice": // a second update, shown to others
+		n.equivocate(others)
+	case "backup":
+		n.backup = n.copyDisk()
+	case "restore":
+		n.putDisk(n.backup)
+	default:
+		return fmt.Errorf("no such command")
+	}
+	return err
 }
 
 func firstDifference(got, want string) string {

@@ -55,15 +55,18 @@ func (a *agenda) Push(x any)   { *a = append(*a, x.(happening)) }
 func (a *agenda) Pop() any     { o := *a; x := o[len(o)-1]; *a = o[:len(o)-1]; return x }
 
 type swarm struct {
-	now    time.Duration
-	seq    int
-	done   int
-	agenda agenda
-	rng    *rand.Rand
-	nodes  []*simNode
-	loss   float64
-	double float64
-	cut    func(a, b int) bool // links that carry nothing now
+	now      time.Duration
+	seq      int
+	done     int
+	steps    int // of all machines
+	agenda   agenda
+	rng      *rand.Rand
+	nodes    []*simNode
+	lag      time.Duration // of every message, beside its jitter
+	loss     float64
+	double   float64
+	snapshot uint64              // heights between snapshots
+	cut      func(a, b int) bool // links that carry nothing now
 
 	updates map[proto.ID]Update  // all ever made
 	commits map[proto.ID]Commit  // all ever made
@@ -96,21 +99,25 @@ type simNode struct {
 	savedLak uint64
 
 	// Volatile.
-	d       float64 // the residual
-	learned float64 // all that went into d in this life, and what d was at its start
-	onChain float64 // Σ own z of the branch since the start of this life
-	total   uint64
-	updated time.Duration
-	seen    map[proto.ID]bool // updates heard of
-	rate    float64
-	paused  bool
-	deliver uint64
-	stalled bool
+	d                     float64 // the residual
+	learned               float64 // all that went into d in this life, and what d was at its start
+	onChain               float64 // Σ own z of the branch since the start of this life
+	total                 uint64
+	updated               time.Duration
+	seen                  map[proto.ID]bool // updates heard of
+	rate                  float64
+	paused                bool
+	deliver               uint64
+	stalled               bool
+	exchange, publishedAt time.Duration // as node measures them
+	deepest               int           // commits of most of the swarm undone at once, at most
+	included              int           // own updates taken in
+	tricks
 }
 
 func newSwarm(n int, seed uint64) *swarm {
 	s := &swarm{
-		rng: rand.New(rand.NewPCG(seed, 7)), cut: func(int, int) bool { return false },
+		lag: 5 * time.Millisecond, snapshot: testConfig("").Snapshot, rng: rand.New(rand.NewPCG(seed, 7)), cut: func(int, int) bool { return false },
 		updates: map[proto.ID]Update{}, commits: map[proto.ID]Commit{}, roots: map[proto.ID]string{},
 		values: map[proto.ID]float64{}, signed: map[string]proto.ID{},
 	}
@@ -157,12 +164,12 @@ func (s *swarm) fault(format string, args ...any) {
 
 // delay is a link's, for small messages.
 func (s *swarm) delay() time.Duration {
-	return 5*time.Millisecond + time.Duration(s.rng.IntN(60))*time.Millisecond
+	return s.lag + time.Duration(s.rng.IntN(60))*time.Millisecond
 }
 
 // send carries an event to another node, if the network likes.
 func (s *swarm) send(from, to *simNode, what func(*simNode)) {
-	if from == to || !to.up || s.cut(from.i, to.i) || s.rng.Float64() < s.loss {
+	if from == to || !to.up || from.hush || s.cut(from.i, to.i) || s.rng.Float64() < s.loss {
 		return
 	}
 	times := 1
@@ -224,6 +231,7 @@ func (n *simNode) start() {
 	n.learned, n.onChain = n.d, 0
 	n.seen = known
 	cfg := testConfig(n.id)
+	cfg.Snapshot = s.snapshot
 	m, err := New(cfg, st)
 	if err != nil {
 		s.fault("%s cannot start: %v", n.name, err)
@@ -322,6 +330,9 @@ func (n *simNode) crash() {
 // train lets the learner work since it was asked last.
 func (n *simNode) train() {
 	dt := n.s.now - n.updated
+	if dt < n.stepTime {
+		return
+	}
 	n.updated = n.s.now
 	if n.paused || n.rate == 0 {
 		return
@@ -338,13 +349,18 @@ func (n *simNode) beat() {
 	st := n.m.Status()
 	h := Heartbeat{
 		From: n.id, Head: st.Head.ID, Height: st.Head.Height, Tokens: st.Lacking, Rate: n.rate, Paused: n.paused,
-		Interval: 500 * time.Millisecond,
+		Interval: 500 * time.Millisecond, Leaving: n.leaving,
+	}
+	if n.boast {
+		h.Rate, h.Tokens = 1e12, 1e18
 	}
 	n.s.gossip(n, func(to *simNode) { to.step(h) })
 }
 
 func (n *simNode) hear(u Update) {
-	n.seen[u.ID] = true
+	if n.seen[u.ID] = true; n.m == nil {
+		return
+	}
 	n.step(Seen{Update: u})
 }
 
@@ -352,6 +368,7 @@ func (n *simNode) step(e Event) {
 	if n.m == nil {
 		return
 	}
+	n.s.steps++
 	for _, effect := range n.m.Step(n.s.now, e) {
 		n.carryOut(effect)
 	}
@@ -381,12 +398,12 @@ func (n *simNode) carryOut(effect Effect) {
 		u := s.updates[e.Update]
 		s.gossip(n, func(to *simNode) { to.hear(u) })
 	case Fetch:
-		n.ask(e.Sources, func(p *simNode) bool { return p.payloads[e.Update.Payload] }, 120*time.Millisecond,
+		n.ask(e.Sources, func(p *simNode) bool { return p.payloads[e.Update.Payload] && !p.withhold[n] }, 120*time.Millisecond,
 			func(*simNode) { n.payloads[e.Update.Payload] = true; n.step(Held{Payload: e.Update.Payload}) },
 			func() { n.step(Missed{Payload: e.Update.Payload}) })
 	case Pull:
 		n.ask(e.Sources, func(p *simNode) bool { return p.m.blocks[e.Commit] != nil }, 20*time.Millisecond,
-			func(*simNode) { n.pulled(e.Commit) }, func() { n.step(PullFailed{Commit: e.Commit}) })
+			func(p *simNode) { n.pulled(p, e.Commit) }, func() { n.step(PullFailed{Commit: e.Commit}) })
 	case CatchUp:
 		n.ask(e.Sources, func(*simNode) bool { return true }, 40*time.Millisecond,
 			func(p *simNode) { n.catchUp(p, e) }, func() { n.step(CaughtUp{Target: e.Target}) })
@@ -436,6 +453,12 @@ func (n *simNode) carryOut(effect Effect) {
 		}
 	case Beat:
 		n.beat()
+	case Finished:
+		n.leaving, n.paused = true, true
+		n.s.tell("%s leaves, its work in: %v", n.name, e.In)
+		n.later(0, func() { n.beat(); n.up, n.m = false, nil })
+	default:
+		s.fault("no such effect: %T", effect)
 	}
 }
 
@@ -456,29 +479,44 @@ func (n *simNode) publish(e Publish) {
 	n.train()
 	covers := n.total - e.Delivered
 	z := math.Round(n.d * 0.75) // a lossy payload
-	var b [16]byte
-	binary.LittleEndian.PutUint64(b[:], math.Float64bits(z))
-	binary.LittleEndian.PutUint64(b[8:], e.Seq)
-	u := Update{
-		Author: n.id, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: min(covers, e.Max), High: e.Highest,
-		Payload: proto.Sum(append(b[:], n.id...)), Size: 16,
-	}
-	u.ID = proto.Sum(fmt.Appendf(nil, "%v", u))
+	u := n.sign(e.Parent, e.Height, e.Seq, min(covers, e.Max), z, e.Highest)
 	key := string(n.id) + string(u.Parent[:])
 	if old, ok := s.signed[key]; ok {
 		s.fault("%s signs %s and %s for one parent", n.name, old.Short(), u.ID.Short())
 	}
 	s.signed[key] = u.ID
-	s.updates[u.ID], s.values[u.Payload] = u, z
-	n.payloads[u.Payload], n.own[u.ID], n.seen[u.ID] = true, covers, true
+	n.own[u.ID] = covers
 	n.savedD, n.savedAt, n.savedSeq, n.savedLak = n.d, e.Parent, e.Seq, covers
+	n.publishedAt = s.now
 	n.step(Published{Update: u, Covers: covers})
 }
 
 func (n *simNode) adopt(e Adopt) {
 	n.train()
+	if from, to := n.m.blocks[e.From.ID], n.m.blocks[e.To.ID]; from != nil && to != nil {
+		if fork := common(from, to); fork != nil {
+			depth := 0
+			for b := from; b != fork; b = b.parent {
+				if 2*len(b.Updates) > len(n.s.nodes) {
+					depth++
+				}
+			}
+			n.deepest = max(n.deepest, depth)
+		}
+	}
+	if n.publishedAt > 0 {
+		n.exchange, n.publishedAt = n.s.now-n.publishedAt, 0
+	}
+	if n.hasty && e.To.Closer != n.id {
+		n.later(10*time.Millisecond, func() {
+			if n.m.head.ID == e.To.ID {
+				n.rush(e.To)
+			}
+		})
+	}
 	n.head = e.To.ID
 	for _, u := range e.Redo {
+		n.included++
 		n.d -= n.s.values[u.Payload]
 		n.onChain += n.s.values[u.Payload]
 	}
@@ -511,7 +549,7 @@ func (n *simNode) ask(sources []proto.PeerID, has func(*simNode) bool, took time
 	s := n.s
 	for _, id := range sources {
 		for _, p := range s.nodes {
-			if p.id == id && p.up && !p.stalled && !s.cut(n.i, p.i) && has(p) && s.rng.Float64() >= s.loss {
+			if p.id == id && p.serves(n) && has(p) && s.rng.Float64() >= s.loss {
 				n.later(took+2*s.delay(), func() {
 					if p.up && p.m != nil {
 						yes(p)
@@ -526,8 +564,12 @@ func (n *simNode) ask(sources []proto.PeerID, has func(*simNode) bool, took time
 	n.later(200*time.Millisecond, no)
 }
 
-func (n *simNode) pulled(id proto.ID) {
+// pulled brings a commit as another node announces it.
+func (n *simNode) pulled(p *simNode, id proto.ID) {
 	c := n.s.commits[id]
+	if b := p.m.blocks[id]; b != nil {
+		c.View, c.Closer = b.View, b.Closer
+	}
 	var us []Update
 	for _, u := range c.Updates {
 		us = append(us, n.s.updates[u])
@@ -544,7 +586,7 @@ func (n *simNode) catchUp(p *simNode, e CatchUp) {
 		if slices.Contains(e.Have, b.ID) {
 			slices.Reverse(path)
 			for _, id := range path {
-				n.pulled(id)
+				n.pulled(p, id)
 			}
 			n.step(CaughtUp{Target: e.Target})
 			return
@@ -557,7 +599,7 @@ func (n *simNode) catchUp(p *simNode, e CatchUp) {
 		for _, u := range b.Updates {
 			f.Updates = append(f.Updates, n.s.updates[u])
 		}
-		if b.Height%testConfig("").Snapshot == 0 {
+		if b.Height%n.s.snapshot == 0 {
 			break
 		}
 	}
@@ -590,6 +632,18 @@ func (s *swarm) heads() map[proto.ID]int {
 		}
 	}
 	return h
+}
+
+func payloadOf(author proto.PeerID, seq uint64, z float64) proto.ID {
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:], math.Float64bits(z))
+	binary.LittleEndian.PutUint64(b[8:], seq)
+	return proto.Sum(append(b[:], author...))
+}
+
+func idOfUpdate(u Update) proto.ID {
+	u.ID = proto.ID{}
+	return proto.Sum(fmt.Appendf(nil, "%v", u))
 }
 
 func rootOf(parent Commit, us []Update) proto.ID {

@@ -13,8 +13,12 @@ func (m *Machine) seen(u Update) {
 		return
 	}
 	if u.Author == m.cfg.Self {
-		// Peers remember what this disk forgot: it must not be signed a second time.
-		m.own.note(m.updates[u.ID], cmp.Or(m.own.covers[u.ID], u.Tokens))
+		// Peers remember what this disk forgot: neither this one nor those before it
+		// may be signed a second time.
+		if u.Seq > m.own.seq {
+			m.own.floor = max(m.own.floor, u.Height)
+		}
+		m.own.note(m.updates[u.ID], m.own.covers[u.ID])
 	}
 }
 
