@@ -78,7 +78,7 @@ func newMethod(m manifest.Manifest) (outer.Method, error) {
 	for _, t := range modelConfig(m).Layout() {
 		sizes = append(sizes, t.Size)
 	}
-	return outer.NewBitloco(outer.Params{Sizes: sizes, Chunk: int(m.Method.Chunk), Bits: int(m.Method.Bits)})
+	return outer.New(m.Method.Name, outer.Params{Sizes: sizes, Chunk: int(m.Method.Chunk), Bits: int(m.Method.Bits)})
 }
 
 // stateSize is how many bytes a snapshot has: θ as float32.

@@ -149,8 +149,8 @@ func (m Manifest) Validate() error {
 		{o.RopeTheta > 1 && o.RopeTheta < 1e9, "model.rope_theta", o.RopeTheta, "above 1, below 1e9"},
 		{o.NormEps > 0 && o.NormEps < 0.1, "model.norm_eps", o.NormEps, "above 0, below 0.1"},
 		{m.Data.Name == "opticks", "data.name", m.Data.Name, `"opticks", the embedded text`},
-		{m.Method.Name == "bitloco", "method.name", m.Method.Name, `"bitloco"`},
-		{m.Method.Bits == 1, "method.bits", m.Method.Bits, "1"},
+		{m.Method.Name == "bitloco" || m.Method.Name == "dense", "method.name", m.Method.Name, `"bitloco" or "dense"`},
+		{m.Method.Bits == bits(m.Method.Name), "method.bits", m.Method.Bits, "1 for bitloco, 32 for dense"},
 		{m.Method.Chunk >= 8 && m.Method.Chunk <= 32768 && m.Method.Chunk%8 == 0, "method.chunk", m.Method.Chunk, "a multiple of 8, 8..32768"},
 		{i.LR > 0 && i.LR < 1, "inner.lr", i.LR, "above 0, below 1"},
 		{i.LRFloor >= 0 && i.LRFloor <= 1, "inner.lr_floor", i.LRFloor, "0..1"},
@@ -178,6 +178,14 @@ func (m Manifest) Validate() error {
 		}
 	}
 	return nil
+}
+
+// bits is how many a method sends of a parameter.
+func bits(method string) uint32 {
+	if method == "dense" {
+		return 32
+	}
+	return 1
 }
 
 // Runs tells whether a client of some version may take part.

@@ -36,12 +36,15 @@ type Params struct {
 	Bits  int   // bits a parameter
 }
 
-// Validate reports why no method can be made of p.
-func (p Params) Validate() error {
-	if p.Bits != 1 {
-		return fmt.Errorf("%d bits a parameter: only 1 exists", p.Bits)
+// New prepares the method of a name.
+func New(name string, p Params) (Method, error) {
+	switch name {
+	case "bitloco":
+		return NewBitloco(p)
+	case "dense":
+		return NewDense(p)
 	}
-	return nil
+	return nil, fmt.Errorf("method %q is not known", name)
 }
 
 // Bitloco is the method of that name. It keeps no state and may be used from many goroutines.
@@ -51,8 +54,8 @@ var _ Method = (*Bitloco)(nil)
 
 // NewBitloco prepares for vectors of p's layout.
 func NewBitloco(p Params) (*Bitloco, error) {
-	if err := p.Validate(); err != nil {
-		return nil, fmt.Errorf("bitloco: %w", err)
+	if p.Bits != 1 {
+		return nil, fmt.Errorf("bitloco: %d bits a parameter: only 1 exists", p.Bits)
 	}
 	c, err := codec.NewOneBit(p.Sizes, p.Chunk)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package outer holds the methods by which nodes fold what they learned into one shared model. There is one:
+// Package outer holds the methods by which nodes fold what they learned into one shared model. There are two:
 //
 // # bitloco
 //
@@ -27,6 +27,11 @@
 //
 // and then, for a chunk, s_i = float32(w_i·c_i·scale_i) and float32 additions in the order of the list, as
 // codec.OneBit.Subtract states them.
+//
+// # dense
+//
+// The same with z = d, as float32: what bitloco is measured against. z_i is a coordinate's value in place of a scale with
+// a sign; norms are summed over spans of 65536 parameters, and the terms w_i·c_i·z_i subtracted one after the other.
 //
 // The package does not know how updates travel or who made them, and nothing of devices.
 package outer
