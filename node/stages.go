@@ -20,7 +20,7 @@ func (w *view) note(e round.Event, now time.Time) {
 		case round.Held:
 			s.Held = now
 		case round.Pulled:
-			if e.Commit.Parent == v.status.Head.ID {
+			if e.Commits[0].Parent == v.status.Head.ID {
 				s.Known = now
 			}
 		case round.Verified:

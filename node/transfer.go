@@ -72,7 +72,7 @@ func (n *Node) pull(ctx context.Context, e round.Pull) {
 			n.log.Debug("Peer sent no such commit", "peer", peer.Short(), "error", err)
 			continue
 		}
-		n.post(ctx, round.Pulled{Commit: c, Updates: us})
+		n.post(ctx, round.Pulled{Commits: []round.Commit{c}, Updates: us})
 		return
 	}
 	n.post(ctx, round.PullFailed{Commit: e.Commit})
@@ -100,24 +100,23 @@ func (n *Node) catchUp(ctx context.Context, e round.CatchUp) {
 // takeCommits passes on a branch: what follows commits that are held, or one
 // from a snapshot height on.
 func (n *Node) takeCommits(ctx context.Context, res *murmurv1.SyncResponse) error {
-	var foreign round.Foreign
+	var branch []round.Commit
+	var updates []round.Update
 	for _, w := range res.Commits {
 		c, us, err := n.book.Load().AddCommit(w)
 		if err != nil {
 			return err
 		}
-		if !res.Snapshot {
-			n.post(ctx, round.Pulled{Commit: c, Updates: us})
-			continue
-		}
-		foreign.Branch = append(foreign.Branch, c)
-		foreign.Updates = append(foreign.Updates, us...)
+		branch, updates = append(branch, c), append(updates, us...)
 	}
-	if res.Snapshot && len(foreign.Branch) > 0 {
-		if g := n.book.Load().Genesis; foreign.Branch[0].Parent == g.ID {
-			foreign.Branch = append([]round.Commit{g}, foreign.Branch...)
-		}
-		n.post(ctx, foreign)
+	switch g := n.book.Load().Genesis; {
+	case len(branch) == 0:
+	case !res.Snapshot:
+		n.post(ctx, round.Pulled{Commits: branch, Updates: updates})
+	case branch[0].Parent == g.ID:
+		n.post(ctx, round.Foreign{Branch: append([]round.Commit{g}, branch...), Updates: updates})
+	default:
+		n.post(ctx, round.Foreign{Branch: branch, Updates: updates})
 	}
 	return nil
 }

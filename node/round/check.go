@@ -14,7 +14,7 @@ func (m *Machine) check() {
 		if b.parent.state == invalid {
 			m.decide(b, invalid)
 		}
-		if b.state != pending || !b.parent.leads() || !m.contends(b) {
+		if b.state != pending || !b.parent.leads() || !m.contends(b) || m.skipTo != nil && m.skipTo.under(b) {
 			continue
 		}
 		if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Payload] }) {

@@ -115,10 +115,25 @@ func (m *Machine) caughtUp(target proto.ID) {
 	}
 }
 
-// pulled takes a commit's body. The driver has checked that the content hashes
-// to its id and that the updates are signed.
+// pulled takes commits' bodies. The driver has checked that the contents hash to
+// their ids and that the updates are signed.
 func (m *Machine) pulled(e Pulled) {
-	c := e.Commit
+	byID := indexed(e.Updates)
+	for _, c := range e.Commits {
+		m.take(c, byID)
+	}
+}
+
+func indexed(us []Update) map[proto.ID]Update {
+	byID := make(map[proto.ID]Update, len(us))
+	for _, u := range us {
+		byID[u.ID] = u
+	}
+	return byID
+}
+
+// take adds a commit to the tree.
+func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 	m.done(body, c.ID)
 	parent := m.blocks[c.Parent]
 	switch {
@@ -132,15 +147,17 @@ func (m *Machine) pulled(e Pulled) {
 		m.catchUp(c.ID, c.Closer)
 		return
 	}
-	for _, u := range e.Updates {
-		m.seen(u)
+	for _, id := range c.mentions() {
+		if u, ok := updates[id]; ok {
+			m.seen(u)
+		}
 	}
 	b := m.plant(c, parent)
 	if a, ok := m.announced[c.ID]; ok {
 		b.sawView(a)
 		delete(m.announced, c.ID)
 	}
-	if us, ok := m.wellFormed(parent.Commit, c, e.Updates); ok {
+	if us, ok := m.wellFormed(parent.Commit, c, updates); ok {
 		for _, u := range us {
 			m.updates[u.ID] = &u // a listed update is kept, whatever else its author sent
 		}
@@ -165,13 +182,9 @@ func (b *block) twins(closer proto.PeerID) int {
 
 // wellFormed tells whether a commit's content is what its parent, list and
 // evidence give, whatever its state root, and returns the listed updates.
-func (m *Machine) wellFormed(parent, b Commit, updates []Update) ([]Update, bool) {
+func (m *Machine) wellFormed(parent, b Commit, byID map[proto.ID]Update) ([]Update, bool) {
 	if len(b.Updates) == 0 || len(b.Updates) > proto.MaxUpdates || len(b.Evidence) > proto.MaxEvidence {
 		return nil, false
-	}
-	byID := make(map[proto.ID]Update, len(updates))
-	for _, u := range updates {
-		byID[u.ID] = u
 	}
 	var us []Update
 	var last proto.PeerID

@@ -47,10 +47,10 @@ type (
 		View           uint32
 		Closer         proto.PeerID
 	}
-	// Pulled brings a commit's body with the updates that it lists or shows as
-	// evidence.
+	// Pulled brings commits' bodies, older before newer, with the updates that they
+	// list or show as evidence.
 	Pulled struct {
-		Commit  Commit
+		Commits []Commit
 		Updates []Update
 	}
 	// PullFailed says that a commit's body could not be had for now.

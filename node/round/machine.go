@@ -39,6 +39,7 @@ type Machine struct {
 	announced map[proto.ID]Announced
 	catching  map[proto.ID]proto.PeerID // branches asked for, by whose word
 	entering  proto.ID                  // the foreign snapshot height asked for
+	skipTo    *block                    // the snapshot height asked for on a branch of the tree: what lies below need not come
 	unproven  int                       // commits to compute before the first update on a snapshot of others
 	finish    finish
 }
@@ -143,6 +144,7 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 		m.land(e.Commit)
 	case NotLanded:
 		m.retry(snapshot, e.Commit)
+		m.skipTo = nil
 	case Published:
 		m.published(e)
 	case Unpublished:

@@ -25,6 +25,7 @@ func (m *Machine) shortcut() {
 		if missing*m.cfg.PayloadSize <= m.cfg.StateSize && !withheld || !m.try(snapshot, at.ID) {
 			continue
 		}
+		m.skipTo = at
 		m.do(Enter{Commit: at.Commit, Sources: m.sources(nil)})
 		return
 	}
@@ -97,8 +98,9 @@ func (m *Machine) follows(e Foreign) bool {
 	if twice := len(slices.CompactFunc(slices.Clone(e.Branch[0].Roster), func(a, b Member) bool { return a.Peer == b.Peer })); !sorted || twice != len(e.Branch[0].Roster) {
 		return false
 	}
+	updates := indexed(e.Updates)
 	for i, c := range e.Branch[1:] {
-		if _, ok := m.wellFormed(e.Branch[i], c, e.Updates); !ok {
+		if _, ok := m.wellFormed(e.Branch[i], c, updates); !ok {
 			return false
 		}
 	}
@@ -124,6 +126,7 @@ const toProve = 2
 // foreign branch, where it becomes base and head.
 func (m *Machine) land(c Commit) {
 	m.done(snapshot, c.ID)
+	m.skipTo = nil
 	if b := m.blocks[c.ID]; b != nil {
 		if b.state == pending {
 			m.decide(b, valid)

@@ -564,20 +564,20 @@ func (n *simNode) ask(sources []proto.PeerID, has func(*simNode) bool, took time
 	n.later(200*time.Millisecond, no)
 }
 
-// pulled brings a commit as another node announces it.
-func (n *simNode) pulled(p *simNode, id proto.ID) {
-	c := n.s.commits[id]
-	if b := p.m.blocks[id]; b != nil {
-		c.View, c.Closer = b.View, b.Closer
+// pulled brings commits as another node announces them.
+func (n *simNode) pulled(p *simNode, ids ...proto.ID) {
+	var e Pulled
+	for _, id := range ids {
+		c := n.s.commits[id]
+		if b := p.m.blocks[id]; b != nil {
+			c.View, c.Closer = b.View, b.Closer
+		}
+		e.Commits = append(e.Commits, c)
+		for _, u := range c.mentions() {
+			e.Updates = append(e.Updates, n.s.updates[u])
+		}
 	}
-	var us []Update
-	for _, u := range c.Updates {
-		us = append(us, n.s.updates[u])
-	}
-	for _, pair := range c.Evidence {
-		us = append(us, n.s.updates[pair[0]], n.s.updates[pair[1]])
-	}
-	n.step(Pulled{Commit: c, Updates: us})
+	n.step(e)
 }
 
 func (n *simNode) catchUp(p *simNode, e CatchUp) {
@@ -585,9 +585,7 @@ func (n *simNode) catchUp(p *simNode, e CatchUp) {
 	for b := p.m.head; b != nil; b = b.parent {
 		if slices.Contains(e.Have, b.ID) {
 			slices.Reverse(path)
-			for _, id := range path {
-				n.pulled(p, id)
-			}
+			n.pulled(p, path...)
 			n.step(CaughtUp{Target: e.Target})
 			return
 		}

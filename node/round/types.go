@@ -3,6 +3,7 @@ package round
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/murmurnet/murmur/proto"
@@ -109,6 +110,15 @@ func (c Commit) Rank(p proto.PeerID) int {
 		}
 	}
 	return -1
+}
+
+// mentions lists the updates of a commit's list and evidence.
+func (c Commit) mentions() []proto.ID {
+	ids := slices.Clone(c.Updates)
+	for _, pair := range c.Evidence {
+		ids = append(ids, pair[0], pair[1])
+	}
+	return ids
 }
 
 // highest is the highest data position that an update on c may claim: the

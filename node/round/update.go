@@ -130,7 +130,7 @@ func (m *Machine) fetch() {
 		m.want(u, nil)
 	}
 	for _, b := range m.open() {
-		if b.state != pending || !m.contends(b) {
+		if b.state != pending || !m.contends(b) || m.skipTo != nil && m.skipTo.under(b) {
 			continue
 		}
 		for _, u := range m.listed(b) {
