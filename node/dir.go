@@ -118,5 +118,11 @@ func writeOnce(path string, b []byte) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
+	for _, dir := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} { // it may be new, too
+		if f, err := os.Open(dir); err == nil {
+			_ = f.Sync() // Windows journals renames itself, and refuses this
+			_ = f.Close()
+		}
+	}
 	return nil
 }

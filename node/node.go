@@ -167,6 +167,11 @@ func (n *Node) assemble(raw []byte) error {
 	if err != nil {
 		return err
 	}
+	lost := n.store.Damaged()
+	if lost != nil {
+		n.log.Warn("The chain on disk is damaged", "error", lost)
+		n.diary.Add(event.Chain, 0, lost.Error())
+	}
 	head, base := book.Marks()
 	rep, why := replica.Open(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, head)
 	if why != nil {
@@ -183,7 +188,7 @@ func (n *Node) assemble(raw []byte) error {
 	}
 	state := round.State{
 		Base: base, Commits: book.Above(base.Height), Head: rep.Head().ID, Updates: book.All(), Covers: n.store.Own(),
-		Damaged: why != nil,
+		Damaged: why != nil || lost != nil,
 	}
 	if state.Held, err = n.store.Payloads(); err != nil {
 		return err
@@ -191,7 +196,10 @@ func (n *Node) assemble(raw []byte) error {
 	if newest, ok := book.Newest(n.self); ok {
 		state.Seq = newest.Seq
 	}
-	state.Alone = state.Seq == 0 && head.Height == 0
+	if local, err := n.store.Local(); err == nil && local != nil {
+		state.Seq = max(state.Seq, local.Seq) // it outlives a damaged chain
+	}
+	state.Alone = state.Seq == 0 && head.Height == 0 && lost == nil
 	n.hand = newHand(n, rep, book)
 	if state.Lacking, err = n.hand.restore(book, rep.Head()); err != nil {
 		return err

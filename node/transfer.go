@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/murmurnet/murmur/node/chain"
@@ -144,12 +145,17 @@ func (n *Node) enter(ctx context.Context, e round.Enter) {
 	n.post(ctx, round.Landed{Commit: c})
 }
 
-// keepBranch puts a commit on disk with those below it, down to one that is
-// there: their states were skipped, but the branch must be known after a restart.
+// keepBranch puts a commit on disk after those below it that are not there: their
+// states were skipped, but the branch must be known after a restart. The lowest
+// goes first, so that a crash leaves no hole.
 func (n *Node) keepBranch(c round.Commit) error {
 	book := n.book.Load()
+	var path []proto.ID
 	for known := true; known && c.Height > 0 && n.store.Commit(c.ID) == nil; c, known = book.Commit(c.Parent) {
-		if err := book.Save(c.ID); err != nil {
+		path = append(path, c.ID)
+	}
+	for _, id := range slices.Backward(path) {
+		if err := book.Save(id); err != nil {
 			return err
 		}
 	}

@@ -55,22 +55,22 @@ func (s *Store) StatePath(root proto.ID) string { return s.path("states", root) 
 // PutPayload writes payload bytes under their id.
 func (s *Store) PutPayload(b []byte) (proto.ID, error) {
 	id := proto.HashBlob(b).Root()
-	return id, writeFile(s.PayloadPath(id), b)
+	return id, s.writeFile(s.PayloadPath(id), b)
 }
 
 // Payload reads a payload and checks its hash.
-func (s *Store) Payload(id proto.ID) ([]byte, error) { return readBlob(s.PayloadPath(id), id) }
+func (s *Store) Payload(id proto.ID) ([]byte, error) { return s.readBlob(s.PayloadPath(id), id) }
 
 // PutState writes a state's bytes under its root.
 func (s *Store) PutState(root proto.ID, b []byte) error {
 	if s.HasState(root) {
 		return nil
 	}
-	return writeFile(s.StatePath(root), b)
+	return s.writeFile(s.StatePath(root), b)
 }
 
 // State reads a state and checks its root.
-func (s *Store) State(root proto.ID) ([]byte, error) { return readBlob(s.StatePath(root), root) }
+func (s *Store) State(root proto.ID) ([]byte, error) { return s.readBlob(s.StatePath(root), root) }
 
 // HasState tells whether a state's file is there.
 func (s *Store) HasState(root proto.ID) bool {
@@ -97,89 +97,41 @@ func (s *Store) path(dir string, id proto.ID) string {
 	return filepath.Join(s.dir, dir, id.String())
 }
 
-func (s *Store) prune(dir string, keep map[proto.ID]bool) error {
+// partSuffix marks what p2p has fetched of a blob, beside the path where it
+// belongs.
+const partSuffix = ".part"
+
+// prune removes blobs that are not kept, and abandoned fetches of blobs that are
+// not wanted.
+func (s *Store) prune(dir string, keep, wanted map[proto.ID]bool) error {
 	entries, err := os.ReadDir(filepath.Join(s.dir, dir))
 	if err != nil {
 		return fmt.Errorf("listing %s: %w", dir, err)
 	}
 	var errs []error
 	for _, e := range entries {
-		if id, err := proto.ParseID(e.Name()); err == nil && !keep[id] {
-			errs = append(errs, os.Remove(filepath.Join(s.dir, dir, e.Name())))
+		name, isPart := strings.CutSuffix(e.Name(), partSuffix)
+		id, err := proto.ParseID(name)
+		if err != nil || keep[id] || isPart && wanted[id] {
+			continue
+		}
+		if err := s.disk.remove(filepath.Join(s.dir, dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// sweep removes what a killed writer left behind.
-func (s *Store) sweep() error {
-	for _, dir := range []string{"", "payloads", "states"} {
-		entries, err := os.ReadDir(filepath.Join(s.dir, dir))
-		if err != nil {
-			return fmt.Errorf("listing %s: %w", dir, err)
-		}
-		for _, e := range entries {
-			if strings.HasSuffix(e.Name(), tempSuffix) {
-				if err := os.Remove(filepath.Join(s.dir, dir, e.Name())); err != nil {
-					return fmt.Errorf("removing a leftover: %w", err)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func readBlob(path string, id proto.ID) ([]byte, error) {
+func (s *Store) readBlob(path string, id proto.ID) ([]byte, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading blob %s: %w", id.Short(), err)
 	}
 	if proto.HashBlob(b).Root() != id {
-		if err := os.Remove(path); err != nil {
+		if err := s.disk.remove(path); err != nil {
 			return nil, fmt.Errorf("removing corrupt blob %s: %w", id.Short(), err)
 		}
 		return nil, fmt.Errorf("blob %s: %w", id.Short(), ErrCorrupt)
 	}
 	return b, nil
-}
-
-// cause drops the temporary file's name from an error: it says nothing to
-// anyone, and differs each time.
-func cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
-}
-
-// tempSuffix marks files that are being written.
-const tempSuffix = ".tmp"
-
-// writeFile writes a file whole or not at all.
-func writeFile(path string, parts ...[]byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "*"+tempSuffix)
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, cause(err))
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("writing %s: %w", path, cause(err)), os.Remove(f.Name()))
-		}
-	}()
-	for _, b := range parts {
-		if _, err := f.Write(b); err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"cmp"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -12,9 +11,6 @@ import (
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
-
-// maxLooseUpdates bounds the updates kept that no kept commit lists.
-const maxLooseUpdates = 4096
 
 // Book is the decoded chain in memory, over a Store: what was announced, pulled
 // and built, with the signed bytes that prove it. Its methods may be called
@@ -30,12 +26,14 @@ type Book struct {
 	updates map[proto.ID]*slip
 	head    proto.ID
 	base    proto.ID
+	added   load // since the bounds were last enforced
 }
 
 // page is a commit with its bytes.
 type page struct {
 	round.Commit
-	raw *murmurv1.Commit
+	raw   *murmurv1.Commit // nil for genesis
+	saved bool             // found valid, and on disk
 }
 
 // slip is an update with its bytes.
@@ -44,38 +42,85 @@ type slip struct {
 	raw *murmurv1.Envelope
 }
 
-// OpenBook loads what the store holds.
+// OpenBook loads what the store holds. Records that cannot be right are dropped,
+// and where head and base do not hang together any more the book opens at its
+// base, at worst at genesis; Store.Damaged tells.
 func OpenBook(s *Store, swarm proto.ID, self proto.PeerID, genesis round.Commit) (*Book, error) {
 	b := &Book{
 		Swarm: swarm, Self: self, Genesis: genesis, store: s,
 		commits: map[proto.ID]*page{genesis.ID: {Commit: genesis}}, updates: map[proto.ID]*slip{},
+		head: genesis.ID, base: genesis.ID,
+	}
+	var commits, updates []proto.ID // damaged
+	for id, raw := range s.Updates() {
+		if err := b.loadUpdate(id, raw); err != nil {
+			updates = append(updates, id)
+		}
+	}
+	for id := range s.Own() {
+		if b.updates[id] == nil && !slices.Contains(updates, id) {
+			updates = append(updates, id)
+		}
 	}
 	for id, raw := range s.Commits() {
-		var w murmurv1.Commit
-		if err := proto.Decode(raw, proto.MaxCommit, &w); err != nil {
-			return nil, fmt.Errorf("commit %s on disk: %w", id.Short(), err)
-		}
-		if _, _, err := b.AddCommit(&w); err != nil {
-			return nil, fmt.Errorf("commit %s on disk: %w", id.Short(), err)
+		if err := b.loadCommit(id, raw); err != nil {
+			commits = append(commits, id)
 		}
 	}
-	for id, raw := range s.Updates() {
-		var e murmurv1.Envelope
-		if err := proto.Decode(raw, 2*proto.MaxEnvelope, &e); err != nil {
-			return nil, fmt.Errorf("update %s on disk: %w", id.Short(), err)
-		}
-		if _, err := b.AddUpdate(&e); err != nil {
-			return nil, fmt.Errorf("update %s on disk: %w", id.Short(), err)
-		}
+	head, base := s.Marks()
+	torn := b.stand(head, base)
+	if !torn && len(commits)+len(updates) == 0 {
+		return b, nil
 	}
-	b.head, b.base = s.Marks()
-	if b.commits[b.base] == nil {
-		b.base = genesis.ID
+	lost := fmt.Sprintf("chain.db has lost records to damage (%d commits and %d own updates cannot be read); peers are asked for the chain from round %d on",
+		len(commits), len(updates), b.commits[b.head].Height)
+	return b, s.drop(commits, updates, b.head, b.base, lost)
+}
+
+// stand takes up the recorded head and base as far as they hang together, and
+// tells whether they did not.
+func (b *Book) stand(head, base proto.ID) (torn bool) {
+	if b.commits[base] != nil {
+		b.base = base
 	}
-	if b.commits[b.head] == nil {
-		b.head = b.base
+	b.head = b.base
+	if _, ok := b.path(b.base, head); ok {
+		b.head = head
 	}
-	return b, nil
+	return b.head != head && !head.IsZero() || b.base != base && !base.IsZero()
+}
+
+func (b *Book) loadUpdate(id proto.ID, raw []byte) error {
+	var e murmurv1.Envelope
+	if err := proto.Decode(raw, 2*proto.MaxEnvelope, &e); err != nil {
+		return err
+	}
+	u, err := DecodeUpdate(b.Swarm, &e)
+	switch {
+	case err != nil:
+		return err
+	case u.ID != id:
+		return fmt.Errorf("update %s is filed as %s", u.ID.Short(), id.Short())
+	}
+	b.keepUpdate(u, &e)
+	return nil
+}
+
+func (b *Book) loadCommit(id proto.ID, raw []byte) error {
+	var w murmurv1.Commit
+	if err := proto.Decode(raw, proto.MaxCommit, &w); err != nil {
+		return err
+	}
+	c, us, err := b.decode(&w)
+	switch {
+	case err != nil:
+		return err
+	case c.ID != id:
+		return fmt.Errorf("commit %s is filed as %s", c.ID.Short(), id.Short())
+	}
+	b.keepCommit(c, us, &w)
+	b.commits[id].saved = true
+	return nil
 }
 
 // AddUpdate checks an update and keeps it.
@@ -86,31 +131,31 @@ func (b *Book) AddUpdate(e *murmurv1.Envelope) (round.Update, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.updates) > maxLooseUpdates {
-		b.dropLoose()
-	}
-	b.updates[u.ID] = &slip{Update: u, raw: e}
+	b.keepUpdate(u, e)
+	b.bound()
 	return u, nil
-}
-
-// dropLoose forgets updates that no commit lists and that are not on the head.
-func (b *Book) dropLoose() {
-	listed := map[proto.ID]bool{}
-	for _, p := range b.commits {
-		for _, id := range p.Updates {
-			listed[id] = true
-		}
-	}
-	for id, u := range b.updates {
-		if !listed[id] && u.Parent != b.head && u.Author != b.Self {
-			delete(b.updates, id)
-		}
-	}
 }
 
 // AddCommit checks a commit's signatures and keeps it in memory. It returns
 // the updates that it lists and those in its evidence.
 func (b *Book) AddCommit(w *murmurv1.Commit) (round.Commit, []round.Update, error) {
+	c, slips, err := b.decode(w)
+	if err != nil {
+		return c, nil, err
+	}
+	us := make([]round.Update, len(slips))
+	for i, s := range slips {
+		us[i] = s.Update
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.keepCommit(c, slips, w)
+	b.bound()
+	return c, us, nil
+}
+
+// decode checks all of a commit that depends on nothing but its message.
+func (b *Book) decode(w *murmurv1.Commit) (round.Commit, []*slip, error) {
 	c, proofs, err := decodeContent(b.Swarm, w.Content)
 	if err != nil {
 		return c, nil, err
@@ -118,30 +163,25 @@ func (b *Book) AddCommit(w *murmurv1.Commit) (round.Commit, []round.Update, erro
 	if len(w.Updates) != len(c.Updates) {
 		return c, nil, fmt.Errorf("commit lists %d updates and brings %d", len(c.Updates), len(w.Updates))
 	}
-	var us []round.Update
+	var us []*slip
 	for i, e := range append(slices.Clone(w.Updates), proofs...) {
-		u, err := b.AddUpdate(e)
+		u, err := DecodeUpdate(b.Swarm, e)
 		if err != nil {
 			return c, nil, err
 		}
 		if i < len(c.Updates) && u.ID != c.Updates[i] {
-			return c, nil, fmt.Errorf("commit brings another update than it lists")
+			return c, nil, errors.New("commit brings another update than it lists")
 		}
-		us = append(us, u)
+		us = append(us, &slip{Update: u, raw: e})
 	}
 	a, err := DecodeAnnounce(b.Swarm, w.Announce)
 	if err != nil {
 		return c, nil, err
 	}
 	if a.Commit != c.ID {
-		return c, nil, fmt.Errorf("commit comes with another commit's announcement")
+		return c, nil, errors.New("commit comes with another commit's announcement")
 	}
 	c.View, c.Closer = a.View, a.Closer
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.commits[c.ID] == nil {
-		b.commits[c.ID] = &page{Commit: c, raw: w}
-	}
 	return c, us, nil
 }
 
@@ -171,9 +211,7 @@ func (b *Book) Write(key ed25519.PrivateKey, draft round.Commit) (round.Commit, 
 	draft.ID = proto.Sum(w.Content)
 	w.Announce = proto.Seal(key, proto.DomainAnnounce, EncodeAnnounce(b.Swarm, draft))
 	b.mu.Lock()
-	if b.commits[draft.ID] == nil {
-		b.commits[draft.ID] = &page{Commit: draft, raw: w}
-	}
+	b.keepCommit(draft, nil, w)
 	b.mu.Unlock()
 	return draft, b.Save(draft.ID)
 }
@@ -183,205 +221,34 @@ func (b *Book) Save(id proto.ID) error {
 	b.mu.RLock()
 	p := b.commits[id]
 	b.mu.RUnlock()
-	if p == nil || p.raw == nil {
+	switch {
+	case p == nil:
+		return fmt.Errorf("commit %s cannot be saved: it is not held", id.Short())
+	case p.raw == nil:
 		return nil // genesis
 	}
-	return b.store.PutCommit(id, proto.Encode(p.raw))
-}
-
-// Commit returns a commit.
-func (b *Book) Commit(id proto.ID) (round.Commit, bool) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if p := b.commits[id]; p != nil {
-		return p.Commit, true
+	if err := b.store.PutCommit(id, proto.Encode(p.raw)); err != nil {
+		return err
 	}
-	return round.Commit{}, false
-}
-
-// Update returns an update.
-func (b *Book) Update(id proto.ID) (round.Update, bool) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if u := b.updates[id]; u != nil {
-		return u.Update, true
-	}
-	return round.Update{}, false
-}
-
-// Envelope returns an update's signed bytes, nil if it is not held.
-func (b *Book) Envelope(id proto.ID) *murmurv1.Envelope {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if u := b.updates[id]; u != nil {
-		return u.raw
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p.saved = true
 	return nil
 }
 
-// Announcement returns a commit's announcement.
-func (b *Book) Announcement(id proto.ID) *murmurv1.Envelope {
-	if w := b.Raw(id); w != nil {
-		return w.Announce
-	}
-	return nil
-}
-
-// Raw returns a commit's message, nil for genesis and where it is not held.
-func (b *Book) Raw(id proto.ID) *murmurv1.Commit {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if p := b.commits[id]; p != nil {
-		return p.raw
-	}
-	return nil
-}
-
-// Marks returns the head and the base.
-func (b *Book) Marks() (head, base round.Commit) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return b.commits[b.head].Commit, b.commits[b.base].Commit
-}
-
-// SetHead records the head.
+// SetHead records the head. One that does not follow from the base is a snapshot
+// that this node goes over to, and becomes the base in the same transaction.
 func (b *Book) SetHead(id proto.ID) error {
 	b.mu.Lock()
+	if b.commits[id] == nil {
+		b.mu.Unlock()
+		return fmt.Errorf("commit %s cannot be the head: it is not held", id.Short())
+	}
+	if _, ok := b.path(b.base, id); !ok {
+		b.base = id
+	}
 	b.head = id
+	base := b.base
 	b.mu.Unlock()
-	return b.store.SetHead(id)
-}
-
-// UpdatesFor lists the updates held for a parent, sorted by author and number.
-func (b *Book) UpdatesFor(parent proto.ID) []round.Update {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	var us []round.Update
-	for _, u := range b.updates {
-		if u.Parent == parent {
-			us = append(us, u.Update)
-		}
-	}
-	sortUpdates(us)
-	return us
-}
-
-// Newest returns an author's update with the highest number.
-func (b *Book) Newest(author proto.PeerID) (round.Update, bool) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	var newest round.Update
-	found := false
-	for _, u := range b.updates {
-		if u.Author == author && (!found || u.Seq > newest.Seq) {
-			newest, found = u.Update, true
-		}
-	}
-	return newest, found
-}
-
-// Path lists the commits above an ancestor (left out) up to id, older before
-// newer; ok is false where the ancestor is not below id.
-func (b *Book) Path(ancestor, id proto.ID) (path []round.Commit, ok bool) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	for id != ancestor {
-		p := b.commits[id]
-		if p == nil || p.Height == 0 {
-			return nil, false
-		}
-		path = append(path, p.Commit)
-		id = p.Parent
-	}
-	slices.Reverse(path)
-	return path, true
-}
-
-// Cut takes the head, and if need be the base, back to commits whose states can
-// be had; what lies above them is pulled again.
-func (b *Book) Cut(base, head round.Commit) error {
-	b.mu.Lock()
-	for id, p := range b.commits {
-		if p.Height > head.Height {
-			delete(b.commits, id)
-		}
-	}
-	b.base = base.ID
-	b.mu.Unlock()
-	return errors.Join(b.store.SetBase(base.ID), b.SetHead(head.ID))
-}
-
-// Above lists all commits above the base, older before newer.
-func (b *Book) Above(height uint64) []round.Commit {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	var cs []round.Commit
-	for _, p := range b.commits {
-		if p.Height > height {
-			cs = append(cs, p.Commit)
-		}
-	}
-	slices.SortFunc(cs, func(x, y round.Commit) int {
-		return cmp.Or(cmp.Compare(x.Height, y.Height), slices.Compare(x.ID[:], y.ID[:]))
-	})
-	return cs
-}
-
-// All lists every update held.
-func (b *Book) All() []round.Update {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	us := make([]round.Update, 0, len(b.updates))
-	for _, u := range b.updates {
-		us = append(us, u.Update)
-	}
-	sortUpdates(us)
-	return us
-}
-
-// Rebase moves the base: commits below it, and what only they list, are dropped
-// from memory and disk, but for the newest own updates. States holds the roots
-// whose files stay.
-func (b *Book) Rebase(base round.Commit, states map[proto.ID]bool) error {
-	newest, _ := b.Newest(b.Self)
-	b.mu.Lock()
-	k := Keep{
-		Base: base.ID, Commits: map[proto.ID]bool{}, Updates: map[proto.ID]bool{},
-		Payloads: map[proto.ID]bool{}, States: states,
-	}
-	for id, p := range b.commits {
-		if p.Height < base.Height && p.Height > 0 || p.Height == base.Height && id != base.ID {
-			delete(b.commits, id)
-			continue
-		}
-		if p.Height == 0 && base.Height > 0 {
-			continue // genesis costs nothing to remember; what was learned on it is past
-		}
-		k.Commits[id] = true
-		if id == base.ID {
-			continue // its state is held, so its payloads are not needed
-		}
-		for _, u := range p.Updates {
-			k.Updates[u] = true
-		}
-	}
-	for id, u := range b.updates {
-		if _, known := k.Commits[u.Parent]; known || u.Height > base.Height || u.Author == b.Self && u.Seq+round.KeptOwn > newest.Seq {
-			k.Updates[id] = true
-		}
-		if k.Updates[id] {
-			k.Payloads[u.Payload] = true
-		} else {
-			delete(b.updates, id)
-		}
-	}
-	b.base = base.ID
-	b.mu.Unlock()
-	return b.store.Rebase(k)
-}
-
-func sortUpdates(us []round.Update) {
-	slices.SortFunc(us, func(x, y round.Update) int {
-		return cmp.Or(cmp.Compare(x.Author, y.Author), cmp.Compare(x.Seq, y.Seq), slices.Compare(x.ID[:], y.ID[:]))
-	})
+	return b.store.adopt(id, base)
 }

@@ -43,7 +43,7 @@ func (s *Store) PutLocal(l Local, vectors ...[]byte) error {
 	}
 	head := binary.LittleEndian.AppendUint32(append([]byte(nil), localMagic...), uint32(len(meta)))
 	parts := append([][]byte{head, meta}, vectors...)
-	return writeFile(s.localPath(), append(parts, h.Sum(nil))...)
+	return s.writeFile(s.localPath(), append(parts, h.Sum(nil))...)
 }
 
 // Local reads what was saved last; nil where nothing was, ErrCorrupt where the
@@ -56,13 +56,17 @@ func (s *Store) Local() (*Local, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the local state: %w", err)
 	}
+	return decodeLocal(b)
+}
+
+func decodeLocal(b []byte) (*Local, error) {
 	n := len(localMagic)
 	if len(b) < n+4+32 || string(b[:n]) != string(localMagic) {
 		return nil, fmt.Errorf("local state: %w", ErrCorrupt)
 	}
-	size := int(binary.LittleEndian.Uint32(b[n:]))
+	size := uint64(binary.LittleEndian.Uint32(b[n:]))
 	body, sum := b[n+4:len(b)-32], b[len(b)-32:]
-	if size > maxLocalHeader || size > len(body) || proto.Sum(body) != proto.ID(sum) {
+	if size > maxLocalHeader || size > uint64(len(body)) || proto.Sum(body) != proto.ID(sum) {
 		return nil, fmt.Errorf("local state: %w", ErrCorrupt)
 	}
 	var l Local

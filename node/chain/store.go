@@ -4,9 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"time"
+	"sync"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -18,45 +17,46 @@ var (
 	bucketUpdates = []byte("updates")
 	bucketOwn     = []byte("own")
 	bucketMeta    = []byte("meta")
+	buckets       = [][]byte{bucketCommits, bucketUpdates, bucketOwn, bucketMeta}
 
 	keyHead = []byte("head")
 	keyBase = []byte("base")
+	keyLost = []byte("lost")
 )
 
 // Store is one swarm's directory. Its methods may be called concurrently.
 type Store struct {
-	dir string
-	db  *bolt.DB
+	dir  string
+	disk disk
+	db   *bolt.DB
+
+	mu   sync.Mutex
+	lost error
 }
 
-// Open opens or makes the store in dir.
-func Open(dir string) (*Store, error) {
-	for _, d := range []string{dir, filepath.Join(dir, "payloads"), filepath.Join(dir, "states")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+// Open opens or makes the store in dir, which no other process may have open.
+// Damage does not keep it from opening: see Damaged.
+func Open(dir string) (*Store, error) { return open(dir, osDisk{}) }
+
+func open(dir string, d disk) (*Store, error) {
+	for _, sub := range []string{"", "payloads", "states"} {
+		if err := d.makeDir(filepath.Join(dir, sub)); err != nil {
 			return nil, fmt.Errorf("making the swarm's directory: %w", err)
 		}
 	}
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, disk: d}
 	if err := s.sweep(); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "chain.db")
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second})
+	if err := s.heal(); err != nil {
+		return nil, err
+	}
+	db, err := d.openDB(s.dbPath())
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
+		return nil, fmt.Errorf("opening %s: %w", s.dbPath(), err)
 	}
 	s.db = db
-	err = db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketCommits, bucketUpdates, bucketOwn, bucketMeta} {
-			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("preparing %s: %w", path, err), db.Close())
-	}
+	s.setLost(string(s.get(bucketMeta, keyLost)))
 	return s, nil
 }
 
@@ -66,36 +66,53 @@ func (s *Store) Close() error { return s.db.Close() }
 // PutOwn keeps this node's own update and the number of tokens it stands for,
 // before it is announced.
 func (s *Store) PutOwn(id proto.ID, envelope []byte, covers uint64) error {
-	return s.wrap(s.db.Update(func(tx *bolt.Tx) error {
+	return s.commit(func(tx *bolt.Tx) error {
 		if err := tx.Bucket(bucketUpdates).Put(id[:], envelope); err != nil {
 			return err
 		}
 		return tx.Bucket(bucketOwn).Put(id[:], binary.LittleEndian.AppendUint64(nil, covers))
-	}))
+	})
 }
 
 // PutCommit keeps a commit's bytes.
 func (s *Store) PutCommit(id proto.ID, commit []byte) error {
-	return s.put(bucketCommits, id[:], commit)
+	return s.commit(func(tx *bolt.Tx) error { return tx.Bucket(bucketCommits).Put(id[:], commit) })
 }
-
-// Update returns an update's envelope bytes, nil if it is not held.
-func (s *Store) Update(id proto.ID) []byte { return s.get(bucketUpdates, id[:]) }
 
 // Commit returns a commit's bytes, nil if it is not held.
 func (s *Store) Commit(id proto.ID) []byte { return s.get(bucketCommits, id[:]) }
 
-// SetHead records which commit this node stands on.
-func (s *Store) SetHead(id proto.ID) error { return s.put(bucketMeta, keyHead, id[:]) }
-
-// SetBase records the commit below which nothing is needed.
-func (s *Store) SetBase(id proto.ID) error { return s.put(bucketMeta, keyBase, id[:]) }
-
 // Marks returns the recorded head and base; zero where none is recorded.
 func (s *Store) Marks() (head, base proto.ID) {
-	copy(head[:], s.get(bucketMeta, keyHead))
-	copy(base[:], s.get(bucketMeta, keyBase))
+	_ = s.db.View(func(tx *bolt.Tx) error {
+		copy(head[:], tx.Bucket(bucketMeta).Get(keyHead))
+		copy(base[:], tx.Bucket(bucketMeta).Get(keyBase))
+		return nil
+	})
 	return head, base
+}
+
+// mark records the commit that this node stands on and the one below which
+// nothing is needed.
+func (s *Store) mark(head, base proto.ID) error {
+	return s.commit(func(tx *bolt.Tx) error { return putMarks(tx, head, base) })
+}
+
+// adopt is mark for a head that was come to with others: what the disk had lost
+// is had again.
+func (s *Store) adopt(head, base proto.ID) error {
+	err := s.commit(func(tx *bolt.Tx) error {
+		return errors.Join(putMarks(tx, head, base), tx.Bucket(bucketMeta).Delete(keyLost))
+	})
+	if err == nil {
+		s.setLost("")
+	}
+	return err
+}
+
+func putMarks(tx *bolt.Tx, head, base proto.ID) error {
+	b := tx.Bucket(bucketMeta)
+	return errors.Join(b.Put(keyHead, head[:]), b.Put(keyBase, base[:]))
 }
 
 // Commits returns all commits held, in no order.
@@ -117,50 +134,49 @@ func (s *Store) Own() map[proto.ID]uint64 {
 
 // Keep is what a store holds on to when its base moves.
 type Keep struct {
-	Base     proto.ID
-	Commits  map[proto.ID]bool
-	Updates  map[proto.ID]bool
-	Payloads map[proto.ID]bool
-	States   map[proto.ID]bool
+	Head, Base proto.ID
+	Commits    map[proto.ID]bool
+	Updates    map[proto.ID]bool
+	Payloads   map[proto.ID]bool
+	States     map[proto.ID]bool
+	Wanted     map[proto.ID]bool // payloads and states whose fetches may go on
 }
 
-// Rebase records the base and drops what is not kept.
+// Rebase records head and base and drops what is not kept.
 func (s *Store) Rebase(k Keep) error {
-	err := s.db.Update(func(tx *bolt.Tx) error {
-		if err := tx.Bucket(bucketMeta).Put(keyBase, k.Base[:]); err != nil {
-			return err
-		}
+	err := s.commit(func(tx *bolt.Tx) error {
 		for bucket, keep := range map[string]map[proto.ID]bool{
 			string(bucketCommits): k.Commits, string(bucketUpdates): k.Updates, string(bucketOwn): k.Updates,
 		} {
-			b := tx.Bucket([]byte(bucket))
-			var drop [][]byte
-			if err := b.ForEach(func(key, _ []byte) error {
-				if id, err := proto.IDFrom(key); err != nil || !keep[id] {
-					drop = append(drop, append([]byte(nil), key...))
-				}
-				return nil
-			}); err != nil {
+			if err := retain(tx.Bucket([]byte(bucket)), keep); err != nil {
 				return err
 			}
-			for _, key := range drop {
-				if err := b.Delete(key); err != nil {
-					return err
-				}
-			}
+		}
+		return putMarks(tx, k.Head, k.Base)
+	})
+	if err != nil {
+		return err // the files may still be needed
+	}
+	return errors.Join(s.prune("payloads", k.Payloads, k.Wanted), s.prune("states", k.States, k.Wanted))
+}
+
+func retain(b *bolt.Bucket, keep map[proto.ID]bool) error {
+	var drop [][]byte
+	err := b.ForEach(func(key, _ []byte) error {
+		if id, err := proto.IDFrom(key); err != nil || !keep[id] {
+			drop = append(drop, append([]byte(nil), key...))
 		}
 		return nil
 	})
-	return errors.Join(s.wrap(err), s.prune("payloads", k.Payloads), s.prune("states", k.States))
+	for _, key := range drop {
+		err = errors.Join(err, b.Delete(key))
+	}
+	return err
 }
 
-func (s *Store) put(bucket, key, value []byte) error {
-	return s.wrap(s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucket).Put(key, value) }))
-}
-
-func (s *Store) wrap(err error) error {
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Join(s.dir, "chain.db"), err)
+func (s *Store) commit(change func(*bolt.Tx) error) error {
+	if err := s.disk.commit(s.db, change); err != nil {
+		return fmt.Errorf("writing %s: %w", s.dbPath(), err)
 	}
 	return nil
 }
@@ -169,9 +185,7 @@ func (s *Store) wrap(err error) error {
 // store, and then nothing is held.
 func (s *Store) get(bucket, key []byte) (v []byte) {
 	_ = s.db.View(func(tx *bolt.Tx) error {
-		if b := tx.Bucket(bucket).Get(key); b != nil {
-			v = append([]byte{}, b...)
-		}
+		v = append(v, tx.Bucket(bucket).Get(key)...)
 		return nil
 	})
 	return v

@@ -75,6 +75,8 @@ func decodeContent(swarm proto.ID, b []byte) (round.Commit, []*murmurv1.Envelope
 	switch {
 	case string(w.Swarm) != string(swarm[:]):
 		return c, nil, errors.New("commit of another swarm")
+	case w.Height == 0:
+		return c, nil, errors.New("commit in genesis' place")
 	case len(w.Updates) > proto.MaxUpdates || len(w.Evidence) > proto.MaxEvidence || len(w.Roster) != len(w.RosterAge):
 		return c, nil, errors.New("commit with lists out of bounds")
 	}
