@@ -344,8 +344,12 @@ func (h *hand) runOn(ctx context.Context, s round.Status) {
 	}))
 }
 
-// refetchTries bounds how often one task asks peers for damaged payloads.
-const refetchTries = 4
+// One task asks peers for damaged payloads so often and so long at most: all
+// other work on vectors waits meanwhile.
+const (
+	refetchTries = 4
+	refetchLimit = 30 * time.Second
+)
 
 // refetching repeats a task whose payloads turn out to be damaged on this disk,
 // after fetching them from peers.
@@ -358,7 +362,7 @@ func (h *hand) refetching(ctx context.Context, task func() error) error {
 		}
 		h.n.diary.Add(event.Chain, 0, lost.Error()+"; fetching it again")
 		size := uint64(h.n.method.PayloadSize())
-		limited, cancel := context.WithTimeout(ctx, fetchLimit)
+		limited, cancel := context.WithTimeout(ctx, refetchLimit)
 		err = h.n.net.Fetch(limited, p2p.Fetch{
 			ID: lost.Payload, Size: size, MaxSize: size, Path: h.n.store.PayloadPath(lost.Payload), Sources: h.n.net.Connected(),
 		})

@@ -190,17 +190,18 @@ func (n *Node) settle(ctx context.Context) {
 	asked := map[proto.PeerID]bool{}
 	const recheck = 250 * time.Millisecond
 	for len(asked) < askPeers {
+		before := len(asked)
 		for _, peer := range n.net.Connected() {
 			if asked[peer] || len(asked) == askPeers {
 				continue
 			}
-			res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Author: []byte(n.self)})
-			if err != nil {
-				continue
+			if res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Author: []byte(n.self)}); err == nil {
+				n.takeUpdates(ctx, res.Updates)
+				asked[peer] = true
 			}
-			n.takeUpdates(ctx, res.Updates)
-			asked[peer] = true
-			n.post(ctx, round.Settled{})
+		}
+		if len(asked) > before {
+			n.post(ctx, round.Settled{}) // all who are here now have been asked
 		}
 		select {
 		case <-ctx.Done():

@@ -28,6 +28,7 @@ type daemon struct {
 
 	cmd    *exec.Cmd
 	done   chan struct{} // closed when the process is gone
+	frozen bool          // it does not answer, on purpose
 	client *api.Client
 	state  api.State // as last seen
 	known  bool      // state was seen since the start
@@ -39,7 +40,7 @@ type daemon struct {
 
 // start runs the daemon; its output goes to a file in its directory.
 func (d *daemon) start(exe string, args, env []string) error {
-	out, err := os.OpenFile(filepath.Join(string(d.dir), "log.txt"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	out, err := os.OpenFile(d.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("starting node %s: %w", d.name, err)
 	}
@@ -51,13 +52,37 @@ func (d *daemon) start(exe string, args, env []string) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting node %s: %w", d.name, err)
 	}
-	d.cmd, d.done, d.known, d.events = cmd, make(chan struct{}), false, 0
+	d.cmd, d.done, d.known, d.frozen, d.events = cmd, make(chan struct{}), false, false, 0
 	d.client = api.NewClient(string(d.dir))
 	go func(done chan struct{}) {
 		_ = cmd.Wait()
 		close(done)
 	}(d.done)
 	return nil
+}
+
+// log is the file that the daemon's output goes to.
+func (d *daemon) log() string { return filepath.Join(string(d.dir), "log.txt") }
+
+// connected is how many peers the daemon is connected to.
+func (d *daemon) connected() (n int) {
+	for _, p := range d.state.Peers {
+		if p.Connected {
+			n++
+		}
+	}
+	return n
+}
+
+// rounds reads how the rounds above a height went, in the order in which the daemon adopted their commits.
+func (d *daemon) rounds(ctx context.Context, since uint64) ([]api.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, answer)
+	defer cancel()
+	os, err := d.client.Rounds(ctx, since)
+	if err != nil {
+		return nil, fmt.Errorf("asking node %s for its rounds: %w", d.name, err)
+	}
+	return os, nil
 }
 
 // running tells whether the process is there.
@@ -75,7 +100,7 @@ func (d *daemon) running() bool {
 
 // look reads the daemon's state; a daemon that does not answer keeps its last.
 func (d *daemon) look(ctx context.Context) bool {
-	if !d.running() {
+	if !d.running() || d.frozen {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, answer)

@@ -157,13 +157,7 @@ func (d *demo) run(ctx context.Context) error {
 // ready tells whether the first nodes are connected and their trainers up.
 func (d *demo) ready() bool {
 	for _, n := range d.nodes[:demoNodes] {
-		connected := 0
-		for _, p := range n.state.Peers {
-			if p.Connected {
-				connected++
-			}
-		}
-		if !n.state.Trainer.Up || connected < demoNodes-1 {
+		if !n.state.Trainer.Up || n.connected() < demoNodes-1 {
 			return false
 		}
 	}
@@ -209,7 +203,7 @@ func (d *demo) up(ctx context.Context, n *daemon) error {
 		err = errors.New("it ended at once")
 	}
 	if err != nil {
-		return fmt.Errorf("starting node %s: %w; see %s", n.name, err, filepath.Join(string(n.dir), "log.txt"))
+		return fmt.Errorf("starting node %s: %w; see %s", n.name, err, n.log())
 	}
 	return nil
 }
@@ -262,7 +256,7 @@ func (d *demo) train(ctx context.Context) error {
 		}
 		for i, n := range d.nodes {
 			if expected := i < 2 || i == 2 && (d.sum.Kills == 0 || d.sum.Joins == 2) || i == 3 && d.sum.Joins > 0; expected && !n.running() {
-				scriptErr = errors.Join(scriptErr, fmt.Errorf("node %s ended by itself; see %s", n.name, filepath.Join(string(n.dir), "log.txt")))
+				scriptErr = errors.Join(scriptErr, fmt.Errorf("node %s ended by itself; see %s", n.name, n.log()))
 			}
 		}
 		return scriptErr != nil || d.nodes[0].state.Schedule.Complete
