@@ -16,15 +16,14 @@ import (
 var (
 	churnNodes = flag.Int("churn.nodes", 12, "nodes in the churn test")
 	churnTime  = flag.Duration("churn.time", 20*time.Minute, "virtual time of the churn test")
+	churnStep  = flag.Duration("churn.step", 500*time.Millisecond, "virtual time of an inner step in the churn test: a round takes about twenty")
 	churnSeed  = flag.Uint64("churn.seed", 1, "what happens to whom in the churn test")
 )
 
 const (
 	meanLife = 10 * time.Minute
 	meanAway = time.Minute
-	calm     = 3 * time.Minute // before churn begins: the healthy round time is measured in its second half
 	look     = 100 * time.Millisecond
-	stepTime = "toy:500ms"
 	patience = 2 * time.Minute // for a clean end, and for heads to be equal at the end
 	linked   = 3               // nodes whose addresses a join link names
 )
@@ -32,7 +31,7 @@ const (
 // TestChurn runs a swarm whose nodes leave, crash, come back and join. The swarm
 // must go on committing, and agree at the end. Two hours of 30 nodes take flags:
 //
-//	go test ./node -run Churn -timeout 0 -churn.nodes 30 -churn.time 2h
+//	go test ./node -run Churn -timeout 0 -churn.nodes 30 -churn.time 2h -churn.step 1500ms
 func TestChurn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes two minutes")
@@ -40,6 +39,7 @@ func TestChurn(t *testing.T) {
 	if racing {
 		*churnNodes, *churnTime = 4, 3*time.Minute
 	}
+	calm := 360 * *churnStep // before churn: the healthy round time is measured in its second half
 	root := t.TempDir()
 	wall := time.Now()
 	simtest.Run(t, simtest.Params{Seed: *churnSeed}, func(t *testing.T, net *simtest.Swarm) {

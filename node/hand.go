@@ -35,6 +35,7 @@ type hand struct {
 
 	// Of the run goroutine only.
 	proc      *worker.Process // nil while no trainer is up
+	owed      bool            // the trainer's vector holds a delta that the trainer has not taken yet
 	train     bool
 	session   session
 	delivered uint64 // own tokens on the branch, of the machine's total
@@ -201,7 +202,7 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	}
 	h.delivered = e.Delivered
 	if e.Jump {
-		h.saveLocal(ctx) // what is on disk is measured against a branch that will be dropped
+		h.pace.saved = time.Time{} // what is on disk is measured against a branch that will be dropped
 	}
 	if !h.pace.published.IsZero() {
 		h.pace.exchange = time.Since(h.pace.published)
@@ -209,8 +210,12 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 		h.pace.published = time.Time{}
 	}
 	h.active = max(len(e.Included), 1)
+	if e.More {
+		return
+	}
 	h.runOn(ctx, s)
 	h.n.view.applied(e.To.Height, time.Now())
+	h.saveSometimes(ctx)
 }
 
 func (h *hand) move(ctx context.Context, e round.Adopt) error {
@@ -245,9 +250,13 @@ func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
 		}
 	}
 	theta, delta := h.rep.Theta(), h.proc.Vector()
-	for i := range delta {
-		delta[i] = next[i] - theta[i]
+	if !h.owed {
+		clear(delta)
 	}
+	for i := range delta {
+		delta[i] += next[i] - theta[i]
+	}
+	h.owed = true
 	for _, u := range redo {
 		if err := h.rep.AddOwn(delta, u, 1); err != nil {
 			return err
@@ -258,13 +267,25 @@ func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
 			return err
 		}
 	}
-	h.drop(h.proc.Add(ctx))
+	if !e.More {
+		h.pay(ctx)
+	}
 	return nil
+}
+
+// pay has the trainer add what its vector holds for it. Whoever uses that vector
+// comes here first.
+func (h *hand) pay(ctx context.Context) {
+	if h.owed && h.proc != nil {
+		h.drop(h.proc.Add(ctx))
+	}
+	h.owed = false
 }
 
 // startOver sets the trainer onto a state: what it had learned went into updates
 // that this disk has forgotten.
 func (h *hand) startOver(ctx context.Context, next []float32, delivered uint64) error {
+	h.owed = false // it is set onto another state altogether
 	c, err := h.proc.Capture(ctx, worker.Capture{})
 	if err != nil {
 		h.drop(err)

@@ -265,7 +265,12 @@ func (n *Node) leave(ctx context.Context) {
 	n.view.set(func(v *viewed) { v.leaving = true })
 	n.beat(ctx)
 	saved := make(chan struct{})
-	n.hand.do(func(ctx context.Context) { defer close(saved); n.hand.saveLocal(ctx) })
+	n.hand.do(func(ctx context.Context) {
+		defer close(saved)
+		if err := n.hand.saveLocal(ctx); err != nil {
+			n.log.Warn("What was learned since the last save is lost", "error", err)
+		}
+	})
 	select {
 	case <-saved:
 	case <-ctx.Done():

@@ -40,8 +40,11 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	if h.proc == nil || h.rep.Head().ID != e.Parent {
 		return u, 0, errNothing
 	}
-	save := time.Since(h.pace.saved) >= saveShare*h.pace.saveCost
-	c, err := h.proc.Capture(ctx, worker.Capture{Moments: save, Reset: true})
+	h.pay(ctx)
+	if h.proc == nil {
+		return u, 0, errNothing
+	}
+	c, err := h.proc.Capture(ctx, worker.Capture{Reset: true})
 	if err != nil {
 		h.drop(err)
 		return u, 0, errNothing
@@ -57,11 +60,6 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	}
 	if err != nil {
 		return u, 0, err
-	}
-	if save {
-		if err := h.save(e.Seq, covers, c.Step); err != nil {
-			return u, 0, err
-		}
 	}
 	id, err := h.n.store.PutPayload(h.payload)
 	if err != nil {
@@ -129,17 +127,26 @@ func (h *hand) save(seq, lacking uint64, step int64) error {
 	return nil
 }
 
-// saveLocal saves what was learned, before the trainer ends.
-func (h *hand) saveLocal(ctx context.Context) {
-	if h.proc == nil {
+// saveSometimes saves what was learned if that was not done for long. It comes
+// after an adoption: then the hand has little to do until the round is due.
+func (h *hand) saveSometimes(ctx context.Context) {
+	if h.proc == nil || time.Since(h.pace.saved) < saveShare*h.pace.saveCost {
 		return
 	}
+	if err := h.saveLocal(ctx); err != nil {
+		h.n.trouble("saving what was learned", err)
+	}
+}
+
+// saveLocal saves what was learned.
+func (h *hand) saveLocal(ctx context.Context) error {
+	if h.pay(ctx); h.proc == nil {
+		return nil
+	}
 	c, err := h.proc.Capture(ctx, worker.Capture{Moments: true})
-	if err == nil {
-		total := h.total(c.Step)
-		err = h.save(h.seq, total-min(h.delivered, total), c.Step)
-	}
 	if err != nil {
-		h.n.log.Warn("What was learned since the last save is lost", "error", err)
+		return err
 	}
+	total := h.total(c.Step)
+	return h.save(h.seq, total-min(h.delivered, total), c.Step)
 }

@@ -126,7 +126,7 @@ func (s *swarm) open(d *daemon) {
 	var ctx context.Context
 	ctx, d.stop = context.WithCancel(s.t.Context())
 	d.n, err = node.Open(ctx, node.Params{
-		Dir: d.dir, Version: "0.1.0", Bootstrap: bootstrap, Backend: stepTime, Engine: &engine,
+		Dir: d.dir, Version: "0.1.0", Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
 		Net: s.net.Tune(d.i), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -118,7 +118,7 @@ func (h *hand) attach(ctx context.Context, p *worker.Process) error {
 	if err := p.Load(ctx, step, step > 0); err != nil {
 		return err
 	}
-	h.proc = p
+	h.proc, h.owed = p, false
 	h.session = session{step: step, total: h.delivered + r.lacking}
 	h.pace.now, h.pace.step = step, step
 	h.n.view.set(func(v *viewed) { v.learned = h.session.total })
@@ -189,7 +189,7 @@ func (n *Node) Heldout(ctx context.Context) (out api.Heldout, err error) {
 		return out, errStarting
 	}
 	err = n.hand.ask(ctx, func(context.Context) error {
-		if n.hand.proc == nil {
+		if n.hand.pay(ctx); n.hand.proc == nil {
 			return errNoTrainer
 		}
 		out.Height = n.hand.rep.Head().Height
@@ -209,7 +209,7 @@ func (n *Node) Generate(ctx context.Context, g api.Generate, emit func(text stri
 		return errors.New("a text needs a prompt of at least one letter")
 	}
 	return n.hand.ask(ctx, func(context.Context) error {
-		if n.hand.proc == nil {
+		if n.hand.pay(ctx); n.hand.proc == nil {
 			return errNoTrainer
 		}
 		copy(n.hand.proc.Vector(), n.hand.rep.Theta())

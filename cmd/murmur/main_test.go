@@ -90,9 +90,14 @@ type daemon struct {
 // newSwarm founds a tiny swarm in n directories.
 func newSwarm(t *testing.T, n int) []string {
 	t.Helper()
+	return newSwarmOf(t, n, tiny)
+}
+
+func newSwarmOf(t *testing.T, n int, manifest string) []string {
+	t.Helper()
 	home := t.TempDir()
 	file := filepath.Join(home, "swarm.toml")
-	if err := os.WriteFile(file, []byte(tiny), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var dirs []string
@@ -110,8 +115,13 @@ func newSwarm(t *testing.T, n int) []string {
 func up(t *testing.T, dir string, args ...string) *daemon {
 	t.Helper()
 	args = append([]string{"up", "--dir", dir, "--host", "127.0.0.1", "--port", "0", "--no-mdns", "--backend", "go"}, args...)
-	d := &daemon{t: t, dir: dir, log: &bytes.Buffer{}, done: make(chan struct{}), client: api.NewClient(dir)}
-	d.cmd = murmur(context.Background(), filepath.Dir(dir), args...)
+	return start(t, dir, murmur(context.Background(), filepath.Dir(dir), args...))
+}
+
+// start runs a command that is a daemon on a directory.
+func start(t *testing.T, dir string, cmd *exec.Cmd) *daemon {
+	t.Helper()
+	d := &daemon{t: t, cmd: cmd, dir: dir, log: &bytes.Buffer{}, done: make(chan struct{}), client: api.NewClient(dir)}
 	d.cmd.Stderr = d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)

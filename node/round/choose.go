@@ -29,13 +29,18 @@ func (m *Machine) choose() {
 	m.enter(tip)
 	m.do(Adopt{
 		From: from.Commit, To: tip.Commit, Undo: undo, Redo: redo, Delivered: m.own.delivered,
-		Included: m.listed(tip), Missing: missing,
+		More: m.more(), Included: m.listed(tip), Missing: missing,
 	})
 	m.rebase()
 	m.do(Beat{})
 	if caughtUp {
 		m.do(AskUpdates{Parent: tip.ID, Sources: m.sources(nil)})
 	}
+}
+
+// more tells whether a commit on the head has all that its check needs.
+func (m *Machine) more() bool {
+	return slices.ContainsFunc(m.head.children, func(b *block) bool { return b.state == pending && m.complete(b) })
 }
 
 // enter starts the round on a new head.

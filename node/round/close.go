@@ -65,6 +65,11 @@ func (m *Machine) closable(us, list []Update) bool {
 	by := func(us []Update, p proto.PeerID) bool {
 		return slices.ContainsFunc(us, func(u Update) bool { return u.Author == p })
 	}
+	for _, u := range us {
+		if b := m.beats[u.Author]; b != nil && b.fresh(m.now) && !m.held[u.Payload] && m.expected(us, u.Author) {
+			return false // on its way here, though its author's head may have moved on
+		}
+	}
 	for _, p := range m.active() {
 		newcomer := m.head.Rank(p) < 0
 		if !by(list, p) && (!newcomer || m.expected(us, p) || since < graceFloor || len(m.head.Roster) == 0) {

@@ -99,14 +99,19 @@ func (m *Machine) checkDue() {
 }
 
 // shortest is how long a round lasts at least: the manifest's bound, and long
-// enough that the exchange, as the head's updates measured it, is a part of it.
+// enough that the exchange, as recent updates measured it, is a part of it; but for
+// that at most twice what the target takes, or trainers would use up their
+// assignments, which last for four targets, before H has followed.
 func (m *Machine) shortest() time.Duration {
 	var recent []Update // of several rounds: one that met a fault says little about the next
 	for b, n := m.head, 0; b != nil && n < rosterDepth; b, n = b.parent, n+1 {
 		recent = append(recent, m.listed(b)...)
 	}
-	exchange := median(recent, func(u Update) time.Duration { return u.Exchange })
-	return min(max(m.cfg.Min, exchangesPerRound*exchange, 2*m.lag()), m.cfg.Max)
+	stretch := exchangesPerRound * median(recent, func(u Update) time.Duration { return u.Exchange })
+	if step := median(recent, func(u Update) time.Duration { return u.StepTime }); step > 0 {
+		stretch = min(stretch, 2*time.Duration(m.head.NextH)*step)
+	}
+	return min(max(m.cfg.Min, stretch, 2*m.lag()), m.cfg.Max)
 }
 
 // lag is how far peers who follow this branch are behind it, up to grace. Where

@@ -171,8 +171,8 @@ func (m *Machine) advance() {
 	if !m.settled && m.now-m.started >= m.cfg.Grace {
 		m.settled = true // nobody answered: go on
 	}
-	m.check()
 	m.choose()
+	m.check()
 	m.chase()
 	m.shortcut()
 	m.fetch()

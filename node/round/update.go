@@ -115,7 +115,9 @@ func (m *Machine) arrived(u *Update) {
 		if !m.round.held {
 			m.round.held, m.round.heldAt = true, m.now
 		}
-		m.noteSpread(m.now - m.round.heldAt)
+		if u.Author != m.cfg.Self {
+			m.noteSpread(m.now - m.round.heldAt)
+		}
 	case u.Parent == m.head.Parent && u.Author != m.cfg.Self:
 		// Late for the commit that is now the head: grace was too short for it.
 		m.noteSpread(m.cfg.Grace)
