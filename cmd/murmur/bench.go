@@ -15,7 +15,11 @@ import (
 
 // BenchCmd measures murmur on this machine.
 type BenchCmd struct {
-	Train TrainCmd `cmd:"" help:"Measure training steps through the trainer process against a bare GoMLX loop."`
+	Train   TrainCmd        `cmd:"" help:"Measure training steps through the trainer process against a bare GoMLX loop."`
+	Kill    BenchKillCmd    `cmd:"" help:"Break nodes in the middle of exchanges and see what becomes of the others."`
+	Round   BenchRoundCmd   `cmd:"" help:"Measure how long rounds take to be exchanged, and what they cost."`
+	Soak    BenchSoakCmd    `cmd:"" help:"Run a small swarm for long and watch what it takes."`
+	Overlap BenchOverlapCmd `cmd:"" help:"Simulate home links and say how busy the devices are with training."`
 }
 
 // TrainCmd measures training speed.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/p2p"
 )
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asMurmur) == "1" {
 		os.Exit(run(os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // tiny is a swarm whose rounds take a second on the pure-Go backend.

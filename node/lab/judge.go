@@ -49,7 +49,7 @@ func (k *killer) learn(ctx context.Context, head uint64) error {
 			whole = whole && len(o.Included) == len(k.swarm.nodes) && !o.Stages.Applied.IsZero()
 			due, applied = earlier(due, o.Stages.Due), later(applied, o.Stages.Applied)
 		}
-		if whole {
+		if whole && !due.IsZero() {
 			k.healthy = append(k.healthy, applied.Sub(due).Seconds())
 		}
 	}

@@ -137,6 +137,10 @@ func Kill(ctx context.Context, p KillParams) (report KillReport, err error) {
 		return report, err
 	}
 	k.report.Params = k.swarm.nodes[0].state.Trainer.Params
+	// One more round, so that an exchange that lacks nobody is measured before the first fault.
+	if err := k.swarm.above(ctx, k.swarm.height()+1, settleLimit); err != nil {
+		return report, err
+	}
 	for _, kind := range p.Kinds {
 		runs, err := k.runs(ctx, kind)
 		k.report.Runs = append(k.report.Runs, runs...)

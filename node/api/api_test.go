@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/murmurnet/murmur/node/event"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// told is a Source that remembers what it was asked to do.
+type told struct{ did []string }
+
+func (s *told) note(what string) { s.did = append(s.did, what) }
+
+func (s *told) State() State { return State{Name: "fictional", Reason: strings.Join(s.did, " ")} }
+func (s *told) Events(since uint64) []event.Event {
+	return []event.Event{{Seq: since + 1, Text: "it rains"}}
+}
+func (s *told) Rounds(since uint64) []Outcome { return []Outcome{{Height: since + 1}} }
+func (s *told) SetPaused(paused bool) {
+	if s.note("resume"); paused {
+		s.did[len(s.did)-1] = "pause"
+	}
+}
+func (s *told) Finish() { s.note("finish") }
+func (s *told) Heldout(context.Context) (Heldout, error) {
+	return Heldout{}, errors.New("the trainer is not up")
+}
+
+func (s *told) Generate(_ context.Context, g Generate, emit func(string)) error {
+	emit(g.Prompt)
+	emit("!")
+	return errors.New("that was all")
+}
+
+func TestClientAndServer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 30))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := NewClient(dir)
+	if _, err := c.State(t.Context()); !errors.Is(err, ErrNoDaemon) {
+		t.Fatalf("without a daemon: %v", err)
+	}
+	// A socket file that a killed daemon left is replaced.
+	if err := os.WriteFile(SocketPath(dir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Serve(dir, &told{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	for _, do := range []func(context.Context) error{c.Pause, c.Resume, c.Finish} {
+		if err := do(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st, err := c.State(ctx); err != nil || st.Reason != "pause resume finish" || st.Name != "fictional" {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	if es, err := c.Events(ctx, 41); err != nil || len(es) != 1 || es[0].Seq != 42 {
+		t.Fatalf("%+v, %v", es, err)
+	}
+	if rs, err := c.Rounds(ctx, 6); err != nil || len(rs) != 1 || rs[0].Height != 7 {
+		t.Fatalf("%+v, %v", rs, err)
+	}
+	if _, err := c.Heldout(ctx); err == nil || err.Error() != "the trainer is not up" {
+		t.Fatalf("held-out loss: %v", err)
+	}
+	var text strings.Builder
+	if err := c.Generate(ctx, Generate{Prompt: "hello"}, func(s string) { text.WriteString(s) }); err == nil || err.Error() != "that was all" {
+		t.Fatalf("generating: %v", err)
+	}
+	if text.String() != "hello!" {
+		t.Fatalf("generated %q", text.String())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if _, err := c.State(ctx); !errors.Is(err, ErrNoDaemon) {
+		t.Fatalf("after its end: %v", err)
+	}
+}
