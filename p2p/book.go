@@ -23,13 +23,19 @@ const (
 	maxBookFile  = 1 << 20
 	// A peer that was there in the last ten minutes, or anybody while nobody is
 	// connected, is tried at least every five seconds; an address that its
-	// operator wrote down every half minute; what others told us every five
-	// minutes.
-	recent      = 10 * time.Minute
-	firstRetry  = 500 * time.Millisecond
-	retryRecent = 5 * time.Second
-	retryFixed  = 30 * time.Second
-	retryOther  = 5 * time.Minute
+	// operator wrote down every half minute; of all others one every five
+	// seconds: a try in vain costs 6 KB, and small swarms find each other within
+	// seconds after a long cut.
+	recent       = 10 * time.Minute
+	firstRetry   = 500 * time.Millisecond
+	retryRecent  = 5 * time.Second
+	retryFixed   = 30 * time.Second
+	retryEach    = 5 * time.Second // times the peers that are known and not connected
+	retryForeign = 5 * time.Minute
+	// A peer that so many dials have not reached was lost; libp2p notices the
+	// losses of one cut over 36 s.
+	lostFailures = 3
+	lostTogether = time.Minute
 )
 
 // book is the peers that this node knows, with when to dial them again.
@@ -102,8 +108,11 @@ func (b *book) load() error {
 	if err := json.Unmarshal(raw, &entries); err != nil {
 		return err
 	}
+	now := time.Now()
 	for _, e := range entries[:min(len(entries), maxKnown)] {
-		k := &known{seen: e.Seen}
+		// The clock may have been wrong when that was written, or is now: nobody
+		// was seen in the future, and what counts from here on is elapsed time.
+		k := &known{seen: now.Add(-max(0, now.Sub(e.Seen)))}
 		for _, s := range e.Addrs[:min(len(e.Addrs), maxPeerAddrs)] {
 			if a, err := multiaddr.NewMultiaddr(s); err == nil {
 				k.addrs = append(k.addrs, a)
@@ -186,9 +195,22 @@ func (b *book) met(id peer.ID, addrs []multiaddr.Multiaddr) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := b.get(id)
+	if k.failures >= lostFailures && !k.seen.IsZero() {
+		b.hope(k.seen.Add(-lostTogether))
+	}
 	k.seen, k.failures, k.foreign, b.dirty = time.Now(), 0, false, true
 	if len(addrs) > 0 {
 		k.addrs = merge(addrs, nil)
+	}
+}
+
+// hope lets all peers be dialled at once that were lost since then: where one is
+// back, so may be those that a cut took away with it.
+func (b *book) hope(since time.Time) {
+	for _, k := range b.peers {
+		if k.failures > 0 && !k.foreign && !k.seen.Before(since) {
+			k.failures, k.tried = 0, time.Time{}
+		}
 	}
 }
 
@@ -231,12 +253,18 @@ func (b *book) drop(id peer.ID) (named bool) {
 func (b *book) due(now time.Time, limit int, connected func(peer.ID) bool, alone bool) []peer.AddrInfo {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	absent := 0
+	for id := range b.peers {
+		if !connected(id) {
+			absent++
+		}
+	}
 	var out []peer.AddrInfo
 	for id, k := range b.peers {
 		if len(out) == limit {
 			break
 		}
-		if k.dialing || connected(id) || now.Before(k.tried.Add(k.wait(now, alone))) {
+		if k.dialing || connected(id) || now.Before(k.tried.Add(k.wait(now, alone, absent))) {
 			continue
 		}
 		k.dialing = true
@@ -246,17 +274,18 @@ func (b *book) due(now time.Time, limit int, connected func(peer.ID) bool, alone
 }
 
 // wait is how long after the last try the next one comes.
-func (k *known) wait(now time.Time, alone bool) time.Duration {
+func (k *known) wait(now time.Time, alone bool, absent int) time.Duration {
 	if k.tried.IsZero() {
 		return 0
 	}
-	most := retryOther
+	most := max(retryRecent, time.Duration(absent)*retryEach)
 	switch {
 	case k.foreign:
+		most = retryForeign
 	case alone, now.Sub(k.seen) < recent:
 		most = retryRecent
 	case len(k.fixed) > 0:
-		most = retryFixed
+		most = min(most, retryFixed)
 	}
 	d := min(most, firstRetry<<min(k.failures, 16))
 	return d - time.Duration(rand.Int64N(int64(d)/4)) // peers that lost each other do not stay in step

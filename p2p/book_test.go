@@ -46,6 +46,14 @@ func TestBookOnDisk(t *testing.T) {
 	if now, err := os.Stat(file); err != nil || !now.ModTime().Equal(st.ModTime()) {
 		t.Errorf("an unchanged book was written: %v", err)
 	}
+	future := `[{"id":"` + peerOf(1).String() + `","addrs":["/ip4/192.0.2.7/udp/4101/quic-v1"],"seen":"2199-01-02T03:04:05Z"}]`
+	if err := os.WriteFile(file, []byte(future), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again = emptyBook(file)
+	if k := again.peers[peer.ID(peerOf(1))]; k == nil || time.Until(k.seen) > 0 {
+		t.Errorf("a peer that was seen in the future came back as %+v", k)
+	}
 	for name, content := range map[string]string{
 		"noise": "{", "wrong shape": `{"a":1}`, "a bad peer": `[{"id":"x","addrs":["/ip4/192.0.2.1/tcp/1"]}]`,
 		"a bad address": `[{"id":"` + peerOf(1).String() + `","addrs":["here"]}]`, "too large": strings.Repeat(" ", maxBookFile+1),
@@ -85,21 +93,23 @@ func TestBookIsBounded(t *testing.T) {
 func TestRetries(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
-		k     known
-		alone bool
-		most  time.Duration
-		least time.Duration
+		k      known
+		alone  bool
+		absent int
+		most   time.Duration
+		least  time.Duration
 	}{
 		"never tried":          {k: known{}, most: 0},
 		"first failure":        {k: known{failures: 1, tried: now}, most: 2 * firstRetry, least: firstRetry},
 		"seen a minute ago":    {k: known{failures: 40, tried: now, seen: now.Add(-time.Minute)}, most: retryRecent, least: retryRecent / 2},
 		"nobody is connected":  {k: known{failures: 40, tried: now}, alone: true, most: retryRecent, least: retryRecent / 2},
-		"named, gone for long": {k: known{failures: 40, tried: now, fixed: addrs(1), seen: now.Add(-time.Hour)}, most: retryFixed, least: retryFixed / 2},
-		"of another swarm":     {k: known{failures: 16, tried: now, fixed: addrs(1), foreign: true}, alone: true, most: retryOther, least: retryOther / 2},
-		"hearsay":              {k: known{failures: 40, tried: now}, most: retryOther, least: retryOther / 2},
+		"named, gone for long": {k: known{failures: 40, tried: now, fixed: addrs(1), seen: now.Add(-time.Hour)}, absent: 100, most: retryFixed, least: retryFixed / 2},
+		"of another swarm":     {k: known{failures: 16, tried: now, fixed: addrs(1), foreign: true}, alone: true, most: retryForeign, least: retryForeign / 2},
+		"one of a hundred":     {k: known{failures: 40, tried: now}, absent: 100, most: 100 * retryEach, least: 50 * retryEach},
+		"the only one":         {k: known{failures: 40, tried: now}, absent: 1, most: retryRecent, least: retryRecent / 2},
 	} {
 		for range 100 {
-			if d := c.k.wait(now, c.alone); d > c.most || d < c.least {
+			if d := c.k.wait(now, c.alone, c.absent); d > c.most || d < c.least {
 				t.Errorf("%s: next try after %v, want %v to %v", name, d, c.least, c.most)
 				break
 			}

@@ -8,11 +8,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/murmurnet/murmur/proto"
 )
+
+// lookEvery is how often a fetch looks for a source that keeps the others waiting.
+const lookEvery = 500 * time.Millisecond
 
 // Fetch says which blob to get, from whom, and where to put it.
 type Fetch struct {
@@ -115,12 +119,16 @@ func (c *coordinator) run(ctx context.Context) error {
 	if c.f.Size > 0 && c.f.Size <= proto.LeafSize {
 		c.begin(nil, c.f.Size)
 	}
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	for !c.ready || c.left > 0 {
+		c.overtake(time.Now())
 		c.share(ctx)
 		if len(c.active) == 0 {
 			return c.failure()
 		}
 		select {
+		case <-look.C:
 		case r := <-c.reports:
 			if err := c.handle(r); err != nil {
 				return err
@@ -179,11 +187,35 @@ func (c *coordinator) share(ctx context.Context) {
 			continue
 		}
 		if j, ok := c.next(want); ok {
-			s.busy, s.todo = true, nil
+			s.busy, s.todo, s.since = true, nil, time.Now()
 			for i := range j.count {
 				s.todo = append(s.todo, j.first+i)
 			}
 			s.jobs <- j
+		}
+	}
+}
+
+// overtake gives back the leaves of a source that has been at one for more than
+// twice as long as another needs, where that one has nothing left to do: the
+// last leaves of a blob must not come at the pace of its slowest source.
+func (c *coordinator) overtake(now time.Time) {
+	if !c.ready || len(c.todo) > 0 {
+		return
+	}
+	var best time.Duration
+	for _, s := range c.active {
+		if !s.busy && s.pace > 0 && (best == 0 || s.pace < best) {
+			best = s.pace
+		}
+	}
+	if best == 0 {
+		return
+	}
+	for _, s := range c.active {
+		if s.busy && !s.slow && now.Sub(s.since) > 2*best+lookEvery {
+			s.slow = true
+			c.giveBack(s)
 		}
 	}
 }
@@ -216,7 +248,8 @@ func (c *coordinator) handle(r report) error {
 			c.begin(r.tree, r.tree.Size)
 		}
 	case r.leaf > 0:
-		i := r.leaf - 1
+		i, now := r.leaf-1, time.Now()
+		r.src.pace, r.src.since = now.Sub(r.src.since), now
 		r.src.todo = slices.DeleteFunc(r.src.todo, func(k int) bool { return k == i })
 		c.todo = slices.DeleteFunc(c.todo, func(k int) bool { return k == i }) // a slow source was faster in the end
 		if !c.done[i] {

@@ -18,9 +18,9 @@ import (
 const fiveLeaves = 5*proto.LeafSize - 12345
 
 func served(t *testing.T, i int, blob []byte, wrap func(off int64, b []byte) error) *Network {
-	s := &memStore{wrap: wrap}
+	s := &memStore{Wrap: wrap}
 	if blob != nil {
-		s.add(blob)
+		s.Add(blob)
 	}
 	return start(t, i, func(p *Params) { p.Blobs = s })
 }
@@ -49,7 +49,7 @@ func TestFetchSizes(t *testing.T) {
 	} {
 		for _, known := range []bool{false, true} {
 			blob := randomBytes(uint64(size), size)
-			f := Fetch{ID: s.add(blob), MaxSize: 32 << 20, Path: filepath.Join(t.TempDir(), "blob"), Sources: []proto.PeerID{a.ID()}}
+			f := Fetch{ID: s.Add(blob), MaxSize: 32 << 20, Path: filepath.Join(t.TempDir(), "blob"), Sources: []proto.PeerID{a.ID()}}
 			if known {
 				f.Size = uint64(size)
 			}

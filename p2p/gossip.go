@@ -33,6 +33,10 @@ const (
 	// maxAuthors are remembered for the two rules below, each for authorMemory.
 	maxAuthors   = 1024
 	authorMemory = 10 * time.Minute
+	seqnoMemory  = time.Minute
+	// An author counts its messages one by one, from its clock in nanoseconds: a
+	// heartbeat that is older by less than this is of the same life.
+	seqnoSpread = 1 << 16
 )
 
 // gossip is the two topics of a swarm.
@@ -51,8 +55,9 @@ type gossip struct {
 type author struct {
 	seen    time.Time
 	tokens  float64 // of the rate limit
-	seqno   uint64  // of the newest heartbeat
 	counted time.Time
+	seqno   uint64    // of the newest heartbeat
+	beat    time.Time // when it came
 }
 
 func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
@@ -158,7 +163,7 @@ func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
 			return pubsub.ValidationIgnore
 		case err != nil:
 			return pubsub.ValidationReject
-		case from != g.self && !g.admit(from, msg.GetSeqno(), heartbeats):
+		case from != g.self && !g.admit(from, via, msg.GetSeqno(), heartbeats):
 			return pubsub.ValidationIgnore
 		}
 		m.Via = proto.PeerID(via)
@@ -168,10 +173,13 @@ func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
 }
 
 // admit applies the rate limit, and lets no heartbeat pass that is older than
-// one seen before: a copy kept by somebody must not make a dead peer look alive.
-// Seqnos begin at the author's clock, so its memory is short: after a restart
-// with an earlier clock the author is heard again in ten minutes.
-func (g *gossip) admit(from peer.ID, seqno []byte, heartbeat bool) bool {
+// one heard before: a copy kept by somebody must not make a dead peer look alive.
+//
+// Heartbeats are ordered by their seqnos, which begin at the author's clock, and
+// that may be wrong: an author that was started again with an earlier clock is
+// believed at once where it speaks for itself, and where others pass its
+// heartbeats on as soon as its earlier life has been silent for seqnoMemory.
+func (g *gossip) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 	now := g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -194,10 +202,10 @@ func (g *gossip) admit(from peer.ID, seqno []byte, heartbeat bool) bool {
 			return false
 		}
 		s := binary.BigEndian.Uint64(seqno)
-		if s <= a.seqno {
+		if s <= a.seqno && (a.seqno-s < seqnoSpread || via != from && now.Sub(a.beat) < seqnoMemory) {
 			return false
 		}
-		a.seqno = s
+		a.seqno, a.beat = s, now
 	}
 	a.seen = now
 	return true

@@ -36,14 +36,14 @@ func randomBytes(seed uint64, n int) []byte {
 	return b
 }
 
-// memStore serves blobs from memory; wrap may put faults between.
+// memStore serves blobs from memory; Wrap may put faults between.
 type memStore struct {
 	mu    sync.Mutex
 	blobs map[proto.ID][]byte
-	wrap  func(off int64, b []byte) error
+	Wrap  func(off int64, b []byte) error
 }
 
-func (s *memStore) add(b []byte) proto.ID {
+func (s *memStore) Add(b []byte) proto.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.blobs == nil {
@@ -61,7 +61,7 @@ func (s *memStore) OpenBlob(id proto.ID) (Blob, error) {
 	if !ok {
 		return nil, fmt.Errorf("blob %s: %w", id.Short(), fs.ErrNotExist)
 	}
-	return memBlob{bytes.NewReader(b), proto.HashBlob(b), s.wrap}, nil
+	return memBlob{bytes.NewReader(b), proto.HashBlob(b), s.Wrap}, nil
 }
 
 type memBlob struct {

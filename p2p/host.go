@@ -18,8 +18,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
@@ -66,10 +64,7 @@ type Network struct {
 // New starts a host. It returns as soon as it listens: peers are looked for in
 // the background, and none needs to be reachable. The Network works until Close
 // or until ctx ends, whichever is first; Close is needed in both cases.
-func New(ctx context.Context, p Params) (*Network, error) { return open(ctx, p) }
-
-// open is New with further libp2p options, which simulated links need.
-func open(ctx context.Context, p Params, more ...libp2p.Option) (_ *Network, err error) {
+func New(ctx context.Context, p Params) (_ *Network, err error) {
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("network parameters: %w", err)
 	}
@@ -89,7 +84,7 @@ func open(ctx context.Context, p Params, more ...libp2p.Option) (_ *Network, err
 			_ = n.Close()
 		}
 	}()
-	if n.host, err = newHost(n, more); err != nil {
+	if n.host, err = newHost(n); err != nil {
 		return nil, err
 	}
 	n.stops = append(n.stops, n.host.Close)
@@ -116,7 +111,7 @@ func open(ctx context.Context, p Params, more ...libp2p.Option) (_ *Network, err
 	return n, nil
 }
 
-func newHost(n *Network, more []libp2p.Option) (host.Host, error) {
+func newHost(n *Network) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(n.params.Key)
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w", err)
@@ -125,15 +120,22 @@ func newHost(n *Network, more []libp2p.Option) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	ways, err := transports()
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, ways...)
 	opts = append(opts,
 		libp2p.Identity(key), libp2p.UserAgent("murmur/"+n.params.Version), libp2p.ProtocolVersion("murmur/1"),
 		libp2p.NoListenAddrs, // listen says which address is wrong
-		libp2p.Transport(quic.NewTransport), libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.WithDialTimeout(dialTimeout),
+		// After a hundred dials in vain libp2p would try one in a hundred: a
+		// machine that was offline for a quarter of an hour stayed so.
+		libp2p.UDPBlackHoleSuccessCounter(nil), libp2p.IPv6BlackHoleSuccessCounter(nil),
 		libp2p.BandwidthReporter(n.traffic), libp2p.DisableMetrics(),
 		libp2p.NonPublicAddrPublishing(true), // swarms in a home network and on loopback
 	)
-	h, err := libp2p.New(append(opts, more...)...)
+	h, err := libp2p.New(append(opts, n.params.Host...)...)
 	if err != nil {
 		return nil, fmt.Errorf("starting the libp2p host: %w", err)
 	}

@@ -41,7 +41,7 @@ func lonelyNode(listen []string) int {
 		p.Bootstrap = strings.Split(b, ",")
 	}
 	s := new(memStore)
-	s.add(randomBytes(7, fiveLeaves))
+	s.Add(randomBytes(7, fiveLeaves))
 	p.Blobs = s
 	n, err := New(context.Background(), p)
 	if err != nil {

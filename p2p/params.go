@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
@@ -27,6 +28,7 @@ type Params struct {
 	Blobs     BlobStore          // what this node serves
 	Sync      SyncHandler        // answers chain questions
 	Log       *slog.Logger
+	Host      []libp2p.Option // added to the host's own: how tests put it on simulated links
 }
 
 // Validate says what is missing or wrong, in one line.

@@ -60,7 +60,9 @@ type source struct {
 
 	// The coordinator's own notes.
 	busy, slow bool
-	todo       []int // leaves of the running job that have not come
+	todo       []int         // leaves of the running job that have not come
+	since      time.Time     // of the job, or of its last leaf
+	pace       time.Duration // that its last leaf took; 0 = none came
 }
 
 // run works on jobs until the channel is closed, ctx ends or the peer fails.

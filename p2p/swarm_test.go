@@ -1,97 +1,108 @@
-package p2p
+package p2p_test
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
-
+	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 )
 
-const (
-	simOneWay = 30 * time.Millisecond // 60 ms there and back
-	simRate   = 20 * simlibp2p.OneMbps
-)
+// even is a line of 20 Mbit/s both ways, 60 ms there and back between two.
+func even(int) simtest.Link {
+	return simtest.Link{Up: 20_000_000, Down: 20_000_000, Delay: 15 * time.Millisecond}
+}
 
-// simSwarm runs n nodes on simulated home links, all told of node 0 alone, in
-// the virtual time of a synctest bubble, then calls f.
-func simSwarm(t *testing.T, n int, f func(ctx context.Context, nodes []*Network, stores []*memStore)) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		sim := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(simOneWay)}
-		link := simnet.NodeBiDiLinkSettings{
-			Downlink: simnet.LinkSettings{BitsPerSecond: simRate},
-			Uplink:   simnet.LinkSettings{BitsPerSecond: simRate},
+// node runs node i of a simulated swarm, told of node 0 alone, until the test
+// ends or it is closed before.
+func node(t *testing.T, s *simtest.Swarm, i int, change func(*p2p.Params)) *p2p.Network {
+	t.Helper()
+	p := p2p.ParamsFor(i)
+	if change != nil {
+		change(&p)
+	}
+	s.Tune(i)(&p)
+	if i > 0 && p.Bootstrap == nil {
+		p.Bootstrap = []string{s.Addr(0)}
+	}
+	n, err := p2p.New(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("closing node %d: %v", i, err)
 		}
-		sim.Start()
-		var nodes []*Network
-		var stores []*memStore
-		for i := range n {
-			p, store := testParams(i), new(memStore)
-			p.Blobs = store
-			p.Listen = []string{fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", simnet.IntToPublicIPv4(i))}
-			if i > 0 {
-				p.Bootstrap = nodes[0].Addrs()
-			}
-			node, err := open(ctx, p, simlibp2p.QUICSimnet(sim, link),
-				libp2p.DisableIdentifyAddressDiscovery()) // it stalls virtual time
-			if err != nil {
-				t.Fatal(err)
-			}
-			nodes, stores = append(nodes, node), append(stores, store)
+	})
+	return n
+}
+
+// nodes runs n nodes, each with a store of its own.
+func nodes(t *testing.T, s *simtest.Swarm, n int) ([]*p2p.Network, []*p2p.MemStore) {
+	t.Helper()
+	all, stores := make([]*p2p.Network, n), make([]*p2p.MemStore, n)
+	for i := range all {
+		stores[i] = new(p2p.MemStore)
+		all[i] = node(t, s, i, func(p *p2p.Params) { p.Blobs = stores[i] })
+	}
+	return all, stores
+}
+
+// within waits in virtual time and returns how long it took.
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !ok() {
+		time.Sleep(50 * time.Millisecond)
+		if time.Since(began) > limit {
+			t.Fatalf("not within %v: %s", limit, what)
 		}
-		f(ctx, nodes, stores)
-		cancel()
-		for i, node := range nodes {
-			if err := node.Close(); err != nil {
-				t.Errorf("closing node %d: %v", i, err)
+	}
+	return time.Since(began)
+}
+
+// meshed waits until all nodes are connected with all.
+func meshed(t *testing.T, all []*p2p.Network, limit time.Duration) time.Duration {
+	t.Helper()
+	return within(t, limit, "all know all", func() bool {
+		for _, n := range all {
+			if len(n.Connected()) < len(all)-1 {
+				return false
 			}
 		}
-		sim.Close()
-		time.Sleep(5 * time.Second) // libp2p's address book lets go
+		return true
 	})
 }
 
 func TestSwarmOnHomeLinks(t *testing.T) {
-	const nodes, size = 8, 1 << 20
+	const count, size = 8, 1 << 20
 	dir := t.TempDir()
-	simSwarm(t, nodes, func(ctx context.Context, all []*Network, stores []*memStore) {
-		began := time.Now()
-		for _, n := range all {
-			for len(n.Connected()) < nodes-1 {
-				time.Sleep(100 * time.Millisecond)
-				if time.Since(began) > 30*time.Second {
-					t.Fatalf("node %s has %d neighbours after 30 s, want %d", n.ID().Short(), len(n.Connected()), nodes-1)
-				}
-			}
-		}
-		t.Logf("all know all after %v", time.Since(began))
+	simtest.Run(t, simtest.Params{Link: even}, func(t *testing.T, s *simtest.Swarm) {
+		ctx := t.Context()
+		all, stores := nodes(t, s, count)
+		t.Logf("all know all after %v", meshed(t, all, 30*time.Second))
 		time.Sleep(2 * time.Second)
 
-		blob := randomBytes(1, size)
-		id := stores[0].add(blob)
+		blob := p2p.RandomBytes(1, size)
+		id := stores[0].Add(blob)
 		published := time.Now()
-		if err := all[0].PublishUpdate(ctx, update(0, 1)); err != nil {
+		if err := all[0].PublishUpdate(ctx, p2p.Update(0, 1)); err != nil {
 			t.Fatal(err)
 		}
 		type result struct {
 			heard, held time.Duration
 			err         error
 		}
-		results := make(chan result, nodes)
+		results := make(chan result, count)
 		for i, n := range all[1:] {
 			go func() {
 				var r result
 				m := <-n.Messages()
 				r.heard = time.Since(published)
-				r.err = n.Fetch(ctx, Fetch{
+				r.err = n.Fetch(ctx, p2p.Fetch{
 					ID: id, Size: size, MaxSize: size, Path: filepath.Join(dir, fmt.Sprint(i)),
 					Sources: []proto.PeerID{m.Author},
 				})
@@ -127,9 +138,10 @@ func TestSteadyTraffic(t *testing.T) {
 		seconds int
 		most    float64 // bytes/s out
 	}{{nodes: 3, seconds: 120, most: 2500}, {nodes: 8, seconds: 30, most: 18000}} {
-		nodes := c.nodes
-		t.Run(fmt.Sprint(nodes), func(t *testing.T) {
-			simSwarm(t, nodes, func(ctx context.Context, all []*Network, _ []*memStore) {
+		t.Run(fmt.Sprint(c.nodes), func(t *testing.T) {
+			simtest.Run(t, simtest.Params{Link: even}, func(t *testing.T, s *simtest.Swarm) {
+				ctx := t.Context()
+				all, _ := nodes(t, s, c.nodes)
 				for _, n := range all {
 					go func() {
 						for {
@@ -142,24 +154,24 @@ func TestSteadyTraffic(t *testing.T) {
 					}()
 				}
 				time.Sleep(10 * time.Second)
-				before := make([]Traffic, nodes)
+				before := make([]p2p.Traffic, c.nodes)
 				for i, n := range all {
 					before[i] = n.Traffic()
 					t.Logf("node %d in its first ten seconds: %d bytes out", i, before[i].BytesOut)
 				}
 				for tick := range c.seconds * 10 / 9 {
 					for i, n := range all {
-						if err := n.PublishHeartbeat(ctx, heartbeat(uint64(tick))); err != nil {
+						if err := n.PublishHeartbeat(ctx, p2p.Heartbeat(uint64(tick))); err != nil {
 							t.Error(err)
 						}
 						if tick%10 == i {
-							if err := n.PublishUpdate(ctx, update(i, uint64(tick))); err != nil {
+							if err := n.PublishUpdate(ctx, p2p.Update(i, uint64(tick))); err != nil {
 								t.Error(err)
 							}
 						}
 					}
 					if tick%10 == 9 {
-						if err := all[tick/10%nodes].PublishAnnounce(ctx, announce(tick/10%nodes)); err != nil {
+						if err := all[tick/10%c.nodes].PublishAnnounce(ctx, p2p.Announce(tick/10%c.nodes)); err != nil {
 							t.Error(err)
 						}
 					}

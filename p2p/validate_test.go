@@ -165,11 +165,12 @@ func FuzzCheck(f *testing.F) {
 func TestAdmit(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author)}
+	const year = 365 * 24 * uint64(time.Hour)
 	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	for _, c := range []struct {
 		name      string
 		after     time.Duration
-		from      peer.ID
+		from, via peer.ID // via: itself where empty
 		seqno     []byte
 		heartbeat bool
 		want      bool
@@ -182,15 +183,28 @@ func TestAdmit(t *testing.T) {
 		{name: "another author", from: "b", seqno: seq(1), heartbeat: true, want: true},
 		{name: "no seqno", after: time.Second, from: "a", heartbeat: true},
 		{name: "older, a long time later", after: authorMemory + time.Minute, from: "a", seqno: seq(5), heartbeat: true, want: true},
+		{name: "with the clock a year on", after: time.Second, from: "a", seqno: seq(year), heartbeat: true, want: true},
+		{name: "with the clock back, from a neighbour", after: time.Second, from: "a", via: "b", seqno: seq(200), heartbeat: true},
+		{name: "with the clock back, from itself", after: time.Second, from: "a", seqno: seq(201), heartbeat: true, want: true},
+		{name: "older, of the same life, after two minutes' silence", after: 2 * time.Minute, from: "a", via: "b", seqno: seq(200), heartbeat: true},
+		{name: "the next, from a neighbour", after: time.Second, from: "a", via: "b", seqno: seq(202), heartbeat: true, want: true},
+		{name: "overtaken by that", from: "a", seqno: seq(201), heartbeat: true},
+		{name: "the clock is a year on again", after: time.Second, from: "a", via: "b", seqno: seq(year), heartbeat: true, want: true},
+		{name: "updates go on", after: 30 * time.Second, from: "a", via: "b", seqno: seq(301), want: true},
+		{name: "back, from a neighbour, soon", after: 25 * time.Second, from: "a", via: "b", seqno: seq(302), heartbeat: true},
+		{name: "back, from a neighbour, after a minute's silence", after: 10 * time.Second, from: "a", via: "b", seqno: seq(303), heartbeat: true, want: true},
 	} {
 		now = now.Add(c.after)
-		if got := g.admit(c.from, c.seqno, c.heartbeat); got != c.want {
+		if c.via == "" {
+			c.via = c.from
+		}
+		if got := g.admit(c.from, c.via, c.seqno, c.heartbeat); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 	passed := 0
 	for i := range uint64(100) {
-		if g.admit("flood", seq(i+1), true) {
+		if g.admit("flood", "a", seq(i+1), true) {
 			passed++
 		}
 	}
@@ -198,11 +212,11 @@ func TestAdmit(t *testing.T) {
 		t.Errorf("%d of a flood of 100 passed, want %d", passed, authorBurst)
 	}
 	now = now.Add(time.Second)
-	if !g.admit("flood", seq(1000), true) {
+	if !g.admit("flood", "a", seq(1000), true) {
 		t.Error("an author that flooded once is never heard again")
 	}
 	for i := range maxAuthors + 10 {
-		g.admit(peer.ID(seq(uint64(i))), seq(1), true)
+		g.admit(peer.ID(seq(uint64(i))), "a", seq(1), true)
 	}
 	if len(g.authors) > maxAuthors {
 		t.Errorf("%d authors are remembered", len(g.authors))

@@ -1,0 +1,14 @@
+package p2p
+
+// What the tests in package p2p_test, which run on simulated links, share with
+// those in here.
+var (
+	ParamsFor   = testParams
+	PeerOf      = peerOf
+	RandomBytes = randomBytes
+	Heartbeat   = heartbeat
+	Update      = update
+	Announce    = announce
+)
+
+type MemStore = memStore
