@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	dialTick    = time.Second // how often the book is looked at
+	dialTick    = time.Second     // how often the book is looked at
 	saveTick    = 5 * time.Second // of what changed: a node killed soon after its start must find its peers again
 	pingTick    = time.Minute
 	maxDials    = 8 // at once
