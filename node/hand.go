@@ -35,6 +35,7 @@ type hand struct {
 
 	// Of the run goroutine only.
 	proc      *worker.Process // nil while no trainer is up
+	late      bool            // the trainer has not been given the head's delta and assignment: more was at hand
 	owed      bool            // the trainer's vector holds a delta that the trainer has not taken yet
 	train     bool
 	session   session
@@ -126,13 +127,24 @@ func (h *hand) run(ctx context.Context) {
 			task(ctx)
 			continue
 		}
+		var quiet <-chan time.Time
+		if h.late {
+			quiet = time.After(lateLimit)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-h.wake:
+		case <-quiet: // what was at hand does not come
+			h.late = false
+			h.pay(ctx)
+			h.runOn(ctx, h.n.view.status())
 		}
 	}
 }
+
+// lateLimit is how long the trainer's part of an adoption waits for the next one.
+const lateLimit = 100 * time.Millisecond
 
 // build makes a commit.
 func (h *hand) build(ctx context.Context, e round.Build) {
@@ -210,7 +222,7 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 		h.pace.published = time.Time{}
 	}
 	h.active = max(len(e.Included), 1)
-	if e.More {
+	if h.late = e.More; h.late {
 		return
 	}
 	h.runOn(ctx, s)
@@ -237,7 +249,7 @@ func (h *hand) move(ctx context.Context, e round.Adopt) error {
 // shift adds the change to the trainer's model between two of its steps. A
 // trainer that cannot take it is gone; the next one starts from the disk.
 func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
-	undo, redo := e.Undo, []round.Update(nil)
+	var undo, redo []round.Update
 	if !e.Jump {
 		// Not e.Undo and e.Redo: where an adoption failed, θ stands further back.
 		left, joined, ok := branches(h.book, h.rep.Head().ID, e.To.ID)
@@ -247,6 +259,11 @@ func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
 		undo, redo = h.ownOf(left), h.ownOf(joined)
 		if slices.ContainsFunc(joined, func(c round.Commit) bool { return h.newerIn(c, h.seq) }) {
 			return h.startOver(ctx, next, e.Delivered)
+		}
+	}
+	for _, u := range append(slices.Clone(undo), redo...) {
+		if err := h.rep.Holds(u); err != nil {
+			return err // before the vector is touched
 		}
 	}
 	theta, delta := h.rep.Theta(), h.proc.Vector()

@@ -74,15 +74,15 @@ func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 	case round.Rebase:
 		n.hand.do(func(ctx context.Context) { n.hand.rebase(e.Commit) })
 	case round.Fetch:
-		n.transfer(ctx, func(ctx context.Context) { n.fetch(ctx, e) })
+		n.transfer(ctx, n.transfers, func(ctx context.Context) { n.fetch(ctx, e) })
 	case round.Pull:
-		n.transfer(ctx, func(ctx context.Context) { n.pull(ctx, e) })
+		n.transfer(ctx, n.questions, func(ctx context.Context) { n.pull(ctx, e) })
 	case round.CatchUp:
-		n.transfer(ctx, func(ctx context.Context) { n.catchUp(ctx, e) })
+		n.transfer(ctx, n.questions, func(ctx context.Context) { n.catchUp(ctx, e) })
 	case round.Enter:
-		n.transfer(ctx, func(ctx context.Context) { n.enter(ctx, e) })
+		n.transfer(ctx, n.transfers, func(ctx context.Context) { n.enter(ctx, e) })
 	case round.AskUpdates:
-		n.transfer(ctx, func(ctx context.Context) { n.askUpdates(ctx, e) })
+		n.transfer(ctx, n.questions, func(ctx context.Context) { n.askUpdates(ctx, e) })
 	case round.AnnounceUpdate:
 		n.say(ctx, func(ctx context.Context) { n.announceUpdate(ctx, e.Update) })
 	case round.Announce:

@@ -25,8 +25,9 @@ import (
 )
 
 const (
-	maxEvents    = 256                     // events that wait for the loop
-	maxTransfers = 16                      // fetches and questions at once
+	maxEvents    = 256 // events that wait for the loop
+	maxTransfers = 16  // fetches at once
+	maxQuestions = 8
 	leaveLimit   = 2500 * time.Millisecond // with the trainer's and the API's limits, five seconds
 )
 
@@ -55,7 +56,8 @@ type Node struct {
 	machine  *round.Machine // the loop's
 	hand     *hand
 
-	transfers chan struct{} // a token for each transfer under way
+	transfers chan struct{} // a token for each fetch under way
+	questions chan struct{}
 	group     sync.WaitGroup
 	view      view
 }
@@ -85,6 +87,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	n = &Node{
 		p: p, log: p.Log, diary: event.New(p.Log), start: time.Now(),
 		events: make(chan round.Event, maxEvents), finishing: make(chan struct{}), gone: make(chan struct{}), transfers: make(chan struct{}, maxTransfers),
+		questions: make(chan struct{}, maxQuestions),
 	}
 	defer func() {
 		if err != nil {

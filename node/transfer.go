@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -18,18 +19,19 @@ import (
 
 const (
 	askLimit   = 10 * time.Second // one question to one peer
-	fetchLimit = 10 * time.Minute // one payload or state, from all sources
+	fetchFloor = 30 * time.Second // one payload, from all sources, beside twice the grace
+	fetchLimit = 10 * time.Minute // one state
 	sayLimit   = 2 * time.Second  // one announcement
 	askPeers   = 3                // peers asked the same question at most
 )
 
 // transfer runs something that waits for the network, with a bounded number of
-// others.
-func (n *Node) transfer(ctx context.Context, f func(context.Context)) {
+// its kind.
+func (n *Node) transfer(ctx context.Context, places chan struct{}, f func(context.Context)) {
 	n.group.Go(func() {
 		select {
-		case n.transfers <- struct{}{}:
-			defer func() { <-n.transfers }()
+		case places <- struct{}{}:
+			defer func() { <-places }()
 			f(ctx)
 		case <-ctx.Done():
 		}
@@ -39,7 +41,9 @@ func (n *Node) transfer(ctx context.Context, f func(context.Context)) {
 // fetch pulls an update's payload and says whether it decodes.
 func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	id := e.Update.Payload
-	limited, cancel := context.WithTimeout(ctx, fetchLimit)
+	// Whoever trickles it holds a place no longer than that; the next try goes on
+	// from what is here.
+	limited, cancel := context.WithTimeout(ctx, fetchFloor+2*time.Duration(n.manifest.Rounds.GraceMS)*time.Millisecond)
 	defer cancel()
 	err := n.net.Fetch(limited, p2p.Fetch{
 		ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: n.store.PayloadPath(id), Sources: e.Sources,
@@ -54,6 +58,9 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	case err != nil:
 		n.post(ctx, round.Missed{Payload: id})
 	case n.method.Check(b) != nil:
+		if err := os.Remove(n.store.PayloadPath(id)); err != nil { // or it would count as held after a restart
+			n.log.Warn("A payload that does not decode stays on disk", "payload", id.Short(), "error", err)
+		}
 		n.diary.Add(event.Peer, e.Update.Height, fmt.Sprintf("%s sent an update that does not decode; it is left out", e.Update.Author.Short()))
 		n.post(ctx, round.Unfit{Payload: id})
 	default:

@@ -163,6 +163,9 @@ func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
 			return pubsub.ValidationIgnore
 		case err != nil:
 			return pubsub.ValidationReject
+		case m.Author != proto.PeerID(from):
+			// Everyone speaks for itself: a key made up in passing has no voice.
+			return pubsub.ValidationIgnore
 		case from != g.self && !g.admit(from, via, msg.GetSeqno(), heartbeats):
 			return pubsub.ValidationIgnore
 		}

@@ -194,33 +194,17 @@ func (s *swarm) turn(height uint64) *daemon {
 	})
 }
 
-// finish ends all nodes after err and removes their directories, unless their logs may say why.
+// finish ends all nodes after err, without goodbyes, and removes their directories, unless their logs may say why.
 func (s *swarm) finish(err error) error {
-	if err = errors.Join(err, s.end()); err == nil || errors.Is(err, context.Canceled) {
+	for _, d := range s.nodes {
+		if d.running() {
+			d.kill()
+		}
+	}
+	if err == nil || errors.Is(err, context.Canceled) {
 		return errors.Join(err, os.RemoveAll(s.dir))
 	}
 	return fmt.Errorf("%w; the nodes' logs are in %s", err, s.dir)
-}
-
-// end ends all nodes.
-func (s *swarm) end() error {
-	var mu sync.Mutex
-	var errs []error
-	var ends sync.WaitGroup
-	for _, d := range s.nodes {
-		ends.Go(func() {
-			if d.frozen {
-				d.kill() // it cannot leave, and nobody waits for what it would save
-			}
-			if err := d.stop(); err != nil {
-				mu.Lock()
-				errs = append(errs, err)
-				mu.Unlock()
-			}
-		})
-	}
-	ends.Wait()
-	return errors.Join(errs...)
 }
 
 // Spread is the middle and the worst of some measurements.

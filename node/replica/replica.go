@@ -130,6 +130,12 @@ func (r *Replica) Keep(c round.Commit) error {
 	return r.p.Store.PutState(c.Root, Bytes(r.next))
 }
 
+// Holds tells whether an update's payload is here and whole.
+func (r *Replica) Holds(u round.Update) error {
+	_, err := r.payload(u)
+	return err
+}
+
 // AddOwn adds sign times what an own update decodes to into dst.
 func (r *Replica) AddOwn(dst []float32, u round.Update, sign float32) error {
 	payload, err := r.payload(u)

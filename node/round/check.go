@@ -62,7 +62,11 @@ func (m *Machine) verified(e Verified) {
 		return
 	}
 	m.decide(b, valid)
-	m.unproven -= min(m.unproven, 1)
+	if m.unproven > 0 {
+		if m.unproven--; m.unproven == 0 {
+			m.do(Rebase{Commit: m.base.Commit}) // what was here before is not needed any more
+		}
+	}
 }
 
 // unverified puts a commit back among those to check.

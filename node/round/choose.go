@@ -152,7 +152,7 @@ func (m *Machine) ripe(b *block) bool {
 	}
 	us, _ := m.candidates(m.head)
 	closers := m.closers(us)
-	if m.now-b.at >= m.cfg.Grace+time.Duration(len(closers))*m.cfg.ViewTimeout {
+	if m.round.due && m.now-max(b.at, m.round.dueAt) >= m.cfg.Grace+time.Duration(len(closers))*m.cfg.ViewTimeout {
 		return true // whatever this node believes of the others, it does not stand alone
 	}
 	rank := slices.Index(closers, b.Closer)
@@ -173,21 +173,34 @@ func (m *Machine) omits(b *block) bool {
 	lists := func(p proto.PeerID) bool {
 		return slices.ContainsFunc(b.Updates, func(id proto.ID) bool { u := m.updates[id]; return u != nil && u.Author == p })
 	}
-	others := slices.DeleteFunc(m.active(), func(p proto.PeerID) bool { return p == b.Closer })
+	others := slices.DeleteFunc(m.present(), func(p proto.PeerID) bool { return p == b.Closer })
 	if len(others) == 0 {
 		return false
 	}
 	return m.training && !lists(m.cfg.Self) || slices.ContainsFunc(others, func(p proto.PeerID) bool { return !lists(p) })
 }
 
+// present lists the peers that train on the head, or did on its parent when they
+// were last heard: their heartbeat on the head may be on its way.
+func (m *Machine) present() []proto.PeerID {
+	var ps []proto.PeerID
+	for _, p := range sortedPeers(m.beats) {
+		b := m.beats[p]
+		if b.fresh(m.now) && !b.Paused && (b.Head == m.head.ID || m.head.parent != nil && b.Head == m.head.Parent) {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
 // vouched tells whether a peer other than its closer stands on a commit or above
-// it, by its heartbeat or its newest update.
+// it, by its heartbeat or, in the roster, its newest update.
 func (m *Machine) vouched(b *block) bool {
 	if m.followed(b, b.Closer) {
 		return true
 	}
 	for p := range m.authors {
-		if u := m.newest(p); p != b.Closer && p != m.cfg.Self && u != nil && m.names(u, b) {
+		if u := m.newest(p); p != b.Closer && p != m.cfg.Self && m.head.Rank(p) >= 0 && u != nil && m.names(u, b) {
 			return true
 		}
 	}

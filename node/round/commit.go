@@ -87,7 +87,7 @@ const maxCatching = 4
 // catchUp asks for the branch of a commit that hangs in the air, by word of a
 // peer: one at a time of each, so that no peer's inventions are in another's way.
 func (m *Machine) catchUp(target proto.ID, of proto.PeerID) {
-	if len(m.catching) >= maxCatching || !m.try(branch, peerKey(of)) {
+	if _, under := m.catching[target]; under || len(m.catching) >= maxCatching || !m.try(branch, peerKey(of)) {
 		return
 	}
 	m.catching[target] = of
@@ -146,6 +146,8 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 	case parent == nil:
 		m.catchUp(c.ID, c.Closer)
 		return
+	case m.openOf(c.Closer) >= 2*int(m.cfg.Snapshot)+maxByCloser:
+		return // no honest branch has more that others still serve
 	}
 	for _, id := range c.mentions() {
 		if u, ok := updates[id]; ok {
@@ -167,6 +169,20 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 	if len(m.blocks) > maxBlocks {
 		m.uproot()
 	}
+	if len(m.updates) > maxUpdates {
+		m.forget()
+	}
+}
+
+// openOf counts the undecided commits of a closer.
+func (m *Machine) openOf(closer proto.PeerID) int {
+	n := 0
+	for _, b := range m.undecided {
+		if b.Closer == closer {
+			n++
+		}
+	}
+	return n
 }
 
 // twins counts the commits of one closer on a parent.

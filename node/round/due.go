@@ -1,6 +1,7 @@
 package round
 
 import (
+	"slices"
 	"time"
 
 	"github.com/murmurnet/murmur/proto"
@@ -76,7 +77,14 @@ func (m *Machine) Complete() bool {
 // its heartbeats, never before Min, always at Max.
 func (m *Machine) checkDue() {
 	age := m.now - m.round.since
-	if m.round.due || m.damaged || m.Complete() || age < m.shortest() {
+	if m.round.due || m.damaged || m.Complete() || age < m.cfg.Min {
+		return
+	}
+	if m.called() {
+		m.round.due, m.round.dueAt = true, m.now
+		return
+	}
+	if age < m.shortest() {
 		return
 	}
 	peers := m.active()
@@ -96,6 +104,23 @@ func (m *Machine) checkDue() {
 		return
 	}
 	m.round.due, m.round.dueAt = true, m.now
+}
+
+// called tells whether most of the other members that train on the head have
+// published on it: they wait for this node, whose own clock of the round began later.
+func (m *Machine) called() bool {
+	us, _ := m.candidates(m.head)
+	members, out := 0, 0
+	for _, p := range m.active() {
+		if m.head.Rank(p) < 0 {
+			continue
+		}
+		members++
+		if slices.ContainsFunc(us, func(u Update) bool { return u.Author == p }) {
+			out++
+		}
+	}
+	return 2*out > members
 }
 
 // shortest is how long a round lasts at least: the manifest's bound, and long

@@ -69,7 +69,7 @@ type (
 		From, To   Commit
 		Undo, Redo []Update
 		Delivered  uint64 // own tokens, of Progress.Total, that the new branch has
-		Jump       bool   // the branches have no known common commit; Undo is what the old one had above its base
+		Jump       bool   // the branches have no known common commit, so nothing is known to undo
 		More       bool   // a commit on this one is at hand: the trainer's part may wait for it
 		Included   []Update
 		Missing    []proto.PeerID // active roster members that the commit leaves out

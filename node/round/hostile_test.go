@@ -14,6 +14,7 @@ type tricks struct {
 	boast    bool              // claims 10¹² tokens a second and 10¹⁸ tokens
 	hasty    bool              // closes every round at once, with its own update alone
 	stepTime time.Duration     // tokens count when a step of this length ends
+	dull     bool              // has learned all there is: every update has the same payload
 	leaving  bool              // has said goodbye
 	backup   *durable          // of its disk
 }
@@ -98,6 +99,9 @@ func (n *simNode) sign(parent proto.ID, height, seq, tokens uint64, z float64, h
 	u := Update{
 		Author: n.id, Parent: parent, Height: height, Seq: seq, Tokens: tokens, High: high, Size: 16, Exchange: n.exchange,
 		Payload: payloadOf(n.id, seq, z),
+	}
+	if n.dull {
+		z, u.Payload = 0, payloadOf("", 0, 0)
 	}
 	u.ID = idOfUpdate(u)
 	s.updates[u.ID], s.values[u.Payload] = u, z

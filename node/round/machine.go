@@ -38,7 +38,7 @@ type Machine struct {
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
 	announced map[proto.ID]Announced
 	catching  map[proto.ID]proto.PeerID // branches asked for, by whose word
-	entering  proto.ID                  // the foreign snapshot height asked for
+	entering  offer                     // the foreign snapshot height asked for
 	skipTo    *block                    // the snapshot height asked for on a branch of the tree: what lies below need not come
 	unproven  int                       // commits to compute before the first update on a snapshot of others
 	finish    finish

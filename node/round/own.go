@@ -105,9 +105,7 @@ func (m *Machine) publish() {
 // published takes an own update that is durable now.
 func (m *Machine) published(e Published) {
 	u := e.Update
-	if !m.remember(u) {
-		return
-	}
+	m.remember(u) // a peer may have brought it before
 	m.own.note(m.updates[u.ID], e.Covers)
 	m.done(update, u.Parent)
 	m.gotPayload(u.Payload)

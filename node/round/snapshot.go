@@ -8,12 +8,12 @@ import (
 )
 
 // shortcut asks for the state of a snapshot height on a branch that this node
-// has the commits of, where that is fewer bytes than the payloads on the way, or
-// where they cannot be had: most of the branch's roster has published on it, so
-// its state is somewhere, whoever withholds the payloads.
+// has the commits of and most of its roster is on: where that is fewer bytes than
+// the payloads on the way, or where they cannot be had. Nobody computes the commits
+// below, so no minority may lead there.
 func (m *Machine) shortcut() {
 	for _, first := range m.open() {
-		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.contends(first) {
+		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first) {
 			continue
 		}
 		tip := m.best(first, (*block).hopeful)
@@ -21,7 +21,7 @@ func (m *Machine) shortcut() {
 		if at == nil {
 			continue
 		}
-		withheld := m.now-first.at > m.cfg.Grace && 2*m.votes(first, tip) > len(tip.Roster)
+		withheld := m.now-first.at > m.cfg.Grace
 		if missing*m.cfg.PayloadSize <= m.cfg.StateSize && !withheld || !m.try(snapshot, at.ID) {
 			continue
 		}
@@ -29,6 +29,28 @@ func (m *Machine) shortcut() {
 		m.do(Enter{Commit: at.Commit, Sources: m.sources(nil)})
 		return
 	}
+}
+
+// supported tells whether most other members of the head's roster, or where there
+// are none most peers, stand on a commit or above it by heartbeat or newest update.
+func (m *Machine) supported(b *block) bool {
+	var voters []proto.PeerID
+	for _, r := range m.head.Roster {
+		if r.Peer != m.cfg.Self {
+			voters = append(voters, r.Peer)
+		}
+	}
+	if len(voters) == 0 {
+		voters = m.peersAlive()
+	}
+	votes := 0
+	for _, p := range voters {
+		beat, u := m.beats[p], m.newest(p)
+		if beat != nil && beat.fresh(m.now) && m.blocks[beat.Head] != nil && m.blocks[beat.Head].under(b) || u != nil && m.names(u, b) {
+			votes++
+		}
+	}
+	return 2*votes > len(voters)
 }
 
 // lastSnapshot finds the highest snapshot height from first up to tip, and how
@@ -54,7 +76,7 @@ func (m *Machine) lastSnapshot(first, tip *block) (at *block, missing uint64) {
 // this node has never been on, by the rule of fork choice, and asks for its
 // snapshot if it is preferred.
 func (m *Machine) weigh(e Foreign) {
-	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil || !m.follows(e) {
+	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil || !m.sane(e.Branch[0]) || !m.follows(e) {
 		return
 	}
 	for _, u := range e.Updates {
@@ -69,15 +91,30 @@ func (m *Machine) weigh(e Foreign) {
 		ours[b.ID] = true
 	}
 	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
-	if !m.damaged && !better(first(base), &block{Commit: tip}, m.votesFor(tip.Roster, theirs),
-		first(m.base.Commit), m.head, m.votesFor(m.head.Roster, ours)) {
+	o := offer{base: base, tip: tip, votes: m.votesFor(tip.Roster, theirs)}
+	mine := offer{base: m.base.Commit, tip: m.head.Commit, votes: m.votesFor(m.head.Roster, ours)}
+	if !m.damaged && !o.beats(mine) || m.running[snapshot] > 0 && !o.beats(m.entering) || !m.try(snapshot, base.ID) {
 		return
 	}
-	if !m.try(snapshot, base.ID) {
-		return
-	}
-	m.entering = base.ID
+	m.entering = o
 	m.do(Enter{Commit: base, Sources: m.sources(nil)})
+}
+
+// offer is a branch that shares no commit with this one, as its peers tell of it.
+type offer struct {
+	base, tip Commit
+	votes     int
+}
+
+func (o offer) beats(p offer) bool {
+	return better(first(o.base), &block{Commit: o.tip}, o.votes, first(p.base), &block{Commit: p.tip}, p.votes)
+}
+
+// sane tells whether a snapshot height claims what a chain can lead to.
+func (m *Machine) sane(c Commit) bool {
+	return c.Height%m.cfg.Snapshot == 0 && c.NextH >= m.cfg.HMin && c.NextH <= m.cfg.HMax &&
+		c.Target == uint64(c.NextH)*m.cfg.StepTokens && len(c.Roster) <= rosterDepth*proto.MaxUpdates &&
+		!slices.ContainsFunc(c.Roster, func(r Member) bool { return r.Age >= rosterDepth })
 }
 
 // first stands for the unknown commit at which a branch parted from another: what
@@ -129,6 +166,7 @@ func (m *Machine) land(c Commit) {
 	m.skipTo = nil
 	if b := m.blocks[c.ID]; b != nil {
 		if b.state == pending {
+			m.unproven = toProve
 			m.decide(b, valid)
 			for b = b.parent; b != nil && b.state == pending; b = b.parent {
 				m.decide(b, skipped)
@@ -136,24 +174,18 @@ func (m *Machine) land(c Commit) {
 		}
 		return
 	}
-	if m.entering != c.ID {
+	if m.entering.base.ID != c.ID {
 		return
 	}
-	m.entering = proto.ID{}
+	m.entering = offer{}
 	from := m.head
-	var undo []Update
-	for b := m.head; b != m.base; b = b.parent {
-		undo = append(undo, m.ownIn(b)...)
-	}
-	m.own.move(undo, nil)
 	m.blocks, m.undecided = map[proto.ID]*block{}, map[proto.ID]*block{}
 	m.base = m.plant(c, nil)
 	m.decide(m.base, valid)
 	m.forget()
 	m.enter(m.base)
 	m.unproven = toProve
-	m.do(Adopt{From: from.Commit, To: c, Undo: undo, Delivered: m.own.delivered, Jump: true})
-	m.do(Rebase{Commit: c})
+	m.do(Adopt{From: from.Commit, To: c, Delivered: m.own.delivered, Jump: true})
 	m.do(Beat{})
 	m.do(AskUpdates{Parent: c.ID, Sources: m.sources(nil)})
 }

@@ -160,6 +160,8 @@ func (n *simNode) obey(word string, others []*simNode, length func() (time.Durat
 		}
 	case "boast":
 		n.boast = true
+	case "dull":
+		n.dull = true
 	case "rush":
 		n.hasty = true
 		n.rush(n.m.head.Commit)

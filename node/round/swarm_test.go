@@ -525,7 +525,7 @@ func (n *simNode) adopt(e Adopt) {
 		n.onChain -= n.s.values[u.Payload]
 	}
 	if e.Jump {
-		n.saved = map[proto.ID]bool{e.To.ID: true}
+		n.saved, n.base = map[proto.ID]bool{e.To.ID: true}, e.To
 		n.learned -= n.onChain // what lay below the base stays behind
 		n.onChain = 0
 		n.savedD, n.savedAt, n.savedSeq, n.savedLak = n.d, e.To.ID, n.m.own.seq, n.total-min(n.total, e.Delivered)

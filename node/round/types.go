@@ -18,10 +18,11 @@ const (
 	maxPeers           = 1024 // heartbeats
 	maxUpdatesByAuthor = 8    // newest updates kept of one author
 	maxBlocks          = 4096 // commits kept above the base
-	capShares          = 4    // an update counts for at most so many shares of a round
-	rosterDepth        = 3    // commits whose authors make the roster
-	staleBeats         = 3    // intervals after which a heartbeat is stale
-	newcomerLanes      = 8    // data lanes past the roster's range, as in trainer/data
+	maxUpdates         = 4 * maxBlocks
+	capShares          = 4 // an update counts for at most so many shares of a round
+	rosterDepth        = 3 // commits whose authors make the roster
+	staleBeats         = 3 // intervals after which a heartbeat is stale
+	newcomerLanes      = 8 // data lanes past the roster's range, as in trainer/data
 )
 
 // Config is what the manifest and this node fix for a Machine.

@@ -27,7 +27,7 @@ func (m *Machine) remember(u Update) bool {
 	if m.updates[u.ID] != nil {
 		return false
 	}
-	if m.authors[u.Author] == nil && len(m.authors) >= maxPeers {
+	if m.authors[u.Author] == nil && len(m.authors) >= maxPeers && u.Author != m.cfg.Self {
 		return false
 	}
 	m.updates[u.ID] = &u
@@ -42,7 +42,13 @@ func (m *Machine) remember(u Update) bool {
 		us = slices.Delete(us, 0, 1)
 	}
 	m.authors[u.Author] = us
-	return m.updates[u.ID] != nil
+	if m.updates[u.ID] == nil {
+		return false
+	}
+	if m.held[u.Payload] {
+		m.arrived(&u) // the same bytes came with an earlier update
+	}
+	return true
 }
 
 func (m *Machine) inTree(id proto.ID) bool {
@@ -131,8 +137,18 @@ func (m *Machine) fetch() {
 	for _, u := range us {
 		m.want(u, nil)
 	}
+	ahead := map[proto.PeerID]int{}
 	for _, b := range m.open() {
-		if b.state != pending || !m.contends(b) || m.skipTo != nil && m.skipTo.under(b) {
+		if m.running[payload] >= maxFetching {
+			return
+		}
+		if b.state != pending || m.complete(b) {
+			continue
+		}
+		if ahead[b.Closer]++; ahead[b.Closer] > maxAhead && !b.parent.leads() && !m.supported(b) {
+			continue
+		}
+		if !m.contends(b) || m.skipTo != nil && m.skipTo.under(b) {
 			continue
 		}
 		for _, u := range m.listed(b) {
@@ -149,6 +165,10 @@ func (m *Machine) want(u Update, also []proto.PeerID) {
 	}
 	m.do(Fetch{Update: u, Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
 }
+
+// maxAhead bounds the commits of one closer whose payloads are asked for before it
+// is known whether their parents are valid, where the swarm is not on them.
+const maxAhead = 8
 
 // maxFetching bounds the payloads asked for at once.
 const maxFetching = 32
