@@ -139,6 +139,7 @@ func (h *hand) run(ctx context.Context) {
 			h.late = false
 			h.pay(ctx)
 			h.runOn(ctx, h.n.view.status())
+			h.n.view.applied(h.rep.Head().Height, time.Now())
 		}
 	}
 }

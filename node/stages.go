@@ -41,12 +41,12 @@ func (v *viewed) ended(o api.Outcome, now time.Time) {
 	}
 }
 
-// applied notes that the trainer has a commit's state.
+// applied notes that the trainer has a commit's state, and so those below it.
 func (w *view) applied(height uint64, now time.Time) {
 	w.set(func(v *viewed) {
 		for i := range v.rounds {
-			if v.rounds[i].Height == height {
-				v.rounds[i].Stages.Applied = now
+			if s := &v.rounds[i].Stages; v.rounds[i].Height <= height && s.Applied.IsZero() {
+				s.Applied = now
 			}
 		}
 	})

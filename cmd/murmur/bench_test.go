@@ -59,8 +59,13 @@ func TestBenchRound(t *testing.T) {
 func TestBenchRefusals(t *testing.T) {
 	home := t.TempDir()
 	for _, args := range [][]string{
-		{"kill", "--kind", "kiss"}, {"kill", "--runs", "0"}, {"kill", "--model", "1B"},
-		{"round", "--nodes", "1", "--model", "tiny"}, {"round", "--nodes", "4"}, {"round", "--method", "smoke signals"}, {"round", "--rounds", "0"},
+		{"kill", "--kind", "kiss"},
+		{"kill", "--runs", "0"},
+		{"kill", "--model", "1B"},
+		{"round", "--nodes", "1", "--model", "tiny"},
+		{"round", "--nodes", "4"},
+		{"round", "--method", "smoke signals"},
+		{"round", "--rounds", "0"},
 	} {
 		_, stderr, code := output(t, home, append([]string{"bench"}, args...)...)
 		if code != exitUsage || strings.Count(stderr, "\n") != 1 {

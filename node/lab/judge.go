@@ -94,6 +94,9 @@ func (k *killer) judge(r *KillRun, t told, head uint64, fault time.Time, survivo
 			r.Moment = millis(fault.Sub(t.due(survivors, h)).Seconds())
 		}
 	}
+	if r.Height == 0 {
+		r.Stage = stageOver // its commit had been applied before
+	}
 	r.Lost = len(survivors) - len(in)
 }
 
