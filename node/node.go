@@ -33,18 +33,18 @@ const (
 
 // Node is one running daemon.
 type Node struct {
-	p       Params
-	log     *slog.Logger
-	diary   *event.Log
-	key     ed25519.PrivateKey
-	self    proto.PeerID
-	swarm   proto.ID
-	store   *chain.Store
-	net     *p2p.Network
-	start   time.Time
-	book    atomic.Pointer[chain.Book] // nil until the manifest is here
-	events  chan round.Event
-	closers []func() error
+	p        Params
+	log      *slog.Logger
+	diary    *event.Log
+	key      ed25519.PrivateKey
+	self     proto.PeerID
+	swarm    proto.ID
+	store    *chain.Store
+	net      *p2p.Network
+	start    time.Time
+	book     atomic.Pointer[chain.Book] // nil until the manifest is here
+	events   chan round.Event
+	releases []func() error // of what Open took
 
 	finish    sync.Once
 	finishing chan struct{} // closed by Finish
@@ -98,7 +98,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	if err != nil {
 		return n, err
 	}
-	n.closers = append(n.closers, unlock)
+	n.releases = append(n.releases, unlock)
 	if n.key, err = p.Dir.Identity(); err != nil {
 		return n, err
 	}
@@ -109,7 +109,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	if n.store, err = chain.Open(string(p.Dir)); err != nil {
 		return n, err
 	}
-	n.closers = append(n.closers, n.store.Close)
+	n.releases = append(n.releases, n.store.Close)
 	net := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
 		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Blobs: blobs{n.store}, Sync: n, Log: p.Log,
@@ -120,17 +120,17 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	if n.net, err = p2p.New(ctx, net); err != nil {
 		return n, err
 	}
-	n.closers = append(n.closers, n.net.Close)
+	n.releases = append(n.releases, n.net.Close)
 	return n, nil
 }
 
 // Close gives back what Open took, the newest first.
 func (n *Node) Close() error {
 	var errs []error
-	for _, f := range slices.Backward(n.closers) {
+	for _, f := range slices.Backward(n.releases) {
 		errs = append(errs, f())
 	}
-	n.closers = nil
+	n.releases = nil
 	return errors.Join(errs...)
 }
 

@@ -188,8 +188,8 @@ func (n *Node) Heldout(ctx context.Context) (out api.Heldout, err error) {
 	if n.book.Load() == nil {
 		return out, errStarting
 	}
-	err = n.hand.ask(ctx, func(context.Context) error {
-		if n.hand.pay(ctx); n.hand.proc == nil {
+	err = n.hand.ask(ctx, func(running context.Context) error {
+		if n.hand.pay(running); n.hand.proc == nil {
 			return errNoTrainer
 		}
 		out.Height = n.hand.rep.Head().Height
@@ -208,8 +208,8 @@ func (n *Node) Generate(ctx context.Context, g api.Generate, emit func(text stri
 	if g.Prompt == "" {
 		return errors.New("a text needs a prompt of at least one letter")
 	}
-	return n.hand.ask(ctx, func(context.Context) error {
-		if n.hand.pay(ctx); n.hand.proc == nil {
+	return n.hand.ask(ctx, func(running context.Context) error {
+		if n.hand.pay(running); n.hand.proc == nil {
 			return errNoTrainer
 		}
 		copy(n.hand.proc.Vector(), n.hand.rep.Theta())

@@ -1,6 +1,8 @@
 package round
 
 import (
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/murmurnet/murmur/proto"
@@ -140,14 +142,14 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 	case m.blocks[c.ID] != nil:
 		m.blocks[c.ID].sawView(Announced{View: c.View, Closer: c.Closer})
 		return
-	case c.Height <= m.base.Height, parent != nil && parent.twins(c.Closer) >= maxTwins:
+	case c.Height <= m.base.Height,
+		parent != nil && madeBy(c.Closer, slices.Values(parent.children)) >= maxTwins,
+		madeBy(c.Closer, maps.Values(m.undecided)) >= 2*int(m.cfg.Snapshot)+maxByCloser: // no honest branch has more that others still serve
 		delete(m.announced, c.ID)
 		return
 	case parent == nil:
 		m.catchUp(c.ID, c.Closer)
 		return
-	case m.openOf(c.Closer) >= 2*int(m.cfg.Snapshot)+maxByCloser:
-		return // no honest branch has more that others still serve
 	}
 	for _, id := range c.mentions() {
 		if u, ok := updates[id]; ok {
@@ -174,22 +176,10 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 	}
 }
 
-// openOf counts the undecided commits of a closer.
-func (m *Machine) openOf(closer proto.PeerID) int {
-	n := 0
-	for _, b := range m.undecided {
+// madeBy counts the commits of one closer among some.
+func madeBy(closer proto.PeerID, among iter.Seq[*block]) (n int) {
+	for b := range among {
 		if b.Closer == closer {
-			n++
-		}
-	}
-	return n
-}
-
-// twins counts the commits of one closer on a parent.
-func (b *block) twins(closer proto.PeerID) int {
-	n := 0
-	for _, c := range b.children {
-		if c.Closer == closer {
 			n++
 		}
 	}
