@@ -252,7 +252,7 @@ func (h *hand) move(ctx context.Context, e round.Adopt) error {
 func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
 	var undo, redo []round.Update
 	if !e.Jump {
-		// Not e.Undo and e.Redo: where an adoption failed, θ stands further back.
+		// From where θ stands: that is further back than e.From where an adoption failed.
 		left, joined, ok := branches(h.book, h.rep.Head().ID, e.To.ID)
 		if !ok {
 			return fmt.Errorf("height %d and height %d have no common commit here", h.rep.Head().Height, e.To.Height)

@@ -28,8 +28,8 @@ func (m *Machine) choose() {
 	caughtUp := from != tip.parent
 	m.enter(tip)
 	m.do(Adopt{
-		From: from.Commit, To: tip.Commit, Undo: undo, Redo: redo, Delivered: m.own.delivered,
-		More: m.more(), Included: m.listed(tip), Missing: missing,
+		From: from.Commit, To: tip.Commit, Delivered: m.own.delivered, More: m.more(),
+		Included: m.listed(tip), Missing: missing,
 	})
 	m.rebase()
 	m.do(Beat{})

@@ -62,17 +62,15 @@ type (
 	}
 	// Announce asks to gossip a commit (again).
 	Announce struct{ Commit Commit }
-	// Adopt says that the head moves. Undo and Redo are this node's own updates
-	// only on the old and only on the new branch: the residual gains the first
-	// and loses the second.
+	// Adopt says that the head moves. The residual gains what this node's own
+	// updates only on the old branch hold, and loses those only on the new one.
 	Adopt struct {
-		From, To   Commit
-		Undo, Redo []Update
-		Delivered  uint64 // own tokens, of Progress.Total, that the new branch has
-		Jump       bool   // the branches have no known common commit, so nothing is known to undo
-		More       bool   // a commit on this one is at hand: the trainer's part may wait for it
-		Included   []Update
-		Missing    []proto.PeerID // active roster members that the commit leaves out
+		From, To  Commit
+		Delivered uint64 // own tokens, of Progress.Total, that the new branch has
+		Jump      bool   // the branches have no known common commit: the residual stays as it is
+		More      bool   // a commit on this one is at hand: the trainer's part may wait for it
+		Included  []Update
+		Missing   []proto.PeerID // active roster members that the commit leaves out
 	}
 	// Finished says that this node may go: its work is in, or waited for in vain.
 	Finished struct{ In bool }

@@ -312,6 +312,24 @@ func (n *simNode) recall() (float64, uint64) {
 	return d, lacking
 }
 
+// between lists the own updates, of those that the disk remembers, only on one
+// commit's branch and only on another's.
+func (n *simNode) between(a, b Commit) (onA, onB []Update) {
+	known := func(us []Update) []Update {
+		return slices.DeleteFunc(us, func(u Update) bool { return n.own[u.ID] == 0 })
+	}
+	for a.ID != b.ID {
+		if a.Height >= b.Height {
+			onA = append(onA, known(n.ownIn(a))...)
+			a = n.s.commits[a.Parent]
+		} else {
+			onB = append(onB, known(n.ownIn(b))...)
+			b = n.s.commits[b.Parent]
+		}
+	}
+	return onA, onB
+}
+
 func (n *simNode) ownIn(c Commit) []Update {
 	var us []Update
 	for _, id := range c.Updates {
@@ -515,12 +533,16 @@ func (n *simNode) adopt(e Adopt) {
 		})
 	}
 	n.head = e.To.ID
-	for _, u := range e.Redo {
+	var undo, redo []Update
+	if !e.Jump {
+		undo, redo = n.between(e.From, e.To)
+	}
+	for _, u := range redo {
 		n.included++
 		n.d -= n.s.values[u.Payload]
 		n.onChain += n.s.values[u.Payload]
 	}
-	for _, u := range e.Undo {
+	for _, u := range undo {
 		n.d += n.s.values[u.Payload]
 		n.onChain -= n.s.values[u.Payload]
 	}
