@@ -65,11 +65,7 @@ type pace struct {
 }
 
 func newHand(n *Node, rep *replica.Replica, book *chain.Book) *hand {
-	h := &hand{n: n, rep: rep, book: book, wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1}
-	if newest, ok := book.Newest(n.self); ok {
-		h.seq = newest.Seq
-	}
-	return h
+	return &hand{n: n, rep: rep, book: book, wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1}
 }
 
 // do queues a task.

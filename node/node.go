@@ -164,8 +164,9 @@ func (n *Node) assemble(raw []byte) error {
 	}
 	config := modelConfig(m)
 	draw := func() []float32 { return model.Init(config, seed) }
+	initial := draw()
 	stepTokens := uint64(m.Inner.Batch) * uint64(m.Model.SeqLen)
-	genesis := round.Genesis(n.swarm, replica.GenesisRoot(draw()), m.Rounds.H, stepTokens)
+	genesis := round.Genesis(n.swarm, replica.GenesisRoot(initial), m.Rounds.H, stepTokens)
 	book, err := chain.OpenBook(n.store, n.swarm, n.self, genesis)
 	if err != nil {
 		return err
@@ -176,7 +177,7 @@ func (n *Node) assemble(raw []byte) error {
 		n.diary.Add(event.Chain, 0, lost.Error())
 	}
 	head, base := book.Marks()
-	rep, why := replica.Open(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, head)
+	rep, why := replica.Open(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, initial, head)
 	if why != nil {
 		// What was learned is in local.state and in the own payloads; the shared
 		// state can be had from peers again.
@@ -196,17 +197,12 @@ func (n *Node) assemble(raw []byte) error {
 	if state.Held, err = n.store.Payloads(); err != nil {
 		return err
 	}
-	if newest, ok := book.Newest(n.self); ok {
-		state.Seq = newest.Seq
-	}
-	if local, err := n.store.Local(); err == nil && local != nil {
-		state.Seq = max(state.Seq, local.Seq) // it outlives a damaged chain
-	}
-	state.Alone = state.Seq == 0 && head.Height == 0 && lost == nil
 	n.hand = newHand(n, rep, book)
 	if state.Lacking, err = n.hand.restore(book, rep.Head()); err != nil {
 		return err
 	}
+	state.Seq = n.hand.seq
+	state.Alone = state.Seq == 0 && head.Height == 0 && lost == nil
 	if n.machine, err = round.New(roundConfig(m, n.method, n.swarm, n.self), state); err != nil {
 		return err
 	}

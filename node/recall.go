@@ -22,9 +22,16 @@ type recalled struct {
 	lacking    uint64
 }
 
-// restore says how many tokens the residual on disk holds for a head.
+// restore says how many tokens the residual on disk holds for a head, and counts
+// own updates on from the newest that chain or residual know: either may be lost.
 func (h *hand) restore(book *chain.Book, head round.Commit) (uint64, error) {
 	r, err := h.recall(book, head)
+	if newest, ok := book.Newest(h.n.self); ok {
+		h.seq = newest.Seq
+	}
+	if r.local != nil {
+		h.seq = max(h.seq, r.local.Seq)
+	}
 	return r.lacking, err
 }
 

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"os"
 	"time"
 
 	"github.com/murmurnet/murmur/node/lab/overlap"
@@ -27,10 +25,5 @@ func (c *BenchOverlapCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		out := json.NewEncoder(os.Stdout)
-		out.SetIndent("", "  ")
-		return out.Encode(r)
-	}
-	return r.Print(os.Stdout)
+	return printed(c.JSON, r)
 }

@@ -46,12 +46,12 @@ type Replica struct {
 // GenesisRoot is the state root of an initial state.
 func GenesisRoot(theta []float32) proto.ID { return proto.HashBlob(Bytes(theta)).Root() }
 
-// Open opens a replica at a commit, by its state file or by replay. Where files
-// are damaged it is opened at the highest commit below that can still be
-// computed, at worst at genesis; why says what is wrong with the disk.
-func Open(p Params, head round.Commit) (r *Replica, why error) {
-	theta := p.Genesis()
-	r = &Replica{p: p, theta: theta, next: make([]float32, len(theta)), head: p.Book.Genesis}
+// Open opens a replica at a commit, by its state file or by replay. The initial
+// state, which Genesis draws, is the replica's from then on. Where files are
+// damaged it is opened at the highest commit below that can still be computed, at
+// worst at genesis; why says what is wrong with the disk.
+func Open(p Params, initial []float32, head round.Commit) (r *Replica, why error) {
+	r = &Replica{p: p, theta: initial, next: make([]float32, len(initial)), head: p.Book.Genesis}
 	for head.Height > 0 {
 		err := r.StateAt(head, r.next)
 		if err == nil {

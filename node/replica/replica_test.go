@@ -97,7 +97,7 @@ func (w *world) grow(r *Replica, step float32) {
 
 func TestReplayGivesTheSameStates(t *testing.T) {
 	w := newWorld(t)
-	r, why := Open(w.p, w.chain[0])
+	r, why := Open(w.p, w.p.Genesis(), w.chain[0])
 	if why != nil {
 		t.Fatal(why)
 	}
@@ -120,7 +120,7 @@ func TestReplayGivesTheSameStates(t *testing.T) {
 			t.Fatalf("state at height %d differs after replay", h)
 		}
 	}
-	again, why := Open(w.p, w.chain[4])
+	again, why := Open(w.p, w.p.Genesis(), w.chain[4])
 	if why != nil || again.Head().Height != 4 || !slices.Equal(again.Theta(), states[4]) {
 		t.Fatalf("opened at height %d: %v", again.Head().Height, why)
 	}
@@ -128,7 +128,7 @@ func TestReplayGivesTheSameStates(t *testing.T) {
 
 func TestDamage(t *testing.T) {
 	w := newWorld(t)
-	r, _ := Open(w.p, w.chain[0])
+	r, _ := Open(w.p, w.p.Genesis(), w.chain[0])
 	for i := range 4 {
 		w.grow(r, 0.02*float32(i+1))
 		if i == 1 {
@@ -149,14 +149,14 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	spoil(w.p.Store.PayloadPath(w.own[3].Payload))
-	at3, why := Open(w.p, w.chain[4])
+	at3, why := Open(w.p, w.p.Genesis(), w.chain[4])
 	var lost *LostError
 	if at3.Head().Height != 3 || !errors.As(why, &lost) || lost.Payload != w.own[3].Payload {
 		t.Fatalf("without the newest payload it opens at height %d: %v", at3.Head().Height, why)
 	}
 	spoil(w.p.Store.PayloadPath(w.own[2].Payload))
 	spoil(w.p.Store.StatePath(w.chain[2].Root))
-	at2, why := Open(w.p, w.chain[3])
+	at2, why := Open(w.p, w.p.Genesis(), w.chain[3])
 	if at2.Head().Height != 2 || why == nil {
 		t.Fatalf("without the snapshot it is replayed from genesis to height %d: %v", at2.Head().Height, why)
 	}
@@ -167,7 +167,7 @@ func TestDamage(t *testing.T) {
 
 func TestAddOwnUndoesItself(t *testing.T) {
 	w := newWorld(t)
-	r, _ := Open(w.p, w.chain[0])
+	r, _ := Open(w.p, w.p.Genesis(), w.chain[0])
 	before := slices.Clone(r.Theta())
 	w.grow(r, 0.5)
 	v := slices.Clone(r.Theta())

@@ -17,7 +17,7 @@ func TestDevicesAreBusyOnHomeLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	var table strings.Builder
-	if err := r.Print(&table); err != nil {
+	if err := r.Table(&table); err != nil {
 		t.Fatal(err)
 	}
 	t.Log("\n" + table.String())

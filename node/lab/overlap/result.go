@@ -116,7 +116,7 @@ func (r Result) Worst() float64 {
 }
 
 // Print writes the result as tables.
-func (r Result) Print(out io.Writer) error {
+func (r Result) Table(out io.Writer) error {
 	fmt.Fprintf(out, "%d nodes, %.0fM parameters, payloads of %.1f MB, %.0f virtual minutes\n\n",
 		len(r.Nodes), float64(r.Params)/1e6, float64(r.Payload)/1e6, r.Seconds/60)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
