@@ -21,15 +21,11 @@ import (
 
 // check opens a directory after a crash and compares it with the promise.
 func (w *world) check(dir string, p *promise) error {
-	s, err := open(dir, quickDisk{})
+	s, b, err := w.open(dir)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	b, err := w.book(s)
-	if err != nil {
-		return err
-	}
 	if err := s.Damaged(); err != nil {
 		return err
 	}

@@ -38,11 +38,7 @@ func (w *world) grown(t testing.TB) (dir string, db []byte, want map[string]stri
 func (w *world) early(t testing.TB, h int) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := open(dir, quickDisk{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := w.book(s)
+	s, b, err := w.open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,15 +99,11 @@ func (w *world) remind(dir string) error {
 
 // look opens a directory and reads all that it serves.
 func (w *world) look(dir string) (lost, err error) {
-	s, err := open(dir, quickDisk{})
+	s, b, err := w.open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	b, err := w.book(s)
-	if err != nil {
-		return nil, err
-	}
 	head, base := b.Marks()
 	if _, ok := b.Path(base.ID, head.ID); !ok {
 		return nil, errors.New("the head does not follow from the base")
@@ -250,11 +242,7 @@ func TestDamagedRecords(t *testing.T) {
 			}
 			var first string
 			for i := range 2 { // the second time nothing is left to find, and it is still said
-				s, err := open(dir, quickDisk{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				b, err := w.book(s)
+				s, b, err := w.open(dir)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -99,6 +99,19 @@ func newChapter(t testing.TB, b *Book, parent round.Commit, from byte) (ch chapt
 
 func (w *world) book(s *Store) (*Book, error) { return OpenBook(s, testSwarm, peerOf(1), w.genesis) }
 
+// open opens a directory with its book, on a disk without faults.
+func (w *world) open(dir string) (*Store, *Book, error) {
+	s, err := open(dir, quickDisk{})
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := w.book(s)
+	if err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return s, b, nil
+}
+
 func (w *world) at(c round.Commit) chapter {
 	if c.ID == w.foreign.commit.ID {
 		return w.foreign

@@ -115,7 +115,7 @@ func (r Result) Worst() float64 {
 	return worst
 }
 
-// Print writes the result as tables.
+// Table writes the result as tables.
 func (r Result) Table(out io.Writer) error {
 	fmt.Fprintf(out, "%d nodes, %.0fM parameters, payloads of %.1f MB, %.0f virtual minutes\n\n",
 		len(r.Nodes), float64(r.Params)/1e6, float64(r.Payload)/1e6, r.Seconds/60)
