@@ -130,7 +130,9 @@ func (n *Network) dialLoop(ctx context.Context) {
 	defer tick.Stop()
 	slots := make(chan struct{}, maxDials)
 	saved := time.Now()
+	lost := deaf{}
 	for {
+		n.rouse(lost)
 		have := len(n.host.Network().Peers())
 		if have < lowConns {
 			free := min(maxDials-len(slots), lowConns-have)
