@@ -15,8 +15,13 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// lookEvery is how often a fetch looks for a source that keeps the others waiting.
-const lookEvery = 500 * time.Millisecond
+const (
+	// lookEvery is how often a fetch looks for a source that keeps the others waiting.
+	lookEvery = 500 * time.Millisecond
+	// askAgain is how long a source is believed that does not have the blob, while
+	// another one is at it: what is wanted here is wanted there, too.
+	askAgain = time.Second
+)
 
 // Fetch says which blob to get, from whom, and where to put it.
 type Fetch struct {
@@ -101,7 +106,8 @@ type coordinator struct {
 	n       *Network
 	f       Fetch
 	part    *part
-	rest    []peer.ID // sources that were not asked yet
+	rest    []peer.ID // sources to ask
+	without []without // sources to ask again
 	active  []*source
 	reports chan report
 	wg      sync.WaitGroup
@@ -112,7 +118,19 @@ type coordinator struct {
 	done  []bool
 	left  int
 	todo  []int // leaves that nobody works on, ascending
-	said  []error
+	said  []said
+}
+
+// without is a source that did not have the blob.
+type without struct {
+	id peer.ID
+	at time.Time
+}
+
+// said is why a source is out.
+type said struct {
+	id  peer.ID
+	err error
 }
 
 func (c *coordinator) run(ctx context.Context) error {
@@ -122,6 +140,7 @@ func (c *coordinator) run(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for !c.ready || c.left > 0 {
+		c.again(time.Now())
 		c.overtake(time.Now())
 		c.share(ctx)
 		if len(c.active) == 0 {
@@ -196,6 +215,14 @@ func (c *coordinator) share(ctx context.Context) {
 	}
 }
 
+// again has sources asked once more that did not have the blob a while ago.
+func (c *coordinator) again(now time.Time) {
+	for len(c.without) > 0 && now.Sub(c.without[0].at) >= askAgain {
+		c.rest = append(c.rest, c.without[0].id)
+		c.without = c.without[1:]
+	}
+}
+
 // overtake gives back the leaves of a source that has been at one for more than
 // twice as long as another needs, where that one has nothing left to do: the
 // last leaves of a blob must not come at the pace of its slowest source.
@@ -262,7 +289,10 @@ func (c *coordinator) handle(r report) error {
 			c.giveBack(r.src)
 		}
 	case r.err != nil:
-		c.said = append(c.said, fmt.Errorf("%s: %w", proto.PeerID(r.src.id).Short(), r.err))
+		c.said = append(slices.DeleteFunc(c.said, func(s said) bool { return s.id == r.src.id }), said{r.src.id, r.err})
+		if errors.Is(r.err, fs.ErrNotExist) {
+			c.without = append(c.without, without{r.src.id, time.Now()})
+		}
 		c.active = slices.DeleteFunc(c.active, func(s *source) bool { return s == r.src })
 		c.giveBack(r.src)
 	default: // the job is done
@@ -289,9 +319,9 @@ func (c *coordinator) failure() error {
 	}
 	absent := len(c.said) > 0
 	var words []string
-	for _, err := range c.said {
-		absent = absent && errors.Is(err, fs.ErrNotExist)
-		words = append(words, strings.ReplaceAll(err.Error(), "\n", ", "))
+	for _, s := range c.said {
+		absent = absent && errors.Is(s.err, fs.ErrNotExist)
+		words = append(words, proto.PeerID(s.id).Short()+": "+strings.ReplaceAll(s.err.Error(), "\n", ", "))
 	}
 	if len(words) > 0 {
 		what += " (" + strings.Join(words, "; ") + ")"

@@ -176,3 +176,30 @@ func (sh *shelf) bytes() (n int) {
 	}
 	return n
 }
+
+// TestFetchAsksAgain cuts the only peer that has a blob off; another one gets it a
+// moment later. That one said before that it does not have it.
+func TestFetchAsksAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "blob")
+	simtest.Run(t, simtest.Params{}, func(t *testing.T, s *simtest.Swarm) {
+		all, stores := nodes(t, s, 3)
+		meshed(t, all, 30*time.Second)
+		blob := p2p.RandomBytes(6, 6*proto.LeafSize)
+		id := stores[1].Add(blob)
+		began := time.Now()
+		time.AfterFunc(time.Second, func() { s.Split(1) })
+		time.AfterFunc(5*time.Second, func() { stores[2].Add(blob) })
+		err := all[0].Fetch(t.Context(), p2p.Fetch{
+			ID: id, Size: uint64(len(blob)), MaxSize: uint64(len(blob)), Path: path, Sources: []proto.PeerID{p2p.PeerOf(1), p2p.PeerOf(2)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(began)
+		t.Logf("took %v", took)
+		// A second until it is asked again, and 6 MiB over 20 Mbit/s.
+		if took > 10*time.Second {
+			t.Errorf("took %v though a peer has had it for all but 5 s", took)
+		}
+	})
+}
