@@ -2,9 +2,6 @@ package codec
 
 import (
 	"fmt"
-	"math"
-	"runtime"
-	"sync"
 	"sync/atomic"
 )
 
@@ -15,62 +12,79 @@ const (
 	maxSplit  = 16      // goroutines at most: memory is saturated before
 )
 
-// grid is where chunks begin: chunk c holds parameters start[c] … start[c+1], its signs are bytes sign[c] … sign[c+1]
-// of the sign block.
+// grid is where chunks are: chunk c holds the parameters from start[c] up to end[c] of the flat vector. Chunks ascend;
+// between those of two tensors may lie parameters that are in none.
 type grid struct {
-	start, sign []int
-	tensor      []int32 // which tensor, for messages
+	total      int // length of the flat vector
+	params     int // in chunks
+	start, end []int
+	tensor     []int32 // which tensor, for messages
 }
 
-func newGrid(sizes []int, chunk int) (grid, error) {
+func newGrid(cover Cover, chunk int) (grid, error) {
 	if chunk < 8 || chunk > maxChunk || chunk%8 != 0 {
 		return grid{}, fmt.Errorf("chunk of %d parameters: it must be a multiple of 8 from 8 to %d", chunk, maxChunk)
 	}
-	g := grid{start: []int{0}, sign: []int{0}}
-	at, byteAt := 0, 0
-	for t, size := range sizes {
-		if size < 1 || size > math.MaxInt-at || (size-1)/chunk >= maxChunks-len(g.tensor) {
-			return grid{}, fmt.Errorf("tensor %d has %d parameters: it must have at least 1, and all together at most %d chunks", t, size, maxChunks)
-		}
-		for end := at + size; at < end; {
-			n := min(chunk, end-at)
-			at += n
-			byteAt += (n + 7) / 8
-			g.start, g.sign, g.tensor = append(g.start, at), append(g.sign, byteAt), append(g.tensor, int32(t))
-		}
+	if err := cover.check(); err != nil {
+		return grid{}, err
 	}
-	if at == 0 {
-		return grid{}, fmt.Errorf("no tensors")
+	g, chunks := grid{total: cover.Total}, 0
+	for t, r := range cover.Ranges {
+		n := (r.To-r.From-1)/chunk + 1
+		if n > maxChunks-chunks {
+			return grid{}, fmt.Errorf("tensor %d has %d parameters: there are at most %d chunks in all", t, r.To-r.From, maxChunks)
+		}
+		g.params, chunks = g.params+r.To-r.From, chunks+n
+	}
+	g.start, g.end, g.tensor = make([]int, 0, chunks), make([]int, 0, chunks), make([]int32, 0, chunks)
+	for t, r := range cover.Ranges {
+		for at, n := r.From, 0; at < r.To; at += n {
+			n = min(chunk, r.To-at)
+			g.start, g.end, g.tensor = append(g.start, at), append(g.end, at+n), append(g.tensor, int32(t))
+		}
 	}
 	return g, nil
 }
 
-func (g *grid) chunks() int    { return len(g.tensor) }
-func (g *grid) params() int    { return g.start[len(g.start)-1] }
-func (g *grid) signBytes() int { return g.sign[len(g.sign)-1] }
+func (g *grid) chunks() int { return len(g.tensor) }
+
+// size is how many parameters chunk c has.
+func (g *grid) size(c int) int { return g.end[c] - g.start[c] }
+
+// rest copies what no chunk holds.
+func (g *grid) rest(dst, src []float32) {
+	if &dst[0] == &src[0] {
+		return
+	}
+	at := 0
+	for c, start := range g.start {
+		copy(dst[at:start], src[at:start])
+		at = g.end[c]
+	}
+	copy(dst[at:], src[at:])
+}
 
 // each calls do once for every chunk, on up to split goroutines (0: one a CPU), and returns when all are done.
 func (g *grid) each(split int, do func(c int)) {
-	if split == 0 {
-		split = min(runtime.GOMAXPROCS(0), maxSplit)
-	}
-	split = min(split, (g.chunks()+blockSpan-1)/blockSpan)
-	var next atomic.Int64
-	work := func() {
-		for {
-			end := int(next.Add(blockSpan))
-			if end-blockSpan >= g.chunks() {
-				return
-			}
-			for c := end - blockSpan; c < min(end, g.chunks()); c++ {
+	spread(split, (g.chunks()+blockSpan-1)/blockSpan, func() func(int) {
+		return func(block int) {
+			for c := block * blockSpan; c < min((block+1)*blockSpan, g.chunks()); c++ {
 				do(c)
 			}
 		}
+	})
+}
+
+// first calls good once for every chunk, as each does, and returns the lowest for which it is false, or −1.
+func (g *grid) first(split int, good func(c int) bool) int {
+	var bad atomic.Int64 // chunks from the first bad one to the end
+	g.each(split, func(c int) {
+		if !good(c) {
+			atLeast(&bad, int64(g.chunks()-c))
+		}
+	})
+	if left := int(bad.Load()); left > 0 {
+		return g.chunks() - left
 	}
-	var others sync.WaitGroup
-	for range split - 1 {
-		others.Go(work)
-	}
-	work()
-	others.Wait()
+	return -1
 }

@@ -1,74 +1,73 @@
 package codec
 
-import (
-	"fmt"
-)
+// maxWeight bounds what a term counts for, with either sign.
+const maxWeight = 4
 
 // Term is a payload and what it counts for.
 type Term struct {
 	Payload []byte
-	Weight  float64 // −1 … 1
+	Weight  float64 // −4 … 4
 }
 
-// group is how many terms are summed before the sum is taken from the vector: eight signs make a byte.
-const group = 8
-
-// Subtract sets dst = src − Σ weight·z, the same bits on every CPU. dst may be src, and is untouched after an error.
-//
-// With s_i = float32(weight_i · float64(scale_i)) for a chunk, the terms are taken eight at a time in their order; a
-// coordinate's eight ±s_i are added in float32 from the first to the last, and the sum is subtracted:
-//
-//	x ← x − (((±s_0 ± s_1) ± s_2) … ± s_7),   x ← x − ((±s_8 ± s_9) …),   …
-func (o *OneBit) Subtract(dst, src []float32, terms []Term) error {
-	if n := o.Params(); len(dst) != n || len(src) != n {
-		return fmt.Errorf("subtract: vectors of %d and %d parameters, want %d", len(dst), len(src), n)
-	}
-	for i, t := range terms {
-		if !(t.Weight >= -1 && t.Weight <= 1) {
-			return fmt.Errorf("subtract: weight %g of term %d is not between -1 and 1", t.Weight, i)
-		}
-		if err := o.Check(t.Payload); err != nil {
-			return fmt.Errorf("term %d: %w", i, err)
-		}
+// subtractEach checks the terms, calls do for each chunk's part of dst and src, and copies what no chunk holds.
+func subtractEach(g *grid, split int, check func([]byte) error, dst, src []float32, terms []Term, do func(c int, dst, src []float32)) error {
+	if err := checkTerms(g.total, check, dst, src, terms); err != nil {
+		return err
 	}
 	if len(terms) == 0 {
 		copy(dst, src)
 		return nil
 	}
-	o.grid.each(o.split, func(c int) {
-		lo, hi := o.grid.start[c], o.grid.start[c+1]
-		from := src[lo:hi]
-		var sums [1 << group]float32
-		var signs [group][]byte
-		for rest := terms; len(rest) > 0; rest = rest[min(group, len(rest)):] {
-			k := min(group, len(rest))
-			for i, t := range rest[:k] {
-				s := float32(float64(t.Weight * float64(o.scale(t.Payload, c))))
-				signs[i] = o.signs(t.Payload, c)
-				if i == 0 {
-					sums[0], sums[1] = s, -s
-					continue
-				}
-				for p := range 1 << i { // bit i of a pattern is the sign of term i
-					sums[p|1<<i] = sums[p] - s
-					sums[p] += s
-				}
-			}
-			subtract(dst[lo:hi], from, signs[:k], &sums)
-			from = dst[lo:hi]
-		}
+	g.rest(dst, src)
+	g.each(split, func(c int) {
+		lo, hi := g.start[c], g.end[c]
+		do(c, dst[lo:hi], src[lo:hi])
 	})
 	return nil
 }
 
-// strip is how many sign bytes of each term are laid side by side at a time: those of a chunk of 4096.
+// group is how many planes are looked at together: eight bits make a byte.
+const group = 8
+
+// subtract is Subtract for terms of so many planes of bits, 1 or 2: values says what the bits of a coordinate, plane i
+// giving bit i, stand for in a chunk of a term. The terms are summed group/planes at a time.
+func (f *frame) subtract(check func([]byte) error, dst, src []float32, terms []Term, planes int, values func(t Term, c int) [4]float32) error {
+	return subtractEach(&f.grid, f.split, check, dst, src, terms, func(c int, dst, src []float32) {
+		var sums [1 << group]float32
+		var rows [group][]byte
+		for rest := terms; len(rest) > 0; {
+			k := min(group/planes, len(rest))
+			for i, t := range rest[:k] {
+				bits := f.bits(t.Payload, c)
+				for p := range planes {
+					rows[i*planes+p] = bits[p*len(bits)/planes : (p+1)*len(bits)/planes]
+				}
+				v := values(t, c)
+				if i == 0 {
+					copy(sums[:], v[:])
+					continue
+				}
+				for pattern := range 1 << (i * planes) {
+					sum := sums[pattern]
+					for q := range 1 << planes {
+						sums[pattern|q<<(i*planes)] = sum + v[q]
+					}
+				}
+			}
+			subtract(dst, src, rows[:k*planes], &sums)
+			src, rest = dst, rest[k:]
+		}
+	})
+}
+
+// strip is how many bytes of each plane are laid side by side at a time: those of a chunk of 4096.
 const strip = 512
 
-// subtract sets dst[j] = src[j] − sums[pattern], where bit i of the pattern is bit j of signs[i].
-func subtract(dst, src []float32, signs [][]byte, sums *[1 << group]float32) {
-	var rows [group][strip]byte // zeros for terms that are not there
+// subtract sets dst[j] = src[j] − sums[pattern], where bit i of the pattern is bit j of planes[i].
+func subtract(dst, src []float32, planes [][]byte, sums *[1 << group]float32) {
+	var rows [group][strip]byte // zeros for planes that are not there
 	for at := 0; len(src) > 0; at += strip {
-		for i, s := range signs {
+		for i, s := range planes {
 			copy(rows[i][:], s[at:])
 		}
 		n := min(8*strip, len(src))

@@ -1,0 +1,84 @@
+package codec
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"testing"
+)
+
+// Whatever bytes come, to whichever codec: no panic; what Check accepts is subtracted and stays finite; what Check
+// refuses changes nothing.
+func FuzzHostileKeeper(f *testing.F) {
+	cover := Cover{Total: 400, Ranges: []Range{{From: 2, To: 72, Cols: 7}, {From: 72, To: 80}, {From: 90, To: 93}, {From: 100, To: 400, Cols: 75}}}
+	all := keepers(f, cover, 64, 6)
+	s := noise(5)
+	good := map[string][]byte{}
+	for name, c := range all {
+		for _, exponent := range []int{0, 40, 125} {
+			d := s.vector(cover.Total, 4)
+			for i := range d {
+				d[i] = float32(math.Ldexp(float64(d[i]), -exponent))
+			}
+			payload, err := c.Encode(nil, d, nil)
+			if err != nil {
+				f.Fatal(name, err)
+			}
+			good[name] = payload
+			f.Add(payload)
+			f.Add(payload[:len(payload)-1])
+			for _, at := range []int{5, 16, 18, 19, 20, 24, 26, 28, len(payload) / 2, len(payload) - 1} {
+				bad := bytes.Clone(payload)
+				bad[at] ^= 0x80
+				f.Add(bad)
+			}
+		}
+		zeros, err := c.Encode(nil, make([]float32, cover.Total), nil)
+		if err != nil {
+			f.Fatal(name, err)
+		}
+		f.Add(zeros)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		kept := bytes.Clone(payload)
+		src := slices.Repeat([]float32{1}, cover.Total)
+		accepted := 0
+		for name, c := range all {
+			streamOf(c).split = 1
+			checked := c.Check(payload)
+			if checked == nil {
+				accepted++
+				if norm := c.Norm(payload); !(norm >= 0) || math.IsInf(norm, 0) {
+					t.Fatalf("%s: norm %g", name, norm)
+				}
+			}
+			dst := slices.Clone(src)
+			judge := func(what string, err error) {
+				if (err == nil) != (checked == nil) {
+					t.Fatalf("%s: check says %v, %s %v", name, checked, what, err)
+				}
+				for i, x := range dst {
+					if checked != nil && x != 1 {
+						t.Fatalf("%s: refused, and parameter %d is %g", name, i, x)
+					}
+					if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+						t.Fatalf("%s: parameter %d is %g", name, i, x)
+					}
+				}
+			}
+			terms := []Term{{payload, 4}, {good[name], -4}, {payload, .1}, {good[name], 0}, {payload, 1e-300}}
+			judge("subtract", c.Subtract(dst, src, terms))
+			judge("subtract alone", c.Subtract(dst, src, terms[:1]))
+			if o, ok := c.(*Cosine); ok {
+				judge("step", o.Step(dst, src, terms, .1, 1, false))
+				judge("step over senders", o.Step(dst, src, terms, .1, 1, true))
+			}
+			if !bytes.Equal(kept, payload) {
+				t.Fatalf("%s: the payload was written to", name)
+			}
+		}
+		if accepted > 1 {
+			t.Fatalf("%d codecs accept the same bytes", accepted)
+		}
+	})
+}
