@@ -4,14 +4,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomlx/compute"
+
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
-// BenchmarkStep measures a whole training step as callers see it, tokens in and loss out: bytes as tokens, untied
-// head, 128 positions, batch 8.
+// BenchmarkStep measures a whole training step as callers see it, tokens in and loss out, and for Gradient the mean
+// gradient too: bytes as tokens, untied head, 128 positions, batch 8.
 func BenchmarkStep(b *testing.B) {
-	const rate = 1e-6 // so small that every step works on like values
 	small := model.Config{
 		Vocab: 256, Dim: 128, Layers: 4, Heads: 4, KVHeads: 4, HeadDim: 32, FFN: 352, SeqLen: 128,
 		RopeTheta: 1e4, NormEps: 1e-5,
@@ -22,26 +23,48 @@ func BenchmarkStep(b *testing.B) {
 		name  string
 		model model.Config
 	}{{"0.87M", small}, {"10.8M", large}} {
-		for _, name := range backendtest.Names() {
-			b.Run(size.name+"/"+name, func(b *testing.B) {
-				p := tiny
-				p.Model, p.Batch = size.model, 8
-				backend := backendtest.Open(b, name)
-				began := time.Now()
-				trainer := open(b, backend, p)
-				tokens := text(p)
-				if _, err := trainer.Step(tokens, rate); err != nil {
-					b.Fatal(err)
-				}
-				first := time.Since(began)
-				for b.Loop() {
-					if _, err := trainer.Step(tokens, rate); err != nil {
-						b.Fatal(err)
-					}
-				}
-				b.ReportMetric(float64(b.N*p.Batch*p.Model.SeqLen)/b.Elapsed().Seconds(), "tokens/s")
-				b.ReportMetric(first.Seconds(), "s-to-first-step")
-			})
+		for _, backend := range backendtest.Names() {
+			for _, kind := range []string{KindAdamW, KindMuon, KindGradient} {
+				b.Run(size.name+"/"+backend+"/"+kind, func(b *testing.B) {
+					p := of(kind)
+					p.Model, p.Batch = size.model, 8
+					benchmarkStep(b, backendtest.Open(b, backend), p)
+				})
+			}
 		}
 	}
+}
+
+func benchmarkStep(b *testing.B, backend compute.Backend, p Params) {
+	tokens := text(p)
+	began := time.Now()
+	var step func() error
+	if p.Optimizer.Kind == KindGradient {
+		g := openGradient(b, backend, p)
+		mean := make([]float32, p.Model.Layout().Params())
+		step = func() error {
+			if _, err := g.Step(tokens, 0); err != nil {
+				return err
+			}
+			_, err := g.Take(mean)
+			return err
+		}
+	} else {
+		t := open(b, backend, p)
+		step = func() error {
+			_, err := t.Step(tokens, 1e-6) // so small that every step works on like values
+			return err
+		}
+	}
+	if err := step(); err != nil {
+		b.Fatal(err)
+	}
+	first := time.Since(began)
+	for b.Loop() {
+		if err := step(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*p.Batch*p.Model.SeqLen)/b.Elapsed().Seconds(), "tokens/s")
+	b.ReportMetric(first.Seconds(), "s-to-first-step")
 }

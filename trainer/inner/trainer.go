@@ -1,117 +1,78 @@
 package inner
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 
-	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
-// MaxBatch bounds the samples of one step.
-const MaxBatch = 1 << 16
-
-// ErrLost says that a step failed after it had given its parameters to the device: the trainer holds none until Load.
-var ErrLost = errors.New("inner: parameters were lost by a failed step; load them again")
-
-// Params sets up a Trainer.
-type Params struct {
-	Backend   compute.Backend // owned by the caller, who closes it after the trainer
-	Model     model.Config
-	Optimizer AdamW
-	Batch     int // samples a step
-}
-
-// Validate reports the first parameter out of its range.
-func (p Params) Validate() error {
-	if p.Backend == nil {
-		return errors.New("inner: no backend")
-	}
-	if p.Batch < 1 || p.Batch > MaxBatch {
-		return fmt.Errorf("inner: batch is %d, want 1 to %d", p.Batch, MaxBatch)
-	}
-	if err := p.Model.Validate(); err != nil {
-		return err
-	}
-	return p.Optimizer.Validate()
-}
-
 // Trainer holds one replica on one device: parameters, moments and the compiled step. One goroutine uses it at a time.
+// With Muon, m holds hidden matrices' momentum, and they have no v.
 type Trainer struct {
-	params Params
-	layout model.Layout
-	shapes []shapes.Shape
-	step   *graph.Exec
-	add    *graph.Exec
-	state  []*tensors.Tensor // on the device: parameters, first moments, second moments; nil when lost or not loaded
-	steps  int64
+	replica
 }
 
-// New compiles the step: seconds on XLA, well under one in pure Go. Load comes next.
+// New compiles the step of AdamW or Muon: seconds on XLA, well under one in pure Go. Load comes next.
 func New(p Params) (*Trainer, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Trainer{params: p, layout: p.Model.Layout()}
-	t.shapes = t.layout.Shapes()
-	var err error
-	if t.step, err = graph.NewExec(p.Backend, t.stepGraph); err != nil {
-		return nil, fmt.Errorf("inner: %w", err)
+	if p.Optimizer.Kind == KindGradient {
+		return nil, fmt.Errorf("inner: a trainer needs the optimizer %s or %s; %s is for NewGradient", KindAdamW, KindMuon, KindGradient)
 	}
-	if t.add, err = graph.NewExec(p.Backend, t.addGraph); err != nil {
-		return nil, fmt.Errorf("inner: %w", err)
+	layout := p.Model.Layout()
+	t := &Trainer{replica{params: p, layout: layout, regions: [3]model.Layout{layout, layout, nil}}}
+	for _, tensor := range layout {
+		if !t.hidden(tensor) {
+			t.regions[2] = append(t.regions[2], tensor) // the last tensor is among them, so Upload sees the whole length
+		}
 	}
-	_, stepErr := t.step.Compile(t.stepInputs()...)
-	_, addErr := t.add.Compile(slices.Concat(t.shapes, t.shapes)...)
-	if err := errors.Join(stepErr, addErr); err != nil {
-		t.Close()
-		return nil, fmt.Errorf("inner: compiling the training step: %w", err)
+	if err := t.compile(t.stepGraph, 4); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
 
-// stepInputs lists the step's inputs: parameters, first and second moments, tokens, then the scalars of factors.
-func (t *Trainer) stepInputs() []shapes.Shape {
-	tokens := shapes.Make(dtypes.Int32, t.params.Batch, t.params.Model.SeqLen+1)
-	scalar := shapes.Make(dtypes.Float32)
-	return append(slices.Concat(t.shapes, t.shapes, t.shapes), tokens, scalar, scalar, scalar)
+// hidden tells whether Muon trains a tensor.
+func (t *Trainer) hidden(tensor model.Tensor) bool {
+	return t.params.Optimizer.Kind == KindMuon && hidden(tensor)
 }
 
-// stepGraph returns new parameters, first and second moments, and the loss.
+// stepGraph takes parameters, first and second moments, tokens, the learning rate, and the scalars of adam.Factors. It
+// returns new parameters, first and second moments, and the loss.
 func (t *Trainer) stepGraph(in []*graph.Node) []*graph.Node {
-	n := len(t.layout)
-	params, m, v := in[:n], in[n:2*n], in[2*n:3*n]
-	tokens, rate, decay, correction := in[3*n], in[3*n+1], in[3*n+2], in[3*n+3]
-	seq := t.params.Model.SeqLen
-	inputs := graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(0, seq))
-	targets := graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(1, seq+1))
+	o, n, state := t.params.Optimizer, len(t.layout), 2*len(t.layout)+len(t.regions[2])
+	params, m, v := in[:n], in[n:2*n], in[2*n:state]
+	rate, adamRate, decay, correction := in[state+1], in[state+2], in[state+3], in[state+4]
+	loss, grads := t.lossGraph(params, in[state])
 
-	loss := model.Loss(model.Logits(t.params.Model, params, inputs), targets)
-	grads := t.params.Optimizer.clip(graph.Gradient(loss, params...))
-	out := make([]*graph.Node, 3*n+1)
+	out := make([]*graph.Node, state+1)
+	out[state] = loss
+	var matrices []int
+	second := 0
 	for i, tensor := range t.layout {
+		if t.hidden(tensor) {
+			matrices = append(matrices, i)
+			continue
+		}
 		d := decay
-		if !t.params.Optimizer.DecayAll && !tensor.Decays() {
+		if !o.DecayAll && !tensor.Decays() {
 			d = nil
 		}
-		out[i], out[n+i], out[2*n+i] = t.params.Optimizer.update(params[i], grads[i], m[i], v[i], rate, d, correction)
+		out[i], out[n+i], out[2*n+second] = adamw(o.AdamW, params[i], grads[i], m[i], v[second], adamRate, d, correction)
+		second++
 	}
-	out[3*n] = loss
-	return out
-}
-
-// addGraph returns parameters plus deltas, one float32 addition each.
-func (t *Trainer) addGraph(in []*graph.Node) []*graph.Node {
-	n := len(t.layout)
-	out := make([]*graph.Node, n)
-	for i := range out {
-		out[i] = graph.Add(in[i], in[n+i])
+	pick := func(all []*graph.Node) (some []*graph.Node) {
+		for _, i := range matrices {
+			some = append(some, all[i])
+		}
+		return some
+	}
+	newParams, newMs := muon(o.Momentum, pick(params), pick(grads), pick(m), rate, decay)
+	for k, i := range matrices {
+		out[i], out[n+i] = newParams[k], newMs[k]
 	}
 	return out
 }
@@ -123,56 +84,20 @@ func (t *Trainer) Step(tokens []int32, rate float64) (loss float32, err error) {
 	if t.state == nil {
 		return 0, ErrLost
 	}
-	rows, cols := t.params.Batch, t.params.Model.SeqLen+1
-	if len(tokens) != rows*cols {
-		return 0, fmt.Errorf("inner: %d tokens, want %d samples of %d", len(tokens), rows, cols)
-	}
-	for i, token := range tokens {
-		if token < 0 || int(token) >= t.params.Model.Vocab {
-			return 0, fmt.Errorf("inner: token %d at %d is outside the vocabulary of %d", token, i, t.params.Model.Vocab)
-		}
-	}
-	f := t.params.Optimizer.factors(rate, t.steps+1)
-	batch, err := graph.DonateTensorBuffer(tensors.FromFlatDataAndDimensions(tokens, rows, cols), t.params.Backend, model.Device)
+	batch, err := t.upload(tokens)
 	if err != nil {
-		return 0, fmt.Errorf("inner: tokens to the device: %w", err)
+		return 0, err
 	}
-	out, err := t.run(t.step, t.state, batch, f.rate, f.decay, f.correction)
+	f := t.params.Optimizer.Factors(rate, t.steps+1)
+	out, err := t.run(t.step, t.state, batch, float32(rate), f.Rate, f.Decay, f.Correction)
 	if err != nil {
 		return 0, fmt.Errorf("inner: step %d: %w", t.steps+1, err)
 	}
 	last := len(out) - 1
 	t.state = out[:last]
 	t.steps++
-	err = tensors.ConstFlatData(out[last], func(flat []float32) { loss = flat[0] })
-	if err != nil {
-		return 0, fmt.Errorf("inner: reading the loss of step %d: %w", t.steps, err)
+	if loss, err = scalar(out[last]); err != nil {
+		return 0, fmt.Errorf("inner: the loss of step %d: %w", t.steps, err)
 	}
-	return loss, out[last].FinalizeAll()
-}
-
-// run executes with the tensors of donated given away, followed by rest. On an error nothing of the state is left.
-func (t *Trainer) run(exec *graph.Exec, donated []*tensors.Tensor, rest ...any) (out []*tensors.Tensor, err error) {
-	defer func() {
-		if err != nil {
-			t.drop()
-			err = errors.Join(ErrLost, err)
-		}
-	}()
-	args := make([]any, 0, len(donated)+len(rest))
-	for _, s := range donated {
-		d, err := graph.DonateTensorBuffer(s, t.params.Backend, model.Device)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, d)
-	}
-	return exec.Call(append(args, rest...)...)
-}
-
-// Close frees the device memory. The backend stays open.
-func (t *Trainer) Close() {
-	t.drop()
-	t.step.Finalize()
-	t.add.Finalize()
+	return loss, nil
 }

@@ -19,8 +19,17 @@ var tiny = Params{
 		Vocab: 32, Dim: 16, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 4, FFN: 24, SeqLen: 8,
 		RopeTheta: 1e4, NormEps: 1e-5, Tied: true,
 	},
-	Optimizer: AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, ClipNorm: 1},
-	Batch:     2,
+	Optimizer: Optimizer{
+		Kind: KindAdamW, AdamW: AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, ClipNorm: 1}, Momentum: .95,
+	},
+	Batch: 2,
+}
+
+// of is tiny with another optimizer.
+func of(kind string) Params {
+	p := tiny
+	p.Optimizer.Kind = kind
+	return p
 }
 
 // open makes a trainer with initial weights.
@@ -73,7 +82,7 @@ func TestTrainingMatchesTorch(t *testing.T) {
 	c.SeqLen = len(want.Inputs[0])
 	p := Params{
 		Model: c, Batch: len(want.Inputs),
-		Optimizer: AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, DecayAll: true},
+		Optimizer: Optimizer{Kind: KindAdamW, AdamW: AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, DecayAll: true}},
 	}
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		trainer := open(t, backend, p)
@@ -98,8 +107,14 @@ func TestTrainingMatchesTorch(t *testing.T) {
 
 // What is loaded is read back bit for bit, and a trainer that takes over mid-way goes on exactly as the first would.
 func TestStateRoundTrip(t *testing.T) {
+	for _, kind := range []string{KindAdamW, KindMuon} {
+		t.Run(kind, func(t *testing.T) { testStateRoundTrip(t, of(kind)) })
+	}
+}
+
+func testStateRoundTrip(t *testing.T, p Params) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
-		first := open(t, backend, tiny)
+		first := open(t, backend, p)
 		n := tiny.Model.Layout().Params()
 		steps := func(trainer *Trainer, count int) (loss float32) {
 			t.Helper()
@@ -121,7 +136,7 @@ func TestStateRoundTrip(t *testing.T) {
 		if at != 5 {
 			t.Errorf("read step %d, want 5", at)
 		}
-		second := open(t, backend, tiny)
+		second := open(t, backend, p)
 		if err := second.Load(theta, m, v, at); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import "fmt"
 // Tensor is one parameter tensor's place in the flat vector.
 type Tensor struct {
 	Name   string // as Hugging Face names it
+	Block  int    // of the decoder's blocks, from 0; −1 for what is in none
 	Shape  []int  // [out, in] for matrices, [n] for norms; row-major
 	Offset int    // of its first element
 	Size   int    // elements
@@ -51,18 +52,19 @@ const (
 // Layout is the order of the parameters: embedding, blocks, final norm, and the head if it is untied.
 func (c Config) Layout() Layout {
 	l := make(Layout, 0, 3+c.Layers*tensorsPerLayer)
-	offset := 0
+	offset, block := 0, -1
 	add := func(name string, shape ...int) {
 		size := 1
 		for _, d := range shape {
 			size *= d
 		}
-		l = append(l, Tensor{Name: name, Shape: shape, Offset: offset, Size: size})
+		l = append(l, Tensor{Name: name, Block: block, Shape: shape, Offset: offset, Size: size})
 		offset += size
 	}
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	add("model.embed_tokens.weight", c.Vocab, c.Dim)
 	for i := range c.Layers {
+		block = i
 		p := fmt.Sprintf("model.layers.%d.", i)
 		add(p+"self_attn.q_proj.weight", q, c.Dim)
 		add(p+"self_attn.k_proj.weight", kv, c.Dim)
@@ -74,6 +76,7 @@ func (c Config) Layout() Layout {
 		add(p+"input_layernorm.weight", c.Dim)
 		add(p+"post_attention_layernorm.weight", c.Dim)
 	}
+	block = -1
 	add("model.norm.weight", c.Dim)
 	if !c.Tied {
 		add("lm_head.weight", c.Vocab, c.Dim)

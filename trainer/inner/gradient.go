@@ -1,0 +1,125 @@
+package inner
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/murmurnet/murmur/trainer/model"
+)
+
+// Gradient is a trainer that does not move: its steps sum gradients at θ, for methods whose optimizer is part of the
+// shared state. It keeps θ once, on the device, and the sum once, on the host; it has no moments. One goroutine uses
+// it at a time.
+type Gradient struct {
+	replica
+	sum     []float32 // as long as θ
+	scratch []float32 // as long as the largest tensor; made for the first gradient that is not alone in the sum
+	since   int64     // steps in the sum
+}
+
+// NewGradient compiles the step. Load comes next.
+func NewGradient(p Params) (*Gradient, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if p.Optimizer.Kind != KindGradient {
+		return nil, fmt.Errorf("inner: the optimizer is %s, want %s", p.Optimizer.Kind, KindGradient)
+	}
+	layout := p.Model.Layout()
+	g := &Gradient{replica: replica{params: p, layout: layout, regions: [3]model.Layout{layout}}, sum: make([]float32, layout.Params())}
+	if err := g.compile(g.stepGraph, 0); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// stepGraph takes parameters and tokens; it returns the gradients and the loss.
+func (g *Gradient) stepGraph(in []*graph.Node) []*graph.Node {
+	n := len(g.layout)
+	loss, grads := g.lossGraph(in[:n], in[n])
+	return append(grads, loss)
+}
+
+// Load replaces the parameters and the count of steps, and forgets the sum of gradients. Moments are not read.
+func (g *Gradient) Load(theta, m, v []float32, step int64) error {
+	g.since = 0
+	return g.replica.Load(theta, m, v, step)
+}
+
+// Step adds the gradient of one batch at θ, clipped to ClipNorm, to the sum. Tokens and loss are those of
+// Trainer.Step; the rate is not used: it belongs to who applies the gradients. After an error about something else
+// than the arguments the sum is empty; θ stays.
+func (g *Gradient) Step(tokens []int32, _ float64) (loss float32, err error) {
+	if g.state == nil {
+		return 0, ErrLost
+	}
+	batch, err := g.upload(tokens)
+	if err != nil {
+		return 0, err
+	}
+	args := make([]any, 0, len(g.state)+1)
+	for _, t := range g.state {
+		args = append(args, t)
+	}
+	out, err := g.step.Call(append(args, batch)...)
+	if err == nil {
+		last := len(out) - 1
+		loss, err = scalar(out[last])
+		err = errors.Join(err, g.collect(out[:last]), model.Free(out[:last]))
+	}
+	if err != nil {
+		g.since = 0
+		return 0, fmt.Errorf("inner: step %d: %w", g.steps+1, err)
+	}
+	g.steps++
+	g.since++
+	return loss, nil
+}
+
+// collect adds gradients to the sum; the first one is the sum.
+func (g *Gradient) collect(grads []*tensors.Tensor) error {
+	for i, tensor := range g.layout {
+		sum := g.sum[tensor.Offset:][:tensor.Size]
+		if g.since == 0 {
+			if err := g.read(sum, grads[i]); err != nil {
+				return fmt.Errorf("gradient of %s: %w", tensor.Name, err)
+			}
+			continue
+		}
+		if len(g.scratch) < tensor.Size {
+			g.scratch = make([]float32, tensor.Size)
+		}
+		grad := g.scratch[:tensor.Size]
+		if err := g.read(grad, grads[i]); err != nil {
+			return fmt.Errorf("gradient of %s: %w", tensor.Name, err)
+		}
+		for j, x := range grad {
+			sum[j] += x
+		}
+	}
+	return nil
+}
+
+// Take copies the mean gradient of the steps since the last Take or Load to dst and says how many they were. After no
+// step it is zero.
+func (g *Gradient) Take(dst []float32) (steps int64, err error) {
+	if len(dst) != len(g.sum) {
+		return 0, fmt.Errorf("inner: a vector of %d values, want %d", len(dst), len(g.sum))
+	}
+	steps, g.since = g.since, 0
+	switch steps {
+	case 0:
+		clear(dst)
+	case 1:
+		copy(dst, g.sum)
+	default:
+		n := float32(steps)
+		for i, x := range g.sum {
+			dst[i] = x / n
+		}
+	}
+	return steps, nil
+}
