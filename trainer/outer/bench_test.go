@@ -5,74 +5,96 @@ import (
 	"testing"
 )
 
-// layout25M is the shape of a decoder of 25 million parameters: 25 blocks of matrices, norms between them.
-func layout25M() (sizes []int, n int) {
-	for range 25 {
-		sizes = append(sizes, 512, 512*512, 512*512, 512*923)
+// params25M are those of a decoder of 25 million parameters: 25 blocks of matrices, norms between them.
+func params25M(b *testing.B, v variant) (Params, int) {
+	p := params(b, v.method, v.change)
+	p.Tensors = nil
+	for l := range 25 {
+		for _, shape := range [][]int{{512}, {512, 512}, {512, 512}, {923, 512}} {
+			p.Tensors = append(p.Tensors, Tensor{shape, l})
+		}
 	}
-	for _, s := range sizes {
-		n += s
-	}
-	return sizes, n
+	return p, size(p.Tensors)
 }
 
 // The baseline of both benchmarks: a plain copy of a vector, split over the CPUs, reads and writes 100 MB each.
 func benchmarkCopy(b *testing.B, dst, src []float32) {
 	b.SetBytes(int64(4 * len(src)))
-	split := runtime.GOMAXPROCS(0)
+	parts := runtime.GOMAXPROCS(0)
 	for b.Loop() {
-		done := make(chan struct{}, split)
-		for k := range split {
+		done := make(chan struct{}, parts)
+		for k := range parts {
 			go func() {
-				lo, hi := len(src)*k/split, len(src)*(k+1)/split
+				lo, hi := len(src)*k/parts, len(src)*(k+1)/parts
 				copy(dst[lo:hi], src[lo:hi])
 				done <- struct{}{}
 			}()
 		}
-		for range split {
+		for range parts {
 			<-done
 		}
 	}
 }
 
-// To reach (DESIGN §10): 50 ms on 2 cores.
+// To reach on 2 cores (DESIGN §10): bitloco 50 ms, sparseloco 250 ms.
 func BenchmarkEncode25M(b *testing.B) {
-	sizes, n := layout25M()
 	s := noise(1)
+	_, n := params25M(b, variants()[0])
 	head, local := s.vector(n, 5), s.vector(n, 5)
-	b.Run("copy", func(b *testing.B) { benchmarkCopy(b, local, head) })
-	local = s.vector(n, 5)
-	b.Run("bitloco", func(b *testing.B) {
-		m := newBitloco(b, DefaultChunk, sizes...)
-		b.SetBytes(int64(4 * n))
-		var payload []byte
-		for b.Loop() {
-			var err error
-			if payload, err = m.Encode(payload, head, local); err != nil {
+	b.Run("copy", func(b *testing.B) { benchmarkCopy(b, make([]float32, n), head) })
+	for _, v := range variants() {
+		b.Run(v.name, func(b *testing.B) {
+			p, n := params25M(b, v)
+			m, err := New(p)
+			if err != nil {
 				b.Fatal(err)
 			}
-		}
-		b.ReportMetric(float64(len(payload)), "payload-bytes")
-	})
+			from := local
+			if m.Learning().Residual != InModel {
+				from = nil
+			}
+			b.SetBytes(int64(4 * n))
+			b.ReportAllocs()
+			var payload []byte
+			for b.Loop() {
+				if payload, err = m.Encode(payload, Round{Height: 1, Tokens: 5000}, head, from); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(payload)), "payload-bytes")
+		})
+	}
 }
 
-// To reach (DESIGN §10): 150 ms on 2 cores.
+// To reach on 2 cores (DESIGN §10): bitloco and sparseloco 150 ms.
 func BenchmarkApply8x25M(b *testing.B) {
-	sizes, n := layout25M()
-	s := noise(1)
-	head, dst := s.vector(n, 5), make([]float32, n)
-	b.Run("copy", func(b *testing.B) { benchmarkCopy(b, dst, head) })
-	b.Run("bitloco", func(b *testing.B) {
-		m := newBitloco(b, DefaultChunk, sizes...)
-		var updates []Update
-		for i := range uint64(8) {
-			updates = append(updates, Update{encode(b, m, s.vector(n, 9)), 1000 + i})
-		}
-		b.SetBytes(int64(4 * n))
-		for b.Loop() {
-			if err := m.Apply(dst, head, updates); err != nil {
+	_, n := params25M(b, variants()[0])
+	b.Run("copy", func(b *testing.B) { benchmarkCopy(b, make([]float32, n), make([]float32, n)) })
+	for _, v := range variants() {
+		b.Run(v.name, func(b *testing.B) {
+			p, n := params25M(b, v)
+			m, err := New(p)
+			if err != nil {
 				b.Fatal(err)
 			}
-		}
-	})
+			s, r := noise(1), Round{Height: 1, Tokens: 5000}
+			head, dst := make([]float32, m.Vectors()*n), make([]float32, m.Vectors()*n)
+			copy(head, s.vector(n, 5))
+			var updates []Update
+			for i := range uint64(8) {
+				payload, err := m.Encode(nil, r, s.vector(n, 9), nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				updates = append(updates, Update{payload, 1000 + i})
+			}
+			b.SetBytes(int64(4 * n))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := m.Apply(dst, head, r, updates); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -9,129 +9,9 @@ import (
 	"testing"
 
 	"lukechampine.com/blake3"
-	"pgregory.net/rapid"
 
 	"github.com/murmurnet/murmur/trainer/codec"
 )
-
-func newBitloco(t testing.TB, chunk int, sizes ...int) *Bitloco {
-	t.Helper()
-	b, err := NewBitloco(Params{Sizes: sizes, Chunk: chunk, Bits: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// noise is a stream of floats in ±2^-exponent made of integers alone, so equal on every CPU.
-type noise uint64
-
-func (s *noise) next(exponent int) float32 {
-	*s = *s*6364136223846793005 + 1442695040888963407
-	return float32(int32(*s>>32)) / float32(uint64(1)<<(31+exponent))
-}
-
-func (s *noise) vector(n, exponent int) []float32 {
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = s.next(exponent)
-	}
-	return v
-}
-
-func encode(t interface{ Fatal(...any) }, b *Bitloco, d []float32) []byte {
-	payload, err := b.Encode(nil, d, make([]float32, len(d)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return payload
-}
-
-func TestParamsAreChecked(t *testing.T) {
-	for _, p := range []Params{
-		{Sizes: []int{8}, Chunk: 4096, Bits: 2},
-		{Sizes: []int{8}, Chunk: 4095, Bits: 1},
-		{Chunk: 4096, Bits: 1},
-	} {
-		if _, err := NewBitloco(p); err == nil {
-			t.Errorf("%+v: accepted", p)
-		}
-	}
-}
-
-// naive is the package comment, one coordinate at a time. Chunks are all full and of size 8.
-func naive(head []float32, updates []Update) []float32 {
-	scale := func(u Update, c int) float64 {
-		return float64(math.Float32frombits(binary.LittleEndian.Uint32(u.Payload[16+4*c:])))
-	}
-	chunks := len(head) / 8
-	var norms []float64
-	var tokens uint64
-	for _, u := range updates {
-		sum := 0.0
-		for c := range chunks {
-			sum += float64(8 * float64(scale(u, c)*scale(u, c)))
-		}
-		norms = append(norms, math.Sqrt(sum))
-		tokens += u.Tokens
-	}
-	sorted := slices.Clone(norms)
-	slices.Sort(sorted)
-	median := sorted[(len(sorted)-1)/2]
-	out := slices.Clone(head)
-	for j := range out {
-		var sum float32
-		for i, u := range updates {
-			w := float64(u.Tokens) / float64(tokens)
-			if len(updates) >= 3 && norms[i] > 2*median {
-				w = float64(w * (median / norms[i]))
-			}
-			s := float32(float64(w * scale(u, j/8)))
-			if u.Payload[16+4*chunks+j/8]>>(j%8)&1 == 1 {
-				s = -s
-			}
-			if i%8 == 0 {
-				out[j] -= sum
-				sum = s
-			} else {
-				sum += s
-			}
-		}
-		out[j] -= sum
-	}
-	return out
-}
-
-func TestApplyIsTheFormula(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		n := 8 * rapid.IntRange(1, 40).Draw(rt, "chunks")
-		b := newBitloco(t, 8, n)
-		s := noise(rapid.Uint64().Draw(rt, "seed"))
-		head := s.vector(n, 5)
-		updates := make([]Update, rapid.IntRange(1, 18).Draw(rt, "updates"))
-		for i := range updates {
-			size := rapid.SampledFrom([]int{10, 10, 10, 10, 5, 14}).Draw(rt, "exponent")
-			updates[i] = Update{encode(rt, b, s.vector(n, size)), rapid.Uint64Range(1, 1<<49).Draw(rt, "tokens")}
-		}
-		want, dst := naive(head, updates), make([]float32, n)
-		if err := b.Apply(dst, head, updates); err != nil {
-			rt.Fatal(err)
-		}
-		equalBits(rt, dst, want)
-		if err := b.Apply(head, head, updates); err != nil {
-			rt.Fatal(err)
-		}
-		equalBits(rt, head, want)
-	})
-}
-
-func equalBits(t interface{ Fatalf(string, ...any) }, got, want []float32) {
-	for i := range want {
-		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-			t.Fatalf("parameter %d is %g, want %g", i, got[i], want[i])
-		}
-	}
-}
 
 func TestWeights(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -162,76 +42,164 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// What is refused changes nothing.
 func TestApplyRefusesAndLeavesDst(t *testing.T) {
-	b := newBitloco(t, 64, 100)
-	good := encode(t, b, slices.Repeat([]float32{1}, 100))
-	head := make([]float32, 100)
-	for name, updates := range map[string][]Update{
-		"no updates": nil,
-		"no tokens":  {{good, 0}},
-		"bad second": {{good, 1}, {good[1:], 1}},
-	} {
-		dst := slices.Repeat([]float32{5}, 100)
-		if err := b.Apply(dst, head, updates); err == nil || slices.Min(dst) != 5 {
-			t.Errorf("%s: %v, dst %g", name, err, dst[0])
+	each(t, func(t *testing.T, m Method) {
+		s := noise(4)
+		head := state(m, &s)
+		r := Round{Height: 3, Tokens: 700}
+		good, err := m.Encode(nil, r, s.vector(size(tensors()), 9), nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if err := b.Apply(head[:99], head, []Update{{good, 1}}); err == nil {
-		t.Error("a short destination was accepted")
-	}
-	for _, sign := range []float32{0, 2, float32(math.NaN())} {
-		if b.AddDecoded(head, good, sign) == nil {
-			t.Errorf("sign %g was accepted", sign)
+		for name, updates := range map[string][]Update{
+			"no updates": nil,
+			"no tokens":  {{good, 0}},
+			"bad second": {{good, 1}, {good[1:], 1}},
+		} {
+			dst := slices.Repeat([]float32{5}, len(head))
+			if err := m.Apply(dst, head, r, updates); err == nil || slices.Min(dst) != 5 {
+				t.Errorf("%s: %v, dst %g", name, err, slices.Min(dst))
+			}
 		}
-	}
-	if err := b.AddDecoded(head, good[1:], 1); !errors.Is(err, codec.ErrPayload) {
-		t.Errorf("a short payload: %v", err)
-	}
+		if err := m.Apply(head[:len(head)-1], head, r, []Update{{good, 1}}); err == nil {
+			t.Error("a short destination was accepted")
+		}
+		theta := head[:size(tensors())]
+		for _, sign := range []float32{0, 2, float32(math.NaN())} {
+			if m.AddDecoded(theta, r.Height, good, sign) == nil {
+				t.Errorf("sign %g was accepted", sign)
+			}
+		}
+		if err := m.AddDecoded(theta, r.Height, good[1:], 1); !errors.Is(err, codec.ErrPayload) {
+			t.Errorf("a short payload: %v", err)
+		}
+		d := s.vector(len(theta), 9)
+		d[len(d)/2+7000] = float32(math.NaN())
+		for h := range uint64(3) { // the fragment that has it, too
+			if _, err = m.Encode(nil, Round{Height: h}, d, nil); err != nil {
+				break
+			}
+		}
+		if !errors.Is(err, codec.ErrDiverged) {
+			t.Errorf("encoding what is no number: %v", err)
+		}
+	})
 }
 
-// A node alone that publishes and adopts arrives at the same place by both ways: its commit takes z off the head, and
-// its residual shrinks by z.
-func TestAddDecodedIsWhatApplyTakes(t *testing.T) {
-	s := noise(3)
-	b := newBitloco(t, 64, 70, 130)
-	head := s.vector(200, 4)
-	payload := encode(t, b, s.vector(200, 9))
-	next := make([]float32, 200)
-	if err := b.Apply(next, head, []Update{{payload, 12}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.AddDecoded(head, payload, -1); err != nil {
-		t.Fatal(err)
-	}
-	equalBits(t, head, next)
+// In place or not is the same.
+func TestApplyInPlace(t *testing.T) {
+	each(t, func(t *testing.T, m Method) {
+		s := noise(6)
+		head := state(m, &s)
+		r := Round{Height: 4, Tokens: 900}
+		var updates []Update
+		for range 3 {
+			p, err := m.Encode(nil, r, s.vector(size(tensors()), 9), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			updates = append(updates, Update{p, 5})
+		}
+		dst := make([]float32, len(head))
+		if err := m.Apply(dst, head, r, updates); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Apply(head, head, r, updates); err != nil {
+			t.Fatal(err)
+		}
+		equalBits(t, dst, head)
+	})
 }
 
-// One Apply over ten updates of which one is clipped, short chunks and long, fixed for good: CI compares it on amd64,
+// Two commits of ten updates each, of which one is clipped, fixed for good: CI compares payloads and states on amd64,
 // amd64 at level v3 and arm64.
 func TestApplyIsTheSameEverywhere(t *testing.T) {
-	s := noise(1)
-	sizes := []int{20000, 129, 1, 4096, 7}
-	n := 20000 + 129 + 1 + 4096 + 7
-	b := newBitloco(t, DefaultChunk, sizes...)
-	head := s.vector(n, 4)
-	var updates []Update
-	h := blake3.New(32, nil)
-	for i := range 10 {
-		exponent := 9
-		if i == 4 {
-			exponent = 6
+	want := map[string]string{
+		"bitloco":                  "2a652360065662e2d3e9b6505cc6f8c5",
+		"bitloco, 2 bits":          "3113ca6b3467d5f8b25953d55130f6c0",
+		"bitloco, momentum":        "60b7f3883718920693e543e2ff230381",
+		"bitloco, buffer":          "2a652360065662e2d3e9b6505cc6f8c5",
+		"sparseloco":               "a0916988be07a79503c2b27336d867df",
+		"sparseloco, in the model": "a0916988be07a79503c2b27336d867df",
+		"distro":                   "611807028fe71711bb9b7840a48df67a",
+		"distro, fp16":             "d2bd48412f8fb6a91e984af1e67654e6",
+		"diloco":                   "53c1f616a3e6110d1c5fce4a2acfcaed",
+		"diloco, fp16":             "cbfa4ca74bc6707df573f52dfa9b25f0",
+		"diloco, int8":             "1edf7a18b36e515fa5b4fcf458585afc",
+		"diloco, fp4":              "06907f9eaa2948b457e46912e0b37b76",
+		"streaming":                "45f5de743a14e2bd511e662f16796561",
+		"fedavg":                   "f315bf7d08e636224f74bd674b7dc212",
+		"allreduce":                "4138fb47ceb049565c6fd4a50a3b2507",
+	}
+	for _, v := range variants() {
+		t.Run(v.name, func(t *testing.T) {
+			m := method(t, v.method, v.change)
+			s := noise(1)
+			head := state(m, &s)
+			h := blake3.New(32, nil)
+			for height := uint64(5); height < 7; height++ {
+				r := Round{Height: height, Tokens: 1000 * height}
+				var updates []Update
+				for i := range 10 {
+					exponent := 9
+					if i == 4 {
+						exponent = 6
+					}
+					p, err := m.Encode(nil, r, s.vector(size(tensors()), exponent), nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					updates = append(updates, Update{p, uint64(1000 + 77*i)})
+				}
+				if err := m.Apply(head, head, r, updates); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, x := range head {
+				_, _ = h.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(x)))
+			}
+			if got := hex.EncodeToString(h.Sum(nil)[:16]); got != want[v.name] {
+				t.Fatalf("BLAKE3 of the state is %q, want %q", got, want[v.name])
+			}
+		})
+	}
+}
+
+func TestSettings(t *testing.T) {
+	for _, name := range Names() {
+		s, err := Defaults(name)
+		if err == nil {
+			err = s.Validate()
 		}
-		updates = append(updates, Update{encode(t, b, s.vector(n, exponent)), uint64(1000 + 77*i)})
-		_, _ = h.Write(updates[i].Payload)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	if err := b.Apply(head, head, updates); err != nil {
-		t.Fatal(err)
+	s, _ := Defaults(SparseLoCo)
+	s.Schedule = []Point{{Tokens: 100, H: 40}, {Tokens: 200, Keep: 16}, {Tokens: 300, OuterLR: .65, H: 50}}
+	for _, c := range []struct {
+		tokens uint64
+		h      uint32
+		keep   uint32
+		rate   float64
+	}{{99, 0, 64, 1}, {100, 40, 64, 1}, {250, 40, 16, 1}, {1 << 40, 50, 16, .65}} {
+		if at, h := s.At(c.tokens); h != c.h || at.Keep != c.keep || at.OuterLR != c.rate {
+			t.Errorf("at %d tokens: h %d, keep %d, outer_lr %g", c.tokens, h, at.Keep, at.OuterLR)
+		}
 	}
-	for _, x := range head {
-		_, _ = h.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(x)))
-	}
-	const want = "1f2f3dccd74ab140dd495b639c38b31b6826ab740947add68fd46843c3652dcd"
-	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		t.Fatalf("BLAKE3 of payloads and state is %s, want %s", got, want)
+	for name, change := range map[string]func(*Settings){
+		"unordered":               func(s *Settings) { s.Schedule[1].Tokens = 100 },
+		"more than the most":      func(s *Settings) { s.Schedule[1].Keep = 65 },
+		"an outer rate too large": func(s *Settings) { s.Schedule[1].OuterLR = 3 },
+		"too long":                func(s *Settings) { s.Schedule = make([]Point, MaxPoints+1) },
+		"a key of another method": func(s *Settings) { s.Fragments = 3 },
+		"no method":               func(s *Settings) { s.Name = "" },
+	} {
+		bad := s
+		bad.Schedule = slices.Clone(s.Schedule)
+		if change(&bad); bad.Validate() == nil {
+			t.Errorf("%s: accepted", name)
+		}
 	}
 }

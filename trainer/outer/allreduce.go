@@ -1,0 +1,78 @@
+package outer
+
+import (
+	"sync"
+
+	"github.com/murmurnet/murmur/trainer/codec"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/schedule"
+)
+
+// allreduce steps AdamW on the mean of the nodes' gradients. The shared state is θ and AdamW's moments m and v.
+type allreduce struct {
+	tensors  []Tensor
+	total    int
+	values   *codec.Values
+	adam     adam.AdamW
+	schedule schedule.Schedule
+	means    sync.Pool // of *[]float32: a gradient has no place in the state
+}
+
+func newAllReduce(p Params) (Method, error) {
+	c := p.cover(all)
+	v, err := codec.NewValues(c, DefaultChunk, codec.FP32)
+	if err != nil {
+		return nil, err
+	}
+	a := &allreduce{tensors: p.Tensors, total: c.Total, values: v, adam: p.Optimizer, schedule: p.Schedule}
+	a.means.New = func() any { g := make([]float32, c.Total); return &g }
+	return a, nil
+}
+
+func (a *allreduce) Learning() Learning {
+	return Learning{Gradients: true, Residual: Nowhere, Waits: true}
+}
+
+func (a *allreduce) Vectors() int { return 3 }
+
+func (a *allreduce) MaxPayload() int { return a.values.Max() }
+
+func (a *allreduce) Encode(dst []byte, _ Round, head, local []float32) ([]byte, error) {
+	return a.values.Encode(dst, head, local)
+}
+
+func (a *allreduce) Check(_ uint64, payload []byte) error { return a.values.Check(payload) }
+
+func (a *allreduce) AddDecoded(dst []float32, _ uint64, payload []byte, sign float32) error {
+	return addDecoded(a.values, dst, payload, sign)
+}
+
+// Apply makes step number Height of AdamW: a commit is a step.
+func (a *allreduce) Apply(dst, state []float32, r Round, updates []Update) error {
+	n := a.total
+	if err := sized("apply", 3*n, dst, state); err != nil {
+		return err
+	}
+	ts, err := terms(a.values, updates, -1)
+	if err != nil {
+		return err
+	}
+	mean := a.means.Get().(*[]float32)
+	defer a.means.Put(mean)
+	g := *mean
+	clear(g)
+	if err := a.values.Subtract(g, g, ts); err != nil {
+		return err
+	}
+	if &dst[0] != &state[0] {
+		copy(dst, state)
+	}
+	theta, m, v := dst[:n:n], dst[n:2*n:2*n], dst[2*n:]
+	rate, at := a.schedule.Rate(int64(r.Tokens)), 0
+	for _, t := range a.tensors {
+		end := at + t.size()
+		a.adam.Apply(theta[at:end], m[at:end], v[at:end], g[at:end], rate, int64(r.Height), a.adam.DecayAll || len(t.Shape) > 1)
+		at = end
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package outer
+
+import (
+	"fmt"
+
+	"github.com/murmurnet/murmur/trainer/codec"
+	"github.com/murmurnet/murmur/trainer/inner/schedule"
+)
+
+// distro is DeMo's step: θ ← (1 − η·wd)·θ − η·sign(IDCT(Σ w C)).
+type distro struct {
+	settings    Settings
+	total       int
+	by          map[uint32]*codec.Cosine // by keep
+	schedule    schedule.Schedule
+	weightDecay float64
+}
+
+func newDisTrO(p Params) (Method, error) {
+	c := p.cover(all)
+	format := codec.CosineBit
+	if p.Settings.Values == "fp16" {
+		format = codec.CosineFP16
+	}
+	d := &distro{
+		settings: p.Settings, total: c.Total, by: map[uint32]*codec.Cosine{},
+		schedule: p.Schedule, weightDecay: p.Optimizer.WeightDecay,
+	}
+	keeps := []uint32{p.Settings.Keep}
+	for _, point := range p.Settings.Schedule {
+		if point.Keep > 0 {
+			keeps = append(keeps, point.Keep)
+		}
+	}
+	for _, keep := range keeps {
+		codec, err := codec.NewCosine(c, int(keep), format)
+		if err != nil {
+			return nil, err
+		}
+		d.by[keep] = codec
+	}
+	return d, nil
+}
+
+func (d *distro) reader() *codec.Cosine { return d.by[d.settings.Keep] }
+
+func (d *distro) Learning() Learning {
+	return Learning{
+		Gradients: true, Residual: InBuffer, Decay: float32(d.settings.Decay),
+		Scale: func(tokens uint64) float32 { return float32(d.schedule.Rate(int64(tokens))) },
+	}
+}
+
+func (d *distro) Vectors() int { return 1 }
+
+func (d *distro) MaxPayload() int { return d.reader().Max() }
+
+func (d *distro) Encode(dst []byte, r Round, head, local []float32) ([]byte, error) {
+	at, _ := d.settings.At(r.Tokens)
+	return d.by[at.Keep].Encode(dst, head, local)
+}
+
+func (d *distro) Check(_ uint64, payload []byte) error { return d.reader().Check(payload) }
+
+func (d *distro) AddDecoded(dst []float32, _ uint64, payload []byte, sign float32) error {
+	return addDecoded(d.reader(), dst, payload, sign)
+}
+
+func (d *distro) Apply(dst, state []float32, r Round, updates []Update) error {
+	if err := sized("apply", d.total, dst, state); err != nil {
+		return err
+	}
+	ts, err := terms(d.reader(), updates, 1)
+	if err != nil {
+		return err
+	}
+	rate := d.schedule.Rate(int64(r.Tokens))
+	if err := d.reader().Step(dst, state, ts, float32(rate), float32(1-float64(rate*d.weightDecay)), false); err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	return nil
+}
