@@ -16,6 +16,7 @@ import (
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/data"
+	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
@@ -26,6 +27,7 @@ type hand struct {
 	n    *Node
 	rep  *replica.Replica
 	book *chain.Book
+	own  *outer.Private // what this node alone has learned, beside the trainer's model
 
 	mu    sync.Mutex
 	queue []func(context.Context)
@@ -65,7 +67,10 @@ type pace struct {
 }
 
 func newHand(n *Node, rep *replica.Replica, book *chain.Book) *hand {
-	return &hand{n: n, rep: rep, book: book, wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1}
+	return &hand{
+		n: n, rep: rep, book: book, own: outer.NewPrivate(n.method, len(rep.Theta())),
+		wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1,
+	}
 }
 
 // do queues a task.
@@ -195,8 +200,8 @@ func (h *hand) verify(ctx context.Context, e round.Verify) {
 	h.n.post(ctx, round.Verified{Commit: e.Commit.ID, OK: root == e.Commit.Root})
 }
 
-// adopt moves θ to a commit's state and the trainer with it: by
-// θ(Y) − θ(X) + Σ own z that joined the branch − Σ own z that left it.
+// adopt moves θ to a commit's state and the trainer with it, as outer.Private
+// has it.
 func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	if err := h.refetching(ctx, func() error { return h.move(ctx, e) }); err != nil {
 		h.n.trouble("adopting a commit", err) // the next one starts from where θ stands
@@ -222,9 +227,12 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	if h.late = e.More; h.late {
 		return
 	}
+	h.startAnew(ctx)
 	h.runOn(ctx, s)
 	h.n.view.applied(e.To.Height, time.Now())
-	h.saveSometimes(ctx)
+	if h.n.method.Learning().Residual == outer.InModel {
+		h.saveSometimes(ctx)
+	}
 }
 
 func (h *hand) move(ctx context.Context, e round.Adopt) error {
@@ -246,40 +254,32 @@ func (h *hand) move(ctx context.Context, e round.Adopt) error {
 // shift adds the change to the trainer's model between two of its steps. A
 // trainer that cannot take it is gone; the next one starts from the disk.
 func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
-	var undo, redo []round.Update
+	var undo, redo []outer.Own
 	if !e.Jump {
 		// From where θ stands: that is further back than e.From where an adoption failed.
 		left, joined, ok := branches(h.book, h.rep.Head().ID, e.To.ID)
 		if !ok {
 			return fmt.Errorf("height %d and height %d have no common commit here", h.rep.Head().Height, e.To.Height)
 		}
-		undo, redo = h.ownOf(left), h.ownOf(joined)
 		if slices.ContainsFunc(joined, func(c round.Commit) bool { return h.newerIn(c, h.seq) }) {
 			return h.startOver(ctx, next, e.Delivered)
 		}
-	}
-	for _, u := range append(slices.Clone(undo), redo...) {
-		if err := h.rep.Holds(u); err != nil {
-			return err // before the vector is touched
+		slices.Reverse(joined)
+		var err error
+		if undo, err = h.read(h.ownOf(left)); err != nil {
+			return err
+		}
+		if redo, err = h.read(h.ownOf(joined)); err != nil {
+			return err
 		}
 	}
-	theta, delta := h.rep.Theta(), h.proc.Vector()
+	delta := h.proc.Vector()
 	if !h.owed {
 		clear(delta)
 	}
-	for i := range delta {
-		delta[i] += next[i] - theta[i]
-	}
 	h.owed = true
-	for _, u := range redo {
-		if err := h.rep.AddOwn(delta, u, 1); err != nil {
-			return err
-		}
-	}
-	for _, u := range undo {
-		if err := h.rep.AddOwn(delta, u, -1); err != nil {
-			return err
-		}
+	if err := h.own.Move(delta, h.rep.Theta(), next, undo, redo); err != nil {
+		return err
 	}
 	if !e.More {
 		h.pay(ctx)
@@ -300,6 +300,7 @@ func (h *hand) pay(ctx context.Context) {
 // that this disk has forgotten.
 func (h *hand) startOver(ctx context.Context, next []float32, delivered uint64) error {
 	h.owed = false // it is set onto another state altogether
+	h.own.Forget()
 	c, err := h.proc.Capture(ctx, worker.Capture{})
 	if err != nil {
 		h.drop(err)
@@ -313,6 +314,32 @@ func (h *hand) startOver(ctx context.Context, next []float32, delivered uint64) 
 	h.n.post(ctx, round.Progress{Total: delivered})
 	h.drop(h.proc.Add(ctx))
 	return nil
+}
+
+// startAnew drops what a commit left out, where the method keeps none of it.
+func (h *hand) startAnew(ctx context.Context) {
+	if h.proc == nil || h.n.method.Learning().Residual != outer.Nowhere {
+		return
+	}
+	c, err := h.proc.Capture(ctx, worker.Capture{Reset: true, Gradient: true})
+	if err != nil {
+		h.drop(err)
+		return
+	}
+	h.session = session{step: c.Step, total: h.delivered}
+	h.n.post(ctx, round.Progress{Total: h.delivered})
+}
+
+// read gets own updates from the disk.
+func (h *hand) read(us []round.Update) (own []outer.Own, err error) {
+	for _, u := range us {
+		o, err := h.rep.Own(u)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, o)
+	}
+	return own, nil
 }
 
 // ownOf lists this node's own updates in some commits.
@@ -370,12 +397,17 @@ func (h *hand) runOn(ctx context.Context, s round.Status) {
 		return // another adoption is on its way here
 	}
 	capSamples := head.Cap() / uint64(h.n.manifest.Model.SeqLen)
+	var most uint64
+	if h.n.method.Learning().Waits {
+		most = uint64(head.NextH)
+	}
 	h.drop(h.proc.Run(ctx, worker.Run{
 		Assignment: data.Assignment{
 			Manifest: h.n.swarm, Parent: head.ID, Cursor: head.Cursor, Rank: s.Rank, Roster: len(head.Roster),
 			Peer: string(h.n.self), CapSamples: capSamples,
 		},
-		Committed: head.Tokens, Active: h.active, Paused: !h.train,
+		Committed: head.Tokens, Active: h.active, Paused: !h.train, Most: most,
+		Epochs: uint64(h.n.manifest.Method.Epochs),
 	}))
 }
 
@@ -396,7 +428,7 @@ func (h *hand) refetching(ctx context.Context, task func() error) error {
 			return err
 		}
 		h.n.diary.Add(event.Chain, 0, lost.Error()+"; fetching it again")
-		size := uint64(h.n.method.PayloadSize())
+		size := lost.Size
 		limited, cancel := context.WithTimeout(ctx, refetchLimit)
 		err = h.n.net.Fetch(limited, p2p.Fetch{
 			ID: lost.Payload, Size: size, MaxSize: size, Path: h.n.store.PayloadPath(lost.Payload), Sources: h.n.net.Connected(),

@@ -52,6 +52,7 @@ type Node struct {
 
 	// Set by assemble, before any goroutine that reads them starts.
 	manifest manifest.Manifest
+	folder   string // of private data
 	method   outer.Method
 	machine  *round.Machine // the loop's
 	hand     *hand
@@ -159,14 +160,17 @@ func (n *Node) assemble(raw []byte) error {
 		return err
 	}
 	n.manifest = m
+	if n.folder, err = n.p.folder(m); err != nil {
+		return err
+	}
 	if n.method, err = newMethod(m); err != nil {
 		return err
 	}
 	config := modelConfig(m)
 	draw := func() []float32 { return model.Init(config, seed) }
-	initial := draw()
+	initial, root := replica.Initial(n.method, draw())
 	stepTokens := uint64(m.Inner.Batch) * uint64(m.Model.SeqLen)
-	genesis := round.Genesis(n.swarm, replica.GenesisRoot(initial), m.Rounds.H, stepTokens)
+	genesis := round.Genesis(n.swarm, root, m.Rounds.H, stepTokens)
 	book, err := chain.OpenBook(n.store, n.swarm, n.self, genesis)
 	if err != nil {
 		return err

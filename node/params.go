@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -9,7 +10,10 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/worker"
@@ -28,6 +32,7 @@ type Params struct {
 	Trainer   []string // the command that runs a trainer child
 	Env       []string // added to its environment
 	Backend   string   // wanted; empty: the best there is
+	Private   string   // the folder of texts to train on, where the swarm's data are private
 	// For simulations: Engine trains inside this process, in place of a child, and
 	// Net changes the network's parameters.
 	Engine *worker.Engine
@@ -58,40 +63,75 @@ func modelConfig(m manifest.Manifest) model.Config {
 	}
 }
 
-func workerSpec(m manifest.Manifest, backend string) worker.Spec {
+// errPrivate says what a swarm on private data needs.
+var errPrivate = errors.New("this swarm trains on private data: start with --private-data FOLDER, where your text files (*.txt) are; they never leave this machine")
+
+// folder is the node's own data for a swarm's manifest; empty where the swarm has its own.
+func (p Params) folder(m manifest.Manifest) (string, error) {
+	switch {
+	case m.Data.Name != manifest.Private:
+		return "", nil
+	case p.Private == "":
+		return "", errPrivate
+	}
+	if _, err := data.Folder(p.Private); err != nil {
+		return "", fmt.Errorf("private data: %w", err)
+	}
+	return p.Private, nil
+}
+
+func workerSpec(m manifest.Manifest, backend, private string) worker.Spec {
 	i := m.Inner
+	o := inner.Optimizer{Kind: i.Optimizer, AdamW: adamW(m), Momentum: i.Momentum}
+	if m.Method.Name == outer.DisTrO || m.Method.Name == outer.AllReduce {
+		o.Kind = inner.KindGradient
+	}
 	return worker.Spec{
-		Backend: backend, Model: modelConfig(m),
-		Optimizer: inner.AdamW{
-			Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay, ClipNorm: i.ClipNorm, DecayAll: i.DecayAll,
-		},
-		Schedule: inner.Schedule{
-			Kind: i.Schedule, Peak: i.LR, Floor: i.LRFloor, Warmup: int64(i.WarmupTokens),
-			Total: int64(i.TotalTokens), DecayFrom: i.DecayFrom,
-		},
-		Batch: int(i.Batch), Data: m.Data.Name, Heldout: heldoutTokens,
+		Backend: backend, Model: modelConfig(m), Optimizer: o, Schedule: rates(m),
+		Batch: int(i.Batch), Data: m.Data.Name, Folder: private, Heldout: heldoutTokens,
+	}
+}
+
+func adamW(m manifest.Manifest) adam.AdamW {
+	i := m.Inner
+	return adam.AdamW{Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay, ClipNorm: i.ClipNorm, DecayAll: i.DecayAll}
+}
+
+// rates are the learning rates by committed tokens.
+func rates(m manifest.Manifest) schedule.Schedule {
+	i := m.Inner
+	return schedule.Schedule{
+		Kind: i.Schedule, Peak: i.LR, Floor: i.LRFloor, Warmup: int64(i.WarmupTokens), Total: int64(i.TotalTokens), DecayFrom: i.DecayFrom,
 	}
 }
 
 func newMethod(m manifest.Manifest) (outer.Method, error) {
-	var sizes []int
+	var tensors []outer.Tensor
 	for _, t := range modelConfig(m).Layout() {
-		sizes = append(sizes, t.Size)
+		tensors = append(tensors, outer.Tensor{Shape: t.Shape, Layer: t.Block})
 	}
-	return outer.New(m.Method.Name, outer.Params{Sizes: sizes, Chunk: int(m.Method.Chunk), Bits: int(m.Method.Bits)})
+	return outer.New(outer.Params{Tensors: tensors, Settings: m.Method, Optimizer: adamW(m), Schedule: rates(m)})
 }
 
-// stateSize is how many bytes a snapshot has: θ as float32.
-func stateSize(m manifest.Manifest) uint64 { return 4 * uint64(modelConfig(m).Layout().Params()) }
+// stateSize is how many bytes a snapshot has: the shared state as float32.
+func stateSize(m manifest.Manifest, method outer.Method) uint64 {
+	return 4 * uint64(method.Vectors()) * uint64(modelConfig(m).Layout().Params())
+}
 
 func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self proto.PeerID) round.Config {
 	ms := func(v uint32) time.Duration { return time.Duration(v) * time.Millisecond }
 	r := m.Rounds
+	var paces []round.Pace
+	for _, p := range m.Method.Schedule {
+		if p.H > 0 {
+			paces = append(paces, round.Pace{Tokens: p.Tokens, H: p.H})
+		}
+	}
 	return round.Config{
 		Self: self, Swarm: swarm,
 		StepTokens: uint64(m.Inner.Batch) * uint64(m.Model.SeqLen), SeqLen: uint64(m.Model.SeqLen),
-		PayloadSize: uint64(method.PayloadSize()), StateSize: stateSize(m),
+		MaxPayload: uint64(method.MaxPayload()), StateSize: stateSize(m, method),
 		HMin: r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
-		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), TotalTokens: m.Inner.TotalTokens,
+		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), TotalTokens: m.Inner.TotalTokens, Paces: paces,
 	}
 }

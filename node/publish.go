@@ -8,10 +8,12 @@ import (
 
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/codec"
+	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
@@ -31,6 +33,9 @@ func (h *hand) publish(ctx context.Context, e round.Publish) {
 	h.n.untroubled()
 	h.pace.published = time.Now()
 	h.n.post(ctx, round.Published{Update: u, Covers: covers})
+	if h.n.method.Learning().Residual == outer.InBuffer {
+		h.saveSometimes(ctx) // the buffer holds more than the payload says
+	}
 }
 
 // errNothing says that there is nothing to publish now.
@@ -44,7 +49,7 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	if h.proc == nil {
 		return u, 0, errNothing
 	}
-	c, err := h.proc.Capture(ctx, worker.Capture{Reset: true})
+	c, err := h.proc.Capture(ctx, worker.Capture{Reset: true, Gradient: h.n.method.Learning().Gradients})
 	if err != nil {
 		h.drop(err)
 		return u, 0, errNothing
@@ -54,12 +59,19 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 		return u, 0, errNothing
 	}
 	covers = total - e.Delivered
-	h.payload, err = h.n.method.Encode(h.payload, h.rep.Theta(), h.proc.Vector())
+	var moved bool
+	at := outer.Round{Height: e.Height, Tokens: h.rep.Head().Tokens}
+	h.payload, moved, err = h.own.Encode(h.payload, at, h.rep.Theta(), h.proc.Vector())
 	if errors.Is(err, codec.ErrDiverged) {
 		return u, 0, h.reset(ctx, err)
 	}
 	if err != nil {
 		return u, 0, err
+	}
+	if moved {
+		if h.drop(h.proc.Add(ctx)); h.proc == nil {
+			return u, 0, errNothing
+		}
 	}
 	id, err := h.n.store.PutPayload(h.payload)
 	if err != nil {
@@ -67,9 +79,13 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	}
 	stride := max(uint64(len(h.rep.Head().Roster)), 1)
 	reserve := (uint64(h.pace.overlap) + 1) * uint64(h.n.manifest.Inner.Batch) * stride
+	high := min(c.Position+reserve, e.Highest)
+	if h.n.manifest.Data.Name == manifest.Private {
+		high = h.rep.Head().Cursor // nothing that others would have to leave out
+	}
 	u = round.Update{
 		Author: h.n.self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: min(covers, e.Max),
-		High: min(c.Position+reserve, e.Highest), Payload: id, Size: uint64(len(h.payload)),
+		High: high, Payload: id, Size: uint64(len(h.payload)),
 		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss),
 	}
 	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u))
@@ -99,6 +115,7 @@ func (h *hand) total(step int64) uint64 {
 // reset puts a trainer whose model has diverged back onto the shared one.
 func (h *hand) reset(ctx context.Context, why error) error {
 	h.n.diary.Add(event.Trainer, h.rep.Head().Height, fmt.Sprintf("the local model has diverged (%v); it goes on from the shared one", why))
+	h.own.Forget()
 	copy(h.proc.Vector(), h.rep.Theta())
 	if err := h.proc.Load(ctx, 0, false); err != nil {
 		h.drop(err)
@@ -109,17 +126,24 @@ func (h *hand) reset(ctx context.Context, why error) error {
 	return errNothing
 }
 
-// save writes the residual and the moments that the last capture left in the
-// exchange file.
+// save writes what this node alone has, as the last capture left it in the exchange
+// file: d and the inner optimizer's moments where its model moves, and the buffer
+// where there is one.
 func (h *hand) save(seq, lacking uint64, step int64) error {
 	began := time.Now()
-	d := h.proc.Vector()
-	for i, v := range h.rep.Theta() {
-		d[i] = v - d[i]
+	var vectors [][]byte
+	if !h.n.method.Learning().Gradients {
+		d := h.proc.Vector()
+		for i, v := range h.rep.Theta() {
+			d[i] = v - d[i]
+		}
+		m, v := h.proc.Moments()
+		vectors = append(vectors, replica.Bytes(d), replica.Bytes(m), replica.Bytes(v))
 	}
-	m, v := h.proc.Moments()
-	err := h.n.store.PutLocal(chain.Local{Head: h.rep.Head().ID, Seq: seq, Lacking: lacking, Step: step},
-		replica.Bytes(d), replica.Bytes(m), replica.Bytes(v))
+	if b := h.own.Buffer(); b != nil {
+		vectors = append(vectors, replica.Bytes(b))
+	}
+	err := h.n.store.PutLocal(chain.Local{Head: h.rep.Head().ID, Seq: seq, Lacking: lacking, Step: step}, vectors...)
 	if err != nil {
 		return err
 	}
@@ -140,7 +164,7 @@ func (h *hand) saveSometimes(ctx context.Context) {
 
 // saveLocal saves what was learned.
 func (h *hand) saveLocal(ctx context.Context) error {
-	if h.pay(ctx); h.proc == nil {
+	if h.pay(ctx); h.proc == nil || h.n.method.Learning().Residual == outer.Nowhere {
 		return nil
 	}
 	c, err := h.proc.Capture(ctx, worker.Capture{Moments: true})

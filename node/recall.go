@@ -75,37 +75,61 @@ func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err erro
 	return r, nil
 }
 
-// fill writes θ_local for the head into the trainer's vectors.
+// fill writes θ_local for the head into the trainer's vectors, and the residual
+// that is not in θ_local into own.
 func (h *hand) fill(r recalled, theta, m, v []float32) error {
-	p := len(theta)
 	copy(theta, h.rep.Theta())
+	h.own.Forget()
 	if r.local == nil {
 		return nil
 	}
-	if len(r.local.Bytes) != 3*4*p {
-		return fmt.Errorf("the saved local model has %d bytes, want %d", len(r.local.Bytes), 3*4*p)
+	saved, err := h.vectors(r.local.Bytes)
+	if err != nil {
+		return err
 	}
-	saved := func(i int) []byte { return r.local.Bytes[i*4*p : (i+1)*4*p] }
-	copy(replica.Bytes(m), saved(1))
-	copy(replica.Bytes(v), saved(2))
-	if !r.fresh {
-		d := make([]float32, p)
-		copy(replica.Bytes(d), saved(0))
-		for i := range theta {
-			theta[i] -= d[i]
-		}
+	undo, err := h.read(r.undo)
+	if err != nil {
+		return err
 	}
-	for _, u := range r.redo {
-		if err := h.rep.AddOwn(theta, u, 1); err != nil {
-			return err
-		}
+	slices.Reverse(r.redo) // they were found from the head down
+	redo, err := h.read(r.redo)
+	if err != nil {
+		return err
 	}
-	for _, u := range r.undo {
-		if err := h.rep.AddOwn(theta, u, -1); err != nil {
-			return err
-		}
+	if saved.moments[0] != nil {
+		copy(m, saved.moments[0])
+		copy(v, saved.moments[1])
 	}
-	return nil
+	if r.fresh {
+		saved.d, saved.buffer = nil, nil
+	}
+	return h.own.Resume(theta, saved.d, saved.buffer, undo, redo)
+}
+
+// saved are the vectors of the local state on disk; nil where the method has none.
+type saved struct {
+	d, buffer []float32
+	moments   [2][]float32
+}
+
+// vectors takes the local state apart, as save puts it together.
+func (h *hand) vectors(b []byte) (s saved, err error) {
+	var parts []*[]float32
+	if !h.n.method.Learning().Gradients {
+		parts = append(parts, &s.d, &s.moments[0], &s.moments[1])
+	}
+	if h.own.Buffer() != nil {
+		parts = append(parts, &s.buffer)
+	}
+	size := 4 * len(h.rep.Theta())
+	if len(b) != len(parts)*size {
+		return s, fmt.Errorf("the saved local model has %d bytes, want %d", len(b), len(parts)*size)
+	}
+	for i, part := range parts {
+		*part = make([]float32, len(h.rep.Theta()))
+		copy(replica.Bytes(*part), b[i*size:])
+	}
+	return s, nil
 }
 
 // branches lists the commits only on x's branch and only on y's; ok is false

@@ -52,7 +52,7 @@ var errReplica = errors.New("the local model cannot be loaded")
 func (n *Node) runTrainer(ctx context.Context) (err error) {
 	p, err := worker.Start(ctx, worker.Params{
 		Command: n.p.Trainer, Inside: n.p.Engine, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"),
-		Spec: workerSpec(n.manifest, n.p.Backend), Log: n.log,
+		Spec: workerSpec(n.manifest, n.p.Backend, n.folder), Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (h *hand) progress(ctx context.Context, g worker.Progress) {
 	}
 	total := h.total(g.Step)
 	h.n.view.set(func(v *viewed) {
-		v.trainer.TokensPerSec, v.trainer.Loss = g.TokensPerSec, g.Loss
+		v.trainer.TokensPerSec, v.trainer.Loss, v.idle = g.TokensPerSec, g.Loss, g.Idle
 		if total > v.learned {
 			v.trainer.Tokens += total - v.learned
 			v.trainer.Steps = v.trainer.Tokens / h.n.stepTokens()
@@ -176,7 +176,7 @@ func (h *hand) progress(ctx context.Context, g worker.Progress) {
 	if !h.train || g.Idle {
 		rate = 0
 	}
-	h.n.post(ctx, round.Progress{Total: total, Rate: rate})
+	h.n.post(ctx, round.Progress{Total: total, Rate: rate, Done: g.Idle})
 }
 
 func (n *Node) stepTokens() uint64 {

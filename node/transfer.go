@@ -57,7 +57,7 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	switch {
 	case err != nil:
 		n.post(ctx, round.Missed{Payload: id})
-	case n.method.Check(b) != nil:
+	case n.method.Check(e.Update.Height, b) != nil:
 		if err := os.Remove(n.store.PayloadPath(id)); err != nil { // or it would count as held after a restart
 			n.log.Warn("A payload that does not decode stays on disk", "payload", id.Short(), "error", err)
 		}
@@ -137,7 +137,7 @@ func (n *Node) enter(ctx context.Context, e round.Enter) {
 		return
 	}
 	n.diary.Add(event.Chain, c.Height, fmt.Sprintf("fetching the snapshot of round %d", c.Height))
-	size := stateSize(n.manifest)
+	size := stateSize(n.manifest, n.method)
 	limited, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
 	err := n.net.Fetch(limited, p2p.Fetch{ID: c.Root, Size: size, MaxSize: size, Path: n.store.StatePath(c.Root), Sources: e.Sources})
@@ -300,7 +300,7 @@ func (n *Node) hear(ctx context.Context, m p2p.Message) {
 		}
 		n.view.heard(m.Author, h)
 		n.post(ctx, round.Heartbeat{
-			From: m.Author, Head: head, Height: h.Height, Tokens: h.Tokens, Rate: h.Rate, Paused: h.Paused,
+			From: m.Author, Head: head, Height: h.Height, Tokens: h.Tokens, Rate: h.Rate, Paused: h.Paused, Done: h.Done,
 			Leaving:  h.State == string(policy.Leaving),
 			Interval: time.Duration(h.IntervalMs) * time.Millisecond,
 		})

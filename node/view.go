@@ -36,6 +36,7 @@ type viewed struct {
 	paused     bool
 	leaving    bool
 	learned    uint64
+	idle       bool // the trainer has done all that it may in this round
 	heard      map[proto.PeerID]*murmurv1.Heartbeat
 	stages     api.Stages // of the round under way
 	rounds     []api.Outcome
@@ -99,7 +100,7 @@ func (w *view) adopted(e round.Adopt, now time.Time) {
 			o.Loss = loss / tokens
 		}
 		v.ended(o, now)
-		v.outcome, v.adoptedAt = v.rounds[len(v.rounds)-1], now
+		v.outcome, v.adoptedAt, v.idle = v.rounds[len(v.rounds)-1], now, false
 	})
 }
 
@@ -124,6 +125,7 @@ func (w *view) heartbeat(n *Node) *murmurv1.Heartbeat {
 		Swarm: n.swarm[:], Height: v.status.Head.Height, Head: v.status.Head.ID[:], Tokens: v.status.Lacking,
 		State: string(d.Reason), Why: d.Public(), Version: n.p.Version, Paused: !d.Train,
 		IntervalMs: uint32(w.beatInterval().Milliseconds()), Backend: v.trainer.Backend,
+		Done: v.idle,
 	}
 	if d.Train {
 		h.Rate = v.trainer.TokensPerSec

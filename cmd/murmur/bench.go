@@ -20,6 +20,7 @@ type BenchCmd struct {
 	Round   BenchRoundCmd   `cmd:"" help:"Measure how long rounds take to be exchanged, and what they cost."`
 	Soak    BenchSoakCmd    `cmd:"" help:"Run a small swarm for long and watch what it takes."`
 	Overlap BenchOverlapCmd `cmd:"" help:"Simulate home links and say how busy the devices are with training."`
+	Methods BenchMethodsCmd `cmd:"" help:"Train a small model by each method and compare what it learns and sends."`
 }
 
 // TrainCmd measures training speed.

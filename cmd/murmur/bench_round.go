@@ -14,7 +14,7 @@ import (
 type BenchRoundCmd struct {
 	Nodes  []int         `help:"Swarms of these sizes, with --model (default: 4, 8 and 16 nodes with 2.4M, 4 and 8 with 25M)." placeholder:"N"`
 	Model  []string      `help:"Parameters that are exchanged, with --nodes: 25M, 2.4M, tiny." placeholder:"NAME"`
-	Method []string      `help:"How updates are encoded." default:"bitloco,dense"`
+	Method []string      `help:"How updates are encoded." default:"bitloco,fedavg"`
 	Rounds int           `help:"Rounds that are measured of each." default:"10"`
 	Step   time.Duration `help:"How long an inner step takes; 20 make a round." default:"100ms"`
 	JSON   bool          `help:"Print one JSON object."`

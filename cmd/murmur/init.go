@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,16 +15,26 @@ import (
 // InitCmd makes a swarm.
 type InitCmd struct {
 	DirFlag
-	File string  `arg:"" optional:"" type:"existingfile" help:"TOML file that describes the swarm; without one, a small model on the embedded text."`
-	Name string  `help:"The swarm's name."`
-	Seed string  `help:"Words that the initial weights follow from; without, they are random."`
-	H    *uint32 `name:"h" help:"Inner steps a round."`
-	Port uint16  `help:"The port that this node will listen on, for the join link." default:"4101" env:"MURMUR_PORT"`
+	File   string  `arg:"" optional:"" type:"existingfile" help:"TOML file that describes the swarm; without one, a small model on the embedded text."`
+	Name   string  `help:"The swarm's name."`
+	Method string  `help:"How nodes learn together, where there is no file: bitloco, sparseloco, distro, diloco, streaming, fedavg or allreduce." placeholder:"NAME"`
+	Seed   string  `help:"Words that the initial weights follow from; without, they are random."`
+	H      *uint32 `name:"h" help:"Inner steps a round."`
+	Port   uint16  `help:"The port that this node will listen on, for the join link." default:"4101" env:"MURMUR_PORT"`
 }
 
 // Run writes the manifest and prints the id and the link.
 func (c *InitCmd) Run() error {
 	m := manifest.Default()
+	if c.Method != "" {
+		if c.File != "" {
+			return usageError{errors.New("give --method or a file, not both: the file's method.name says it")}
+		}
+		var err error
+		if m, err = manifest.For(c.Method); err != nil {
+			return usageError{err}
+		}
+	}
 	if c.File != "" {
 		b, err := os.ReadFile(c.File)
 		if err != nil {

@@ -15,21 +15,25 @@ import (
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/outer"
 )
 
 // DemoParams say how the demo runs.
 type DemoParams struct {
-	Exe     string    // the murmur program
-	Dir     string    // where the nodes' directories go; made, and removed at the end unless Keep
-	Backend string    // the backend that the nodes will use, for the choice of model and for the summary
-	XLA     bool      // it is an XLA backend
-	Keep    bool      // leave the swarm running
-	Out     io.Writer // the story
+	Exe     string        // the murmur program
+	Dir     string        // where the nodes' directories go; made, and removed at the end unless Keep
+	Backend string        // the backend that the nodes will use, for the choice of model and for the summary
+	XLA     bool          // it is an XLA backend
+	Method  string        // one of outer.Names
+	For     time.Duration // train at most so long; 0: as long as suits the backend
+	Keep    bool          // leave the swarm running
+	Out     io.Writer     // the story
 }
 
 // Summary is what came of the demo.
 type Summary struct {
 	Backend      string   `json:"backend"`
+	Method       string   `json:"method"`
 	Nodes        int      `json:"nodes"`
 	Params       int      `json:"params"`
 	Rounds       uint64   `json:"rounds"`
@@ -49,8 +53,11 @@ type Summary struct {
 }
 
 // The demo's script, by heights: C is killed in the middle of the round on
-// killAt, D joins when joinAt is reached, C comes back at returnAt.
+// killAt, D joins when joinAt is reached, C comes back at returnAt; where a round is
+// a single step, at stepsAct times those, and of so many rounds one is told.
 const (
+	stepsAct = 8
+
 	killAt   = 4
 	joinAt   = 6
 	returnAt = 8
@@ -61,25 +68,45 @@ const (
 )
 
 // DemoManifest is the demo's swarm: 0.87M parameters with XLA, fewer for the
-// pure-Go backend, which is about 15 times slower.
-func DemoManifest(xla bool) manifest.Manifest {
-	m := manifest.Default()
+// pure-Go backend, which is about 15 times slower. A short demo has short rounds, or
+// its script would not come to its end.
+func DemoManifest(method string, xla, short bool) (manifest.Manifest, error) {
+	m, err := manifest.For(method)
+	if err != nil {
+		return m, err
+	}
 	m.Name = "demo"
 	m.Rounds = manifest.Rounds{
 		H: 30, HMin: 30, HMax: 30, MinMS: 500, MaxMS: 60_000, GraceMS: 4000, ViewTimeoutMS: 2000, SnapshotEvery: 5,
 	}
-	m.Inner.LR, m.Inner.WarmupTokens, m.Inner.TotalTokens = 3e-3, 100_000, 1_600_000
+	m.Inner.WarmupTokens, m.Inner.TotalTokens = 100_000, 1_600_000
 	if !xla {
 		m.Model.Dim, m.Model.Layers, m.Model.Heads, m.Model.KVHeads, m.Model.FFN, m.Model.SeqLen = 64, 2, 2, 2, 176, 64
-		m.Inner.LR, m.Inner.WarmupTokens, m.Inner.TotalTokens = 5e-3, 40_000, 900_000
+		m.Inner.WarmupTokens, m.Inner.TotalTokens = 40_000, 900_000
+		m.Inner.LR *= 1.5
 	}
-	return m
+	if short {
+		m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax = 8, 8, 8
+	}
+	if everyStep(method) {
+		m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax, m.Rounds.MinMS, m.Rounds.SnapshotEvery = 1, 1, 1, 0, 50
+	}
+	if m.Method.Fragments > m.Model.Layers {
+		m.Method.Fragments = m.Model.Layers
+	}
+	return m, m.Validate()
 }
+
+// everyStep tells whether a method makes a commit of every step.
+func everyStep(method string) bool { return method == outer.AllReduce || method == outer.DisTrO }
 
 // budget is how long the demo trains before it winds up, so that it ends within
 // 4 minutes (5 on the pure-Go backend).
-func budget(xla bool) time.Duration {
-	if xla {
+func (p DemoParams) budget() time.Duration {
+	if p.For > 0 {
+		return p.For
+	}
+	if p.XLA {
 		return 200 * time.Second
 	}
 	return 255 * time.Second
@@ -91,6 +118,7 @@ type demo struct {
 	swarm   proto.ID
 	nodes   []*daemon
 	started time.Time
+	act     uint64 // rounds that make one of the script's
 	shown   uint64 // the newest round that was told
 	sum     Summary
 	killed  time.Time
@@ -99,7 +127,10 @@ type demo struct {
 // Demo runs a whole swarm on this machine: three nodes train, one is killed, a
 // fourth joins, the killed one comes back, and all end with the same model.
 func Demo(ctx context.Context, p DemoParams) (Summary, error) {
-	d := &demo{p: p, started: time.Now(), sum: Summary{Backend: p.Backend}}
+	d := &demo{p: p, started: time.Now(), act: 1, sum: Summary{Backend: p.Backend, Method: p.Method}}
+	if everyStep(p.Method) {
+		d.act = stepsAct
+	}
 	err := d.run(ctx)
 	if !p.Keep || err != nil {
 		for _, n := range d.nodes {
@@ -121,7 +152,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	d.say("Starting three nodes on this machine. Each trains its own copy of the model on %s and they", d.p.Backend)
-	d.say("exchange compressed updates over libp2p. There is no server: every round another node sums up.")
+	d.say("exchange updates by %s over libp2p. There is no server: every round another node sums up.", d.p.Method)
 	// They wait for each other, so that the untrained model can be measured and
 	// the first round has all three.
 	for _, n := range d.nodes[:demoNodes] {
@@ -166,7 +197,10 @@ func (d *demo) ready() bool {
 
 // prepare makes the directories of all four nodes.
 func (d *demo) prepare() error {
-	m := DemoManifest(d.p.XLA)
+	m, err := DemoManifest(d.p.Method, d.p.XLA, d.p.For > 0)
+	if err != nil {
+		return err
+	}
 	raw, id, err := m.Encode()
 	if err != nil {
 		return err
@@ -233,15 +267,15 @@ func (d *demo) until(ctx context.Context, limit time.Duration, ok func() bool) e
 // train follows the script until the schedule's end or the time budget's.
 func (d *demo) train(ctx context.Context) error {
 	victim, late := d.nodes[2], d.nodes[3]
-	left := budget(d.p.XLA) - time.Since(d.started)
+	left := d.p.budget() - time.Since(d.started)
 	var scriptErr error
 	err := d.until(ctx, left, func() bool {
-		height := d.height()
+		height := d.height() / d.act
 		switch {
 		case d.sum.Kills == 0:
 			last := d.nodes[0].state.Round.Last
 			if height >= killAt && d.nodes[0].state.Round.Seconds > last.Seconds*0.4 && victim.state.Trainer.Up {
-				d.say("        ✗ C is killed in the middle of round %d (SIGKILL, as a power cut would)", height+1)
+				d.say("        ✗ C is killed in the middle of round %d (SIGKILL, as a power cut would)", last.Height+1)
 				victim.kill()
 				d.sum.Kills, d.killed = 1, time.Now()
 			}
@@ -307,7 +341,7 @@ func (d *demo) windUp(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("letting the model write: %w", err)
 	}
-	d.sum.Text = strings.ToValidUTF8(text.String(), "�")
+	d.sum.Text = printable(text.String())
 	for line := range strings.Lines(d.sum.Text) {
 		d.say("    %s", strings.TrimRight(line, "\n"))
 	}
@@ -365,7 +399,7 @@ func (d *demo) height() uint64 {
 func (d *demo) tellRounds() {
 	for _, n := range d.nodes {
 		o := n.state.Round.Last
-		if o.Height <= d.shown {
+		if o.Height < d.shown+d.act {
 			continue
 		}
 		d.shown = o.Height

@@ -244,7 +244,7 @@ func TestVictims(t *testing.T) {
 
 func TestParams(t *testing.T) {
 	kill := KillParams{Exe: "murmur", Model: "tiny", Kinds: KillKinds(), Runs: 1, Out: &strings.Builder{}}
-	rounds := RoundParams{Exe: "murmur", Cases: RoundCases("dense"), Rounds: 1, Out: &strings.Builder{}}
+	rounds := RoundParams{Exe: "murmur", Cases: RoundCases("fedavg"), Rounds: 1, Out: &strings.Builder{}}
 	if err := kill.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -269,5 +269,11 @@ func TestParams(t *testing.T) {
 		if edit(&p); p.Validate() == nil {
 			t.Errorf("a round bench begins with %+v", p)
 		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	if got := printable("a line,\nits \x1b[31mcolour\x00\xff é\r"); got != "a line,\nits �[31mcolour�� é�" {
+		t.Errorf("a terminal would be sent %q", got)
 	}
 }

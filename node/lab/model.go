@@ -20,8 +20,11 @@ const (
 
 // benchManifest is a swarm with a model, for the toy learner.
 func benchManifest(model, method string) (manifest.Manifest, error) {
-	m := manifest.Default()
-	m.Name, m.Seed, m.Method.Name = "bench", "bench", method
+	m, err := manifest.For(method)
+	if err != nil {
+		return m, err
+	}
+	m.Name, m.Seed = "bench", "bench"
 	o := &m.Model
 	o.SeqLen = 16
 	switch model {
@@ -39,9 +42,9 @@ func benchManifest(model, method string) (manifest.Manifest, error) {
 		H: steps, HMin: steps, HMax: steps, MinMS: uint32((steps * stepTime * 3 / 4).Milliseconds()), MaxMS: 20_000,
 		GraceMS: uint32(grace.Milliseconds()), ViewTimeoutMS: uint32(viewTimeout.Milliseconds()), SnapshotEvery: 8,
 	}
-	if method == "dense" {
+	if m.Method.Values == "fp32" {
 		// 32 times the bytes: on disk, where payloads stay for two snapshots, and on their way.
-		m.Method.Bits, m.Rounds.SnapshotEvery, m.Rounds.GraceMS = 32, 2, 60_000
+		m.Rounds.SnapshotEvery, m.Rounds.GraceMS = 2, 60_000
 	}
 	return m, m.Validate()
 }

@@ -2,6 +2,8 @@ package lab
 
 import (
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/murmurnet/murmur/p2p"
 )
@@ -22,4 +24,15 @@ func addrsOf(link string) []string {
 		return nil
 	}
 	return l.Addrs
+}
+
+// printable replaces what a terminal would take for commands, or not show: a model
+// that has learned little writes any bytes.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, strings.ToValidUTF8(text, string(unicode.ReplacementChar)))
 }

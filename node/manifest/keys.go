@@ -14,8 +14,12 @@ func keys() []string {
 			f := t.Field(i)
 			key := prefix + f.Tag.Get("toml")
 			out = append(out, key)
-			if f.Type.Kind() == reflect.Struct {
-				walk(f.Type, key+".")
+			of := f.Type
+			if of.Kind() == reflect.Slice {
+				of = of.Elem()
+			}
+			if of.Kind() == reflect.Struct {
+				walk(of, key+".")
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -16,18 +17,19 @@ import (
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/trainer/outer"
 )
 
 // Manifest describes a swarm. Its TOML form has the same shape.
 type Manifest struct {
-	Name       string `toml:"name"`
-	MinVersion string `toml:"min_version"`
-	Seed       string `toml:"seed"` // words that the initial weights follow from; empty: random
-	Model      Model  `toml:"model"`
-	Data       Data   `toml:"data"`
-	Method     Method `toml:"method"`
-	Inner      Inner  `toml:"inner"`
-	Rounds     Rounds `toml:"rounds"`
+	Name       string         `toml:"name"`
+	MinVersion string         `toml:"min_version"`
+	Seed       string         `toml:"seed"` // words that the initial weights follow from; empty: random
+	Model      Model          `toml:"model"`
+	Data       Data           `toml:"data"`
+	Method     outer.Settings `toml:"method"`
+	Inner      Inner          `toml:"inner"`
+	Rounds     Rounds         `toml:"rounds"`
 }
 
 // Model is a Llama-family decoder.
@@ -50,15 +52,10 @@ type Data struct {
 	Name string `toml:"name"`
 }
 
-// Method says how updates are encoded and folded in.
-type Method struct {
-	Name  string `toml:"name"`
-	Bits  uint32 `toml:"bits"`
-	Chunk uint32 `toml:"chunk"`
-}
-
 // Inner is the inner optimizer and its schedule by committed tokens.
 type Inner struct {
+	Optimizer    string  `toml:"optimizer"` // "muon" or "adamw"; "none" for distro, which steps by itself
+	Momentum     float64 `toml:"momentum"`  // muon's
 	LR           float64 `toml:"lr"`
 	LRFloor      float64 `toml:"lr_floor"`
 	WarmupTokens uint64  `toml:"warmup_tokens"`
@@ -89,16 +86,31 @@ type Rounds struct {
 // Default is a 0.87M-parameter model on the embedded text: small enough to
 // learn on any computer.
 func Default() Manifest {
-	return Manifest{
+	m, err := For(outer.Bitloco)
+	if err != nil {
+		panic(err) // a test calls it
+	}
+	return m
+}
+
+// For is the default with another method, and what suits that: H, the learning
+// rate, the inner optimizer.
+func For(method string) (Manifest, error) {
+	settings, err := outer.Defaults(method)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m := Manifest{
 		Name: "opticks", MinVersion: "0.1.0",
 		Model: Model{
 			Vocab: 256, Dim: 128, Layers: 4, Heads: 4, KVHeads: 4, HeadDim: 32, FFN: 352, SeqLen: 128,
 			RopeTheta: 10000, NormEps: 1e-5,
 		},
-		Data:   Data{Name: "opticks"},
-		Method: Method{Name: "bitloco", Bits: 1, Chunk: 4096},
+		Data:   Data{Name: Opticks},
+		Method: settings,
 		Inner: Inner{
-			LR: 2e-3, LRFloor: 0.1, WarmupTokens: 50_000, TotalTokens: 20_000_000, Schedule: "cosine", DecayFrom: 0.8,
+			Optimizer: Muon, Momentum: 0.95,
+			LR: 4e-3, LRFloor: 0.1, WarmupTokens: 50_000, TotalTokens: 20_000_000, Schedule: "cosine", DecayFrom: 0.8,
 			Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1, Batch: 8,
 		},
 		Rounds: Rounds{
@@ -106,12 +118,50 @@ func Default() Manifest {
 			GraceMS: 10_000, ViewTimeoutMS: 5_000, SnapshotEvery: 20,
 		},
 	}
+	i, r := &m.Inner, &m.Rounds
+	switch method {
+	case outer.DiLoCo:
+		r.H, r.HMin, r.HMax = 100, 100, 500
+	case outer.Streaming:
+		r.H, r.HMin, r.HMax = 34, 34, 34 // a fragment of three comes to its turn every 102 steps
+	case outer.AllReduce:
+		i.Optimizer, i.Momentum, i.LR = AdamW, 0, 2e-3
+	case outer.DisTrO:
+		i.Optimizer, i.Momentum, i.LR, i.WeightDecay = None, 0, 1e-3, 0
+	}
+	if method == outer.AllReduce || method == outer.DisTrO {
+		r.H, r.HMin, r.HMax, r.MinMS, r.GraceMS, r.ViewTimeoutMS, r.SnapshotEvery = 1, 1, 1, 0, 3_000, 1_000, 200
+	}
+	return m, nil
 }
+
+// The data sets.
+const (
+	Opticks = "opticks" // the embedded text
+	Private = "private" // texts of each node's own, which never leave it
+)
+
+// The inner optimizers.
+const (
+	Muon  = "muon" // hidden matrices; AdamW on the rest
+	AdamW = "adamw"
+	None  = "none" // the method makes the steps, of gradients
+)
 
 // Parse reads TOML over the defaults. Unknown keys are errors that name the
 // nearest known one.
 func Parse(text string) (Manifest, error) {
+	// The method's name decides what the other keys are by default.
+	first := struct {
+		Method struct{ Name string }
+	}{}
+	first.Method.Name = outer.Bitloco
 	m := Default()
+	if _, err := toml.Decode(text, &first); err == nil {
+		if m, err = For(first.Method.Name); err != nil {
+			return m, err
+		}
+	}
 	md, err := toml.Decode(text, &m)
 	if err != nil {
 		var pe toml.ParseError
@@ -129,6 +179,9 @@ func Parse(text string) (Manifest, error) {
 
 // Validate names the first key whose value cannot be run, and its range.
 func (m Manifest) Validate() error {
+	if err := m.Method.Validate(); err != nil {
+		return err
+	}
 	o, r, i := m.Model, m.Rounds, m.Inner
 	for _, c := range []struct {
 		ok  bool
@@ -148,10 +201,10 @@ func (m Manifest) Validate() error {
 		{o.SeqLen >= 8 && o.SeqLen <= 8192, "model.seq_len", o.SeqLen, "8..8192"},
 		{o.RopeTheta > 1 && o.RopeTheta < 1e9, "model.rope_theta", o.RopeTheta, "above 1, below 1e9"},
 		{o.NormEps > 0 && o.NormEps < 0.1, "model.norm_eps", o.NormEps, "above 0, below 0.1"},
-		{m.Data.Name == "opticks", "data.name", m.Data.Name, `"opticks", the embedded text`},
-		{m.Method.Name == "bitloco" || m.Method.Name == "dense", "method.name", m.Method.Name, `"bitloco" or "dense"`},
-		{m.Method.Bits == bits(m.Method.Name), "method.bits", m.Method.Bits, "1 for bitloco, 32 for dense"},
-		{m.Method.Chunk >= 8 && m.Method.Chunk <= 32768 && m.Method.Chunk%8 == 0, "method.chunk", m.Method.Chunk, "a multiple of 8, 8..32768"},
+		{m.Data.Name == Opticks || m.Data.Name == Private, "data.name", m.Data.Name, `"opticks", the embedded text, or "private", a folder of each node's own`},
+		{m.Method.Epochs == 0 || m.Data.Name == Private, "method.epochs", m.Method.Epochs, `0, unless data.name is "private"`},
+		{slices.Contains(optimizers(m.Method.Name), i.Optimizer), "inner.optimizer", i.Optimizer, strings.Join(optimizers(m.Method.Name), " or ") + " for " + m.Method.Name},
+		{i.Momentum >= 0 && i.Momentum < 1, "inner.momentum", i.Momentum, "0 to below 1"},
 		{i.LR > 0 && i.LR < 1, "inner.lr", i.LR, "above 0, below 1"},
 		{i.LRFloor >= 0 && i.LRFloor <= 1, "inner.lr_floor", i.LRFloor, "0..1"},
 		{i.TotalTokens > 0 && i.TotalTokens < 1<<50, "inner.total_tokens", i.TotalTokens, "above 0"},
@@ -177,15 +230,23 @@ func (m Manifest) Validate() error {
 			return fmt.Errorf("%s = %v is out of range: %s", c.key, c.val, c.rng)
 		}
 	}
+	for _, p := range m.Method.Schedule {
+		if p.H != 0 && (p.H < r.HMin || p.H > r.HMax) {
+			return fmt.Errorf("method.schedule: h = %d at %d tokens is out of range: rounds.h_min to rounds.h_max", p.H, p.Tokens)
+		}
+	}
 	return nil
 }
 
-// bits is how many a method sends of a parameter.
-func bits(method string) uint32 {
-	if method == "dense" {
-		return 32
+// optimizers are those that a method can have inside.
+func optimizers(method string) []string {
+	switch method {
+	case outer.AllReduce:
+		return []string{AdamW}
+	case outer.DisTrO:
+		return []string{None}
 	}
-	return 1
+	return []string{Muon, AdamW}
 }
 
 // Runs tells whether a client of some version may take part.
@@ -215,11 +276,11 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 			Ffn: o.FFN, SeqLen: o.SeqLen, RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
 		},
 		Data:   &murmurv1.Data{Name: m.Data.Name},
-		Method: &murmurv1.Method{Name: m.Method.Name, Bits: m.Method.Bits, Chunk: m.Method.Chunk},
+		Method: encodeMethod(m.Method),
 		Inner: &murmurv1.Inner{
 			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule,
 			DecayFrom: i.DecayFrom, Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay,
-			ClipNorm: i.ClipNorm, DecayAll: i.DecayAll, Batch: i.Batch,
+			ClipNorm: i.ClipNorm, DecayAll: i.DecayAll, Batch: i.Batch, Optimizer: i.Optimizer, Momentum: i.Momentum,
 		},
 		Rounds: &murmurv1.Rounds{
 			H: r.H, HMin: r.HMin, HMax: r.HMax, MinMs: r.MinMS, MaxMs: r.MaxMS,
@@ -247,12 +308,12 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 			NormEps: o.GetNormEps(), Tied: o.GetTied(),
 		},
 		Data:   Data{Name: w.GetData().GetName()},
-		Method: Method{Name: w.GetMethod().GetName(), Bits: w.GetMethod().GetBits(), Chunk: w.GetMethod().GetChunk()},
+		Method: decodeMethod(w.GetMethod()),
 		Inner: Inner{
 			LR: i.GetLr(), LRFloor: i.GetLrFloor(), WarmupTokens: i.GetWarmupTokens(), TotalTokens: i.GetTotalTokens(),
 			Schedule: i.GetSchedule(), DecayFrom: i.GetDecayFrom(), Beta1: i.GetBeta1(), Beta2: i.GetBeta2(),
 			Eps: i.GetEps(), WeightDecay: i.GetWeightDecay(), ClipNorm: i.GetClipNorm(), DecayAll: i.GetDecayAll(),
-			Batch: i.GetBatch(),
+			Batch: i.GetBatch(), Optimizer: i.GetOptimizer(), Momentum: i.GetMomentum(),
 		},
 		Rounds: Rounds{
 			H: r.GetH(), HMin: r.GetHMin(), HMax: r.GetHMax(), MinMS: r.GetMinMs(), MaxMS: r.GetMaxMs(),

@@ -1,8 +1,11 @@
 package manifest
 
 import (
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/murmurnet/murmur/trainer/outer"
 )
 
 func TestParse(t *testing.T) {
@@ -12,6 +15,14 @@ func TestParse(t *testing.T) {
 		{"unknown key names the nearest", "[rounds]\nhmin = 3\n", `unknown key "rounds.hmin"; did you mean "rounds.h_min"?`},
 		{"unknown key in the wrong table", "lr = 1e-3\n", `did you mean "inner.lr"?`},
 		{"out of range names key, value and range", "[inner]\nlr = 3.0\n", "inner.lr = 3 is out of range: above 0, below 1"},
+		{"a method by its name", "[method]\nname = \"sparseloco\"\nkeep = 32\n", ""},
+		{"a method with a schedule", "[method]\nname = \"sparseloco\"\n[[method.schedule]]\ntokens = 5\nkeep = 32\nh = 50\n", ""},
+		{"unknown method", "[method]\nname = \"pigeon\"\n", `method.name = "pigeon" is out of range: bitloco, sparseloco`},
+		{"a key that the method does not have", "[method]\nkeep = 3\n", "method.keep is nothing that bitloco has; its keys are: bits, chunk, outer_lr, momentum, residual"},
+		{"a method's key out of range", "[method]\nname = \"diloco\"\nvalues = \"int4\"\n", "method.values = int4 is out of range for diloco: fp32, fp16, int8, fp4"},
+		{"an optimizer that does not go with the method", "[method]\nname = \"allreduce\"\n[inner]\noptimizer = \"muon\"\n", "inner.optimizer = muon is out of range: adamw for allreduce"},
+		{"unknown key in a schedule", "[[method.schedule]]\ntokens = 5\nouter = 0.5\n", `did you mean "method.schedule.outer_lr"?`},
+		{"a schedule beyond the bounds", "[[method.schedule]]\ntokens = 5\nh = 101\n", "h = 101 at 5 tokens is out of range: rounds.h_min to rounds.h_max"},
 		{"not TOML", "name = \n", "line 1"},
 		{"wrong type", "[model]\ndim = \"big\"\n", "line 2"},
 	} {
@@ -31,8 +42,20 @@ func TestParse(t *testing.T) {
 }
 
 func TestEncodeDecode(t *testing.T) {
-	m := Default()
-	m.Seed = "a fixed seed"
+	for _, method := range outer.Names() {
+		m, err := For(method)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Seed = "a fixed seed"
+		if method != outer.AllReduce {
+			m.Method.Schedule = []outer.Point{{Tokens: 7}, {Tokens: 9, H: m.Rounds.HMax}}
+		}
+		t.Run(method, func(t *testing.T) { encodeDecode(t, m) })
+	}
+}
+
+func encodeDecode(t *testing.T, m Manifest) {
 	b, id, err := m.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +69,7 @@ func TestEncodeDecode(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.Seed = m.Seed
-	if got != m || seed == [32]byte{} {
+	if !reflect.DeepEqual(got, m) || seed == [32]byte{} {
 		t.Fatalf("decoded %+v, want %+v", got, m)
 	}
 	m.Seed = ""

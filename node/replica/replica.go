@@ -1,5 +1,5 @@
-// Package replica is the shared model on one node: θ(head) and what commits
-// make of it.
+// Package replica is the shared state on one node: θ(head), with what the method
+// keeps beside it, and what commits make of that.
 //
 // It guarantees that a commit's state root is computed from its parent's state
 // and its payloads alone, in the exact arithmetic of trainer/outer, and that θ
@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"unsafe"
 
 	"github.com/murmurnet/murmur/node/chain"
@@ -20,7 +21,10 @@ import (
 )
 
 // LostError says that a payload that was held is missing or damaged.
-type LostError struct{ Payload proto.ID }
+type LostError struct {
+	Payload proto.ID
+	Size    uint64
+}
 
 func (e *LostError) Error() string {
 	return fmt.Sprintf("payload %s is lost from the disk", e.Payload.Short())
@@ -31,31 +35,41 @@ type Params struct {
 	Method  outer.Method
 	Book    *chain.Book
 	Store   *chain.Store
-	Genesis func() []float32 // draws the initial state
+	Genesis func() []float32 // draws the initial θ; what the method keeps beside it begins with zeros
 }
 
-// Replica holds θ(head) and one more state: the one computed last.
+// Replica holds the head's state and one more: the one computed last.
 type Replica struct {
 	p     Params
+	n     int // parameters: a state begins with θ
 	head  round.Commit
-	theta []float32 // θ(head)
-	next  []float32 // the state with root nextRoot
+	state []float32 // of head
+	next  []float32 // the state with root root
 	root  proto.ID  // of next; zero when next is scratch
 }
 
-// GenesisRoot is the state root of an initial state.
-func GenesisRoot(theta []float32) proto.ID { return proto.HashBlob(Bytes(theta)).Root() }
+// Initial is the state before all commits, with its root.
+func Initial(m outer.Method, theta []float32) ([]float32, proto.ID) {
+	state := theta
+	if m.Vectors() > 1 {
+		state = make([]float32, m.Vectors()*len(theta))
+		copy(state, theta)
+	}
+	return state, proto.HashBlob(Bytes(state)).Root()
+}
 
 // Open opens a replica at a commit, by its state file or by replay. The initial
 // state, which Genesis draws, is the replica's from then on. Where files are
 // damaged it is opened at the highest commit below that can still be computed, at
 // worst at genesis; why says what is wrong with the disk.
 func Open(p Params, initial []float32, head round.Commit) (r *Replica, why error) {
-	r = &Replica{p: p, theta: initial, next: make([]float32, len(initial)), head: p.Book.Genesis}
+	r = &Replica{
+		p: p, n: len(initial) / p.Method.Vectors(), state: initial, next: make([]float32, len(initial)), head: p.Book.Genesis,
+	}
 	for head.Height > 0 {
 		err := r.StateAt(head, r.next)
 		if err == nil {
-			r.theta, r.next, r.head = r.next, r.theta, head
+			r.state, r.next, r.head = r.next, r.state, head
 			break
 		}
 		if why == nil {
@@ -74,19 +88,19 @@ func Open(p Params, initial []float32, head round.Commit) (r *Replica, why error
 func (r *Replica) Head() round.Commit { return r.head }
 
 // Theta is θ(head), flat. It must not be written, and is good until Adopt.
-func (r *Replica) Theta() []float32 { return r.theta }
+func (r *Replica) Theta() []float32 { return r.state[:r.n:r.n] }
 
 // Compute applies updates to the state of their parent and returns the root.
 func (r *Replica) Compute(parent round.Commit, updates []round.Update) (proto.ID, error) {
 	r.root = proto.ID{}
-	from := r.theta
+	from := r.state
 	if parent.ID != r.head.ID {
 		if err := r.StateAt(parent, r.next); err != nil {
 			return proto.ID{}, err
 		}
 		from = r.next
 	}
-	if err := r.apply(r.next, from, updates); err != nil {
+	if err := r.apply(r.next, from, parent, updates); err != nil {
 		return proto.ID{}, err
 	}
 	r.root = proto.HashBlob(Bytes(r.next)).Root()
@@ -94,8 +108,8 @@ func (r *Replica) Compute(parent round.Commit, updates []round.Update) (proto.ID
 }
 
 // Prepare brings the state of a commit into memory beside the head's and
-// returns it; it is good until the next call.
-func (r *Replica) Prepare(c round.Commit) ([]float32, error) {
+// returns its θ; it is good until the next call.
+func (r *Replica) Prepare(c round.Commit) (theta []float32, err error) {
 	if r.root != c.Root || r.root.IsZero() {
 		r.root = proto.ID{}
 		if err := r.StateAt(c, r.next); err != nil {
@@ -103,7 +117,7 @@ func (r *Replica) Prepare(c round.Commit) ([]float32, error) {
 		}
 		r.root = c.Root
 	}
-	return r.next, nil
+	return r.next[:r.n:r.n], nil
 }
 
 // Adopt makes a prepared commit the head.
@@ -111,13 +125,13 @@ func (r *Replica) Adopt(c round.Commit) error {
 	if _, err := r.Prepare(c); err != nil {
 		return err
 	}
-	r.theta, r.next = r.next, r.theta
+	r.state, r.next = r.next, r.state
 	r.head, r.root = c, proto.ID{}
 	return nil
 }
 
-// Save writes θ(head) under its root, for snapshots.
-func (r *Replica) Save() error { return r.p.Store.PutState(r.head.Root, Bytes(r.theta)) }
+// Save writes the head's state under its root, for snapshots.
+func (r *Replica) Save() error { return r.p.Store.PutState(r.head.Root, Bytes(r.state)) }
 
 // Keep makes sure that the state of a commit is on disk as a whole.
 func (r *Replica) Keep(c round.Commit) error {
@@ -130,19 +144,10 @@ func (r *Replica) Keep(c round.Commit) error {
 	return r.p.Store.PutState(c.Root, Bytes(r.next))
 }
 
-// Holds tells whether an update's payload is here and whole.
-func (r *Replica) Holds(u round.Update) error {
-	_, err := r.payload(u)
-	return err
-}
-
-// AddOwn adds sign times what an own update decodes to into dst.
-func (r *Replica) AddOwn(dst []float32, u round.Update, sign float32) error {
+// Own reads an own update as the method knows it.
+func (r *Replica) Own(u round.Update) (outer.Own, error) {
 	payload, err := r.payload(u)
-	if err != nil {
-		return err
-	}
-	return r.p.Method.AddDecoded(dst, payload, sign)
+	return outer.Own{Height: u.Height, Payload: payload}, err
 }
 
 // StateAt computes the state of a commit into dst: from the nearest state held,
@@ -164,8 +169,8 @@ func (r *Replica) StateAt(c round.Commit, dst []float32) error {
 		}
 		c = parent
 	}
-	for i := len(path) - 1; i >= 0; i-- {
-		c := path[i]
+	parent := c
+	for _, c := range slices.Backward(path) {
 		us := make([]round.Update, 0, len(c.Updates))
 		for _, id := range c.Updates {
 			u, ok := r.p.Book.Update(id)
@@ -174,9 +179,10 @@ func (r *Replica) StateAt(c round.Commit, dst []float32) error {
 			}
 			us = append(us, u)
 		}
-		if err := r.apply(dst, dst, us); err != nil {
+		if err := r.apply(dst, dst, parent, us); err != nil {
 			return err
 		}
+		parent = c
 	}
 	if len(path) > 0 && proto.HashBlob(Bytes(dst)).Root() != path[0].Root {
 		return fmt.Errorf("replay to height %d gives another state than its commit names", path[0].Height)
@@ -187,11 +193,11 @@ func (r *Replica) StateAt(c round.Commit, dst []float32) error {
 // load copies a state that is held as a whole.
 func (r *Replica) load(c round.Commit, dst []float32) (bool, error) {
 	switch {
-	case c.ID == r.head.ID && len(r.theta) == len(dst) && &r.theta[0] != &dst[0]:
-		copy(dst, r.theta)
+	case c.ID == r.head.ID && &r.state[0] != &dst[0]:
+		copy(dst, r.state)
 		return true, nil
 	case c.Height == 0:
-		copy(dst, r.p.Genesis())
+		clear(dst[copy(dst, r.p.Genesis()):])
 		return true, nil
 	}
 	b, err := r.p.Store.State(c.Root)
@@ -207,7 +213,7 @@ func (r *Replica) load(c round.Commit, dst []float32) (bool, error) {
 	return true, nil
 }
 
-func (r *Replica) apply(dst, from []float32, updates []round.Update) error {
+func (r *Replica) apply(dst, from []float32, parent round.Commit, updates []round.Update) error {
 	us := make([]outer.Update, 0, len(updates))
 	for _, u := range updates {
 		payload, err := r.payload(u)
@@ -216,13 +222,13 @@ func (r *Replica) apply(dst, from []float32, updates []round.Update) error {
 		}
 		us = append(us, outer.Update{Payload: payload, Tokens: u.Tokens})
 	}
-	return r.p.Method.Apply(dst, from, us)
+	return r.p.Method.Apply(dst, from, outer.Round{Height: parent.Height + 1, Tokens: parent.Tokens}, us)
 }
 
 func (r *Replica) payload(u round.Update) ([]byte, error) {
 	b, err := r.p.Store.Payload(u.Payload)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, chain.ErrCorrupt) {
-		return nil, &LostError{Payload: u.Payload}
+		return nil, &LostError{Payload: u.Payload, Size: u.Size}
 	}
 	return b, err
 }

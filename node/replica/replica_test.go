@@ -25,9 +25,13 @@ type world struct {
 	own   []round.Update
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, name string) *world {
 	t.Helper()
-	method, err := outer.NewBitloco(outer.Params{Sizes: []int{4100, params - 4100}, Chunk: outer.DefaultChunk, Bits: 1})
+	settings, err := outer.Defaults(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	method, err := outer.New(outer.Params{Settings: settings, Tensors: []outer.Tensor{{Shape: []int{4100}}, {Shape: []int{params - 4100}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +49,8 @@ func newWorld(t *testing.T) *world {
 	}
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
 	swarm := proto.Sum([]byte("swarm"))
-	genesis := round.Genesis(swarm, GenesisRoot(draw()), 10, 100)
+	_, root := Initial(method, draw())
+	genesis := round.Genesis(swarm, root, 10, 100)
 	book, err := chain.OpenBook(store, swarm, proto.PeerOf(key.Public().(ed25519.PublicKey)), genesis)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +69,8 @@ func (w *world) grow(r *Replica, step float32) {
 	for i := range local {
 		local[i] -= step * float32(1+i%3)
 	}
-	payload, err := w.p.Method.Encode(nil, r.Theta(), local)
+	parent := w.chain[len(w.chain)-1]
+	payload, err := w.p.Method.Encode(nil, outer.Round{Height: parent.Height + 1, Tokens: parent.Tokens}, r.Theta(), local)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -72,7 +78,6 @@ func (w *world) grow(r *Replica, step float32) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	parent := w.chain[len(w.chain)-1]
 	u := round.Update{
 		Author: w.p.Book.Self, Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 10,
 		Payload: id, Size: uint64(len(payload)),
@@ -95,23 +100,34 @@ func (w *world) grow(r *Replica, step float32) {
 	w.chain, w.own = append(w.chain, c), append(w.own, u)
 }
 
+// open opens a replica at a commit.
+func (w *world) open(head round.Commit) (*Replica, error) {
+	initial, _ := Initial(w.p.Method, w.p.Genesis())
+	return Open(w.p, initial, head)
+}
+
 func TestReplayGivesTheSameStates(t *testing.T) {
-	w := newWorld(t)
-	r, why := Open(w.p, w.p.Genesis(), w.chain[0])
+	for _, method := range []string{outer.Bitloco, outer.DiLoCo, outer.SparseLoCo} {
+		t.Run(method, func(t *testing.T) { replays(t, newWorld(t, method)) })
+	}
+}
+
+func replays(t *testing.T, w *world) {
+	r, why := w.open(w.chain[0])
 	if why != nil {
 		t.Fatal(why)
 	}
-	states := [][]float32{slices.Clone(r.Theta())}
+	states := [][]float32{slices.Clone(r.state)}
 	for i := range 4 {
 		w.grow(r, 0.01*float32(i+1))
-		states = append(states, slices.Clone(r.Theta()))
+		states = append(states, slices.Clone(r.state))
 		if i == 1 {
 			if err := r.Save(); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	got := make([]float32, params)
+	got := make([]float32, len(r.state))
 	for h, want := range states {
 		if err := r.StateAt(w.chain[h], got); err != nil {
 			t.Fatal(err)
@@ -120,15 +136,15 @@ func TestReplayGivesTheSameStates(t *testing.T) {
 			t.Fatalf("state at height %d differs after replay", h)
 		}
 	}
-	again, why := Open(w.p, w.p.Genesis(), w.chain[4])
-	if why != nil || again.Head().Height != 4 || !slices.Equal(again.Theta(), states[4]) {
+	again, why := w.open(w.chain[4])
+	if why != nil || again.Head().Height != 4 || !slices.Equal(again.state, states[4]) || len(again.Theta()) != params {
 		t.Fatalf("opened at height %d: %v", again.Head().Height, why)
 	}
 }
 
 func TestDamage(t *testing.T) {
-	w := newWorld(t)
-	r, _ := Open(w.p, w.p.Genesis(), w.chain[0])
+	w := newWorld(t, outer.Bitloco)
+	r, _ := w.open(w.chain[0])
 	for i := range 4 {
 		w.grow(r, 0.02*float32(i+1))
 		if i == 1 {
@@ -149,34 +165,18 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	spoil(w.p.Store.PayloadPath(w.own[3].Payload))
-	at3, why := Open(w.p, w.p.Genesis(), w.chain[4])
+	at3, why := w.open(w.chain[4])
 	var lost *LostError
 	if at3.Head().Height != 3 || !errors.As(why, &lost) || lost.Payload != w.own[3].Payload {
 		t.Fatalf("without the newest payload it opens at height %d: %v", at3.Head().Height, why)
 	}
 	spoil(w.p.Store.PayloadPath(w.own[2].Payload))
 	spoil(w.p.Store.StatePath(w.chain[2].Root))
-	at2, why := Open(w.p, w.p.Genesis(), w.chain[3])
+	at2, why := w.open(w.chain[3])
 	if at2.Head().Height != 2 || why == nil {
 		t.Fatalf("without the snapshot it is replayed from genesis to height %d: %v", at2.Head().Height, why)
 	}
 	if _, err := r.Compute(w.chain[2], w.own[2:3]); !errors.As(err, &lost) {
 		t.Fatalf("computing with a lost payload: %v", err)
-	}
-}
-
-func TestAddOwnUndoesItself(t *testing.T) {
-	w := newWorld(t)
-	r, _ := Open(w.p, w.p.Genesis(), w.chain[0])
-	before := slices.Clone(r.Theta())
-	w.grow(r, 0.5)
-	v := slices.Clone(r.Theta())
-	if err := r.AddOwn(v, w.own[0], 1); err != nil {
-		t.Fatal(err)
-	}
-	for i := range v { // one update alone moves θ by exactly −z
-		if d := v[i] - before[i]; d > 1e-6 || d < -1e-6 {
-			t.Fatalf("parameter %d is off by %g", i, d)
-		}
 	}
 }

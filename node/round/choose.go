@@ -46,7 +46,7 @@ func (m *Machine) more() bool {
 // enter starts the round on a new head.
 func (m *Machine) enter(b *block) {
 	m.head, m.damaged = b, false
-	m.round = current{since: m.now}
+	m.round, m.own.done = current{since: m.now}, false
 	us, _ := m.candidates(b)
 	for _, u := range us {
 		if m.held[u.Payload] {

@@ -21,7 +21,7 @@ func TestRefusedCommitsAreNotPulledAgain(t *testing.T) {
 			}
 			for i := range fit + 1 {
 				u := Update{
-					Author: "peer-B", Parent: parent.ID, Height: parent.Height + 1, Seq: uint64(i + 1), Tokens: 1, Size: cfg.PayloadSize,
+					Author: "peer-B", Parent: parent.ID, Height: parent.Height + 1, Seq: uint64(i + 1), Tokens: 1, Size: cfg.MaxPayload,
 					Payload: proto.Sum(fmt.Append(nil, "payload ", i)),
 				}
 				u.ID = idOfUpdate(u)

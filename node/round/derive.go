@@ -40,6 +40,11 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID)
 	}
 	slices.SortFunc(c.Roster, func(a, b Member) int { return cmp.Compare(a.Peer, b.Peer) })
 	c.NextH = retarget(cfg, parent.NextH, updates)
+	for _, p := range cfg.Paces {
+		if parent.Tokens < p.Tokens && p.Tokens <= c.Tokens {
+			c.NextH = min(max(p.H, cfg.HMin), cfg.HMax)
+		}
+	}
 	c.Target = uint64(c.NextH) * cfg.StepTokens
 	return c
 }
@@ -80,5 +85,5 @@ func same(a, b Commit) bool {
 // fits tells whether an update's claims are possible on its parent.
 func fits(cfg Config, parent Commit, u Update) bool {
 	return u.Parent == parent.ID && u.Height == parent.Height+1 &&
-		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(cfg.SeqLen) && u.Size == cfg.PayloadSize
+		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(cfg.SeqLen) && u.Size > 0 && u.Size <= cfg.MaxPayload
 }

@@ -94,11 +94,19 @@ func (m *Machine) checkDue() {
 		b := m.beats[p]
 		most := max(2*m.lastCommitted(p), 2*m.head.Target)
 		ahead := uint64(b.Rate * (m.now - b.at).Seconds())
-		done += min(min(b.Tokens, most)+ahead, most)
+		share := min(min(b.Tokens, most)+ahead, most)
+		if b.Done {
+			share = max(share, m.head.Target) // more is not to be had
+		}
+		done += share
 	}
 	if m.training {
 		n++
-		done += m.own.lacking()
+		share := m.own.lacking()
+		if m.own.done && share > 0 {
+			share = max(share, m.head.Target)
+		}
+		done += share
 	}
 	if n == 0 || (done < m.head.Target*n && age < m.cfg.Max) {
 		return

@@ -18,6 +18,7 @@ type (
 	Progress struct {
 		Total uint64
 		Rate  float64 // tokens per second
+		Done  bool    // the trainer has done all that it may in this round
 	}
 	// Training says whether this node may train now.
 	Training struct{ On bool }
@@ -29,6 +30,7 @@ type (
 		Tokens   uint64
 		Rate     float64
 		Paused   bool
+		Done     bool // it has done all that it may in this round
 		Leaving  bool // its last one
 		Interval time.Duration
 	}

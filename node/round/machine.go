@@ -116,7 +116,7 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 	switch e := ev.(type) {
 	case Tick:
 	case Progress:
-		m.own.total, m.own.rate = e.Total, e.Rate
+		m.own.total, m.own.rate, m.own.done = e.Total, e.Rate, e.Done
 	case Training:
 		m.training = e.On
 	case Heartbeat:

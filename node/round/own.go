@@ -12,6 +12,7 @@ type ledger struct {
 	total     uint64 // learned in all, since the start and in the residual then
 	delivered uint64 // of it on the head's branch
 	rate      float64
+	done      bool // the trainer can do no more in this round
 	seq       uint64
 	included  uint64               // the highest of those that the head's branch took in
 	floor     uint64               // own updates up to this height may be forgotten

@@ -22,7 +22,7 @@ func (m *Machine) shortcut() {
 			continue
 		}
 		withheld := m.now-first.at > m.cfg.Grace
-		if missing*m.cfg.PayloadSize <= m.cfg.StateSize && !withheld || !m.try(snapshot, at.ID) {
+		if missing*m.cfg.MaxPayload <= m.cfg.StateSize && !withheld || !m.try(snapshot, at.ID) {
 			continue
 		}
 		m.skipTo = at

@@ -31,7 +31,7 @@ type Config struct {
 	Swarm       proto.ID
 	StepTokens  uint64 // tokens of one inner step
 	SeqLen      uint64 // tokens of one sample
-	PayloadSize uint64 // of every update, by the method
+	MaxPayload  uint64 // of an update, by the method
 	StateSize   uint64 // of a snapshot
 	HMin, HMax  uint32
 	Min, Max    time.Duration // a round is never due before, always due after
@@ -39,6 +39,14 @@ type Config struct {
 	ViewTimeout time.Duration
 	Snapshot    uint64 // heights between snapshots
 	TotalTokens uint64 // committed tokens that end the training
+	Paces       []Pace // by tokens
+}
+
+// Pace sets the inner steps a round anew at the commit that reaches a number of
+// tokens; they go on by exchange times from there.
+type Pace struct {
+	Tokens uint64
+	H      uint32
 }
 
 // Validate tells the first setting that makes no sense.
@@ -46,7 +54,7 @@ func (c Config) Validate() error {
 	switch {
 	case c.Self == "":
 		return errors.New("round: no peer id")
-	case c.StepTokens == 0 || c.SeqLen == 0 || c.PayloadSize == 0 || c.StateSize == 0:
+	case c.StepTokens == 0 || c.SeqLen == 0 || c.MaxPayload == 0 || c.StateSize == 0:
 		return errors.New("round: a step needs tokens, updates and states a size")
 	case c.HMin == 0 || c.HMax < c.HMin:
 		return fmt.Errorf("round: inner steps a round must lie in 1..max, have %d..%d", c.HMin, c.HMax)

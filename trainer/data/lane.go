@@ -41,6 +41,9 @@ func NewLane(a Assignment) Lane {
 	return Lane{next: a.Cursor + uint64(max(a.Roster, 0))*a.CapSamples + lane, stride: newcomerLanes, high: a.Cursor}
 }
 
+// OwnLane takes every position from one on: of a data set that no other node has.
+func OwnLane(from uint64) Lane { return Lane{next: from, stride: 1, high: from} }
+
 // Next takes the lane's next position.
 func (l *Lane) Next() uint64 {
 	p := l.next

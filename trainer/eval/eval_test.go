@@ -65,7 +65,7 @@ func TestLossEqualsTraining(t *testing.T) {
 			samples = append(samples, tokens[i*tiny.SeqLen:][:tiny.SeqLen+1]...)
 		}
 		trainer, err := inner.New(inner.Params{
-			Backend: backend, Model: tiny, Batch: batch, Optimizer: inner.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8},
+			Backend: backend, Model: tiny, Batch: batch, Optimizer: inner.Optimizer{Kind: inner.KindAdamW, AdamW: inner.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
 		})
 		if err != nil {
 			t.Fatal(err)

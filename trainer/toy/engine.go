@@ -1,10 +1,12 @@
 package toy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/murmurnet/murmur/trainer/inner"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
@@ -39,6 +41,9 @@ func Engine() worker.Engine {
 			step, err := StepTime(s.Backend)
 			if err != nil {
 				return nil, err
+			}
+			if s.Optimizer.Kind == inner.KindGradient {
+				return nil, errors.New("the toy problem has no gradients: choose a method that moves the local model")
 			}
 			return newLearner(s.Model.Layout().Params(), step), nil
 		},

@@ -222,6 +222,7 @@ func (c *child) init(a initArgs) (any, error) {
 	}
 	c.spec, c.set, c.file, c.device = a.Spec, set, file, device
 	c.feeder = newFeeder(set, a.Spec.Batch)
+	c.feeder.own = a.Spec.Data == DataPrivate
 	return Ready{Backend: device.Config, Device: device.Name, Refusals: device.Refusals, Params: params}, nil
 }
 
@@ -243,6 +244,7 @@ func (c *child) load(a loadArgs) (any, error) {
 	}
 	c.loaded = true
 	c.stepper.restart(a.Step)
+	c.feeder.from = uint64(a.Step) * uint64(c.spec.Batch)
 	return nil, nil
 }
 
@@ -251,7 +253,17 @@ func (c *child) capture(a Capture) (any, error) {
 	if a.Moments {
 		m, v = c.file.vector(1), c.file.vector(2)
 	}
-	if _, err := c.learner.Read(c.file.vector(0), m, v); err != nil {
+	if !a.Gradient {
+		if _, err := c.learner.Read(c.file.vector(0), m, v); err != nil {
+			return nil, err
+		}
+		return c.stepper.captured(a.Reset), nil
+	}
+	g, ok := c.learner.(Gatherer)
+	if !ok {
+		return nil, fmt.Errorf("optimizer %q gathers no gradients", c.spec.Optimizer.Kind)
+	}
+	if _, err := g.Take(c.file.vector(0)); err != nil {
 		return nil, err
 	}
 	return c.stepper.captured(a.Reset), nil
@@ -276,7 +288,7 @@ func (c *child) heldout() (any, error) {
 	}
 	slice := c.set.Heldout
 	if c.spec.Heldout > 0 {
-		slice = slice[:c.spec.Heldout]
+		slice = slice[:min(c.spec.Heldout, len(slice))]
 	}
 	loss, err := j.Loss(c.file.vector(0), slice)
 	if err == nil && !finite(loss) {

@@ -23,6 +23,13 @@ type Learner interface {
 	Close()
 }
 
+// Gatherer is a Learner whose θ stands still while it gathers gradients.
+type Gatherer interface {
+	Learner
+	// Take copies the mean of the gradients since it was last called, or loaded, and begins anew. Without any it is zero.
+	Take(dst []float32) (steps int64, err error)
+}
+
 // Judge measures and speaks with a θ that is given to it.
 type Judge interface {
 	Loss(theta []float32, tokens []int32) (float64, error)
@@ -50,7 +57,11 @@ func GoMLX(open func(want string) (Device, error)) Engine {
 	return Engine{
 		Open: open,
 		Learner: func(d Device, s Spec) (Learner, error) {
-			return inner.New(inner.Params{Backend: d.Backend, Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch})
+			p := inner.Params{Backend: d.Backend, Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch}
+			if s.Optimizer.Kind == inner.KindGradient {
+				return inner.NewGradient(p)
+			}
+			return inner.New(p)
 		},
 		Judge: func(d Device, s Spec) (Judge, error) { return eval.New(d.Backend, s.Model, s.Batch) },
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
@@ -209,8 +210,8 @@ func tiny() Spec {
 			Vocab: 256, Dim: 32, Layers: 1, Heads: 2, KVHeads: 2, HeadDim: 16, FFN: 64, SeqLen: 16,
 			RopeTheta: 10000, NormEps: 1e-5, Tied: true,
 		},
-		Optimizer: inner.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, ClipNorm: 1},
-		Schedule:  inner.Schedule{Kind: inner.Cosine, Peak: 1e-2, Floor: .1, Warmup: 64, Total: 1 << 20},
+		Optimizer: inner.Optimizer{Kind: inner.KindAdamW, AdamW: inner.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, ClipNorm: 1}},
+		Schedule:  schedule.Schedule{Kind: schedule.Cosine, Peak: 1e-2, Floor: .1, Warmup: 64, Total: 1 << 20},
 		Batch:     4,
 		Data:      DataOpticks,
 		Heldout:   1024,

@@ -1,6 +1,10 @@
 package worker
 
-import "github.com/murmurnet/murmur/trainer/data"
+import (
+	"math"
+
+	"github.com/murmurnet/murmur/trainer/data"
+)
 
 // batch is the input of one step.
 type batch struct {
@@ -16,6 +20,8 @@ type feeder struct {
 	asks  chan *lane
 	ready chan batch
 	lane  *lane
+	own   bool   // the data set is this node's alone: one lane runs through all of it
+	from  uint64 // where that goes on
 }
 
 // lane is an assignment's lane and how much of it is used.
@@ -23,6 +29,7 @@ type lane struct {
 	data.Lane
 	of    data.Assignment
 	drawn uint64
+	most  uint64 // samples, beyond which the lane would run into others'
 }
 
 func newFeeder(set *data.Dataset, size int) *feeder {
@@ -54,7 +61,18 @@ func (f *feeder) assign(a data.Assignment, from uint64) (high uint64, changed bo
 		}
 		<-f.ready // prepared for the lane that ends
 	}
-	f.lane = &lane{Lane: data.NewLane(a), of: a}
+	if f.own {
+		if f.lane != nil {
+			f.from = f.lane.High() - uint64(f.size) // less the batch that was prepared
+		}
+		f.lane = &lane{Lane: data.OwnLane(f.from), of: a, most: math.MaxUint64}
+		f.asks <- f.lane
+		return 0, true
+	}
+	f.lane = &lane{Lane: data.NewLane(a), of: a, most: a.CapSamples}
+	if a.CapSamples == 0 {
+		f.lane.most = math.MaxUint64
+	}
 	for f.lane.left(1) && f.lane.High() < from {
 		f.lane.draw()
 	}
@@ -88,8 +106,8 @@ func (f *feeder) fill(l *lane, tokens []int32) batch {
 	return batch{tokens: tokens, high: l.High(), ok: true}
 }
 
-// left tells whether n more samples stay under the cap, beyond which the lane would run into others'.
-func (l *lane) left(n int) bool { return l.of.CapSamples == 0 || l.drawn+uint64(n) <= l.of.CapSamples }
+// left tells whether the lane has n more samples.
+func (l *lane) left(n int) bool { return l.drawn+uint64(n) <= l.most }
 
 func (l *lane) draw() uint64 {
 	l.drawn++

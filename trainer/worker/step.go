@@ -20,6 +20,7 @@ type stepper struct {
 	idle   bool // the lane has no full batch left
 	run    Run
 	own    uint64 // tokens trained on since run.Committed was told, for the schedule
+	done   uint64 // steps in the assignment, against run.Most
 
 	since Captured // counts since the last capture with Reset; Loss is their sum
 	loss  float64  // sum since the last progress line
@@ -58,10 +59,16 @@ func (c *child) run(r Run) (any, error) {
 	s := &c.stepper
 	high, changed := c.feeder.assign(r.Assignment, r.From)
 	if changed {
-		s.since.Position, s.idle = high, false
+		s.since.Position, s.idle, s.done = high, false, 0
 	}
 	if r.Committed != s.run.Committed {
 		s.own = 0
+	}
+	if r.Epochs > 0 {
+		batch := uint64(c.spec.Batch)
+		if most := (r.Epochs*uint64(c.set.Samples()) + batch - 1) / batch; r.Most == 0 || most < r.Most {
+			r.Most = most
+		}
 	}
 	s.run = r
 	started := !r.Paused && !s.idle
@@ -92,6 +99,7 @@ func (c *child) step() error {
 	}
 	tokens := uint64(c.spec.Batch) * uint64(c.spec.Model.SeqLen)
 	s.own += tokens
+	s.done++
 	s.since.Steps++
 	s.since.Step++
 	s.since.Tokens += tokens
@@ -103,7 +111,10 @@ func (c *child) step() error {
 	now := time.Now()
 	s.measure(tokens, now.Sub(s.stepped))
 	s.stepped = now
-	if s.first || now.Sub(s.reported) >= reportEvery {
+	if s.run.Most > 0 && s.done >= s.run.Most {
+		s.active, s.idle = false, true
+	}
+	if s.first || s.idle || now.Sub(s.reported) >= reportEvery {
 		s.first = false
 		s.reported = now
 		c.report()

@@ -82,12 +82,15 @@ type Run struct {
 	Committed  uint64          `json:"committed"`        // tokens committed up to the assignment's parent, for the schedule
 	Active     int             `json:"active"`           // active peers, this one included, at least 1
 	Paused     bool            `json:"paused,omitempty"` // keep the assignment, do not step
+	Most       uint64          `json:"most,omitempty"`   // steps in this assignment, after which to wait for the next; 0: no bound
+	Epochs     uint64          `json:"epochs,omitempty"` // the same in passes over the data set
 }
 
 // Capture says how to take the state.
 type Capture struct {
-	Moments bool `json:"moments,omitempty"` // m and v too
-	Reset   bool `json:"reset,omitempty"`   // count steps, tokens and loss anew from here
+	Moments  bool `json:"moments,omitempty"`  // m and v too
+	Reset    bool `json:"reset,omitempty"`    // count steps, tokens and loss anew from here
+	Gradient bool `json:"gradient,omitempty"` // in place of θ, the mean gradient since the last one that was taken so
 }
 
 // Captured is the state that the exchange file holds after a capture.

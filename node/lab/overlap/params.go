@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/murmurnet/murmur/trainer/codec"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
@@ -101,9 +102,9 @@ func (p Params) Validate() error {
 
 // payload is the size of a bitloco payload of a model.
 func payload(m model.Config) (uint64, error) {
-	b, err := outer.NewBitloco(outer.Params{Sizes: m.Layout().Sizes(), Chunk: outer.DefaultChunk, Bits: 1})
+	b, err := codec.NewOneBit(codec.Whole(m.Layout().Sizes()), outer.DefaultChunk)
 	if err != nil {
 		return 0, err
 	}
-	return uint64(b.PayloadSize()), nil
+	return uint64(b.Max()), nil
 }

@@ -83,7 +83,7 @@ func (s *swarm) add(i int) error {
 		n.device.stepTime *= time.Duration(s.p.Slow)
 	}
 	m, err := round.New(round.Config{
-		Self: n.id, Swarm: s.genesis.ID, StepTokens: s.stepTokens(), SeqLen: uint64(s.p.Model.SeqLen), PayloadSize: s.size,
+		Self: n.id, Swarm: s.genesis.ID, StepTokens: s.stepTokens(), SeqLen: uint64(s.p.Model.SeqLen), MaxPayload: s.size,
 		StateSize: 4 * uint64(s.p.Model.Layout().Params()),
 		HMin:      s.p.HMin, HMax: s.p.HMax, Min: time.Second, Max: 10 * time.Minute,
 		Grace: s.p.Grace, ViewTimeout: 5 * time.Second, Snapshot: snapshotEvery,

@@ -366,11 +366,22 @@ func (x *Data) GetHash() []byte {
 }
 
 // Method says how updates are encoded and folded into the shared state.
+// What a method does not have is 0 or empty.
 type Method struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // "bitloco"
 	Bits          uint32                 `protobuf:"varint,2,opt,name=bits,proto3" json:"bits,omitempty"`
 	Chunk         uint32                 `protobuf:"varint,3,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	Values        string                 `protobuf:"bytes,4,opt,name=values,proto3" json:"values,omitempty"`
+	Keep          uint32                 `protobuf:"varint,5,opt,name=keep,proto3" json:"keep,omitempty"`
+	Decay         float64                `protobuf:"fixed64,6,opt,name=decay,proto3" json:"decay,omitempty"`
+	OuterLr       float64                `protobuf:"fixed64,7,opt,name=outer_lr,json=outerLr,proto3" json:"outer_lr,omitempty"`
+	Momentum      float64                `protobuf:"fixed64,8,opt,name=momentum,proto3" json:"momentum,omitempty"`
+	Fragments     uint32                 `protobuf:"varint,9,opt,name=fragments,proto3" json:"fragments,omitempty"`
+	Mix           float64                `protobuf:"fixed64,10,opt,name=mix,proto3" json:"mix,omitempty"`
+	Epochs        uint32                 `protobuf:"varint,11,opt,name=epochs,proto3" json:"epochs,omitempty"`
+	Residual      string                 `protobuf:"bytes,12,opt,name=residual,proto3" json:"residual,omitempty"`
+	Schedule      []*MethodPoint         `protobuf:"bytes,13,rep,name=schedule,proto3" json:"schedule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -426,6 +437,146 @@ func (x *Method) GetChunk() uint32 {
 	return 0
 }
 
+func (x *Method) GetValues() string {
+	if x != nil {
+		return x.Values
+	}
+	return ""
+}
+
+func (x *Method) GetKeep() uint32 {
+	if x != nil {
+		return x.Keep
+	}
+	return 0
+}
+
+func (x *Method) GetDecay() float64 {
+	if x != nil {
+		return x.Decay
+	}
+	return 0
+}
+
+func (x *Method) GetOuterLr() float64 {
+	if x != nil {
+		return x.OuterLr
+	}
+	return 0
+}
+
+func (x *Method) GetMomentum() float64 {
+	if x != nil {
+		return x.Momentum
+	}
+	return 0
+}
+
+func (x *Method) GetFragments() uint32 {
+	if x != nil {
+		return x.Fragments
+	}
+	return 0
+}
+
+func (x *Method) GetMix() float64 {
+	if x != nil {
+		return x.Mix
+	}
+	return 0
+}
+
+func (x *Method) GetEpochs() uint32 {
+	if x != nil {
+		return x.Epochs
+	}
+	return 0
+}
+
+func (x *Method) GetResidual() string {
+	if x != nil {
+		return x.Residual
+	}
+	return ""
+}
+
+func (x *Method) GetSchedule() []*MethodPoint {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
+// MethodPoint changes settings from a number of committed tokens on; 0 leaves
+// one as it is.
+type MethodPoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tokens        uint64                 `protobuf:"varint,1,opt,name=tokens,proto3" json:"tokens,omitempty"`
+	H             uint32                 `protobuf:"varint,2,opt,name=h,proto3" json:"h,omitempty"`
+	Keep          uint32                 `protobuf:"varint,3,opt,name=keep,proto3" json:"keep,omitempty"`
+	OuterLr       float64                `protobuf:"fixed64,4,opt,name=outer_lr,json=outerLr,proto3" json:"outer_lr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MethodPoint) Reset() {
+	*x = MethodPoint{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MethodPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MethodPoint) ProtoMessage() {}
+
+func (x *MethodPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MethodPoint.ProtoReflect.Descriptor instead.
+func (*MethodPoint) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *MethodPoint) GetTokens() uint64 {
+	if x != nil {
+		return x.Tokens
+	}
+	return 0
+}
+
+func (x *MethodPoint) GetH() uint32 {
+	if x != nil {
+		return x.H
+	}
+	return 0
+}
+
+func (x *MethodPoint) GetKeep() uint32 {
+	if x != nil {
+		return x.Keep
+	}
+	return 0
+}
+
+func (x *MethodPoint) GetOuterLr() float64 {
+	if x != nil {
+		return x.OuterLr
+	}
+	return 0
+}
+
 // Inner is the inner optimizer and its schedule by committed tokens.
 type Inner struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -441,14 +592,16 @@ type Inner struct {
 	WeightDecay   float64                `protobuf:"fixed64,10,opt,name=weight_decay,json=weightDecay,proto3" json:"weight_decay,omitempty"`
 	ClipNorm      float64                `protobuf:"fixed64,11,opt,name=clip_norm,json=clipNorm,proto3" json:"clip_norm,omitempty"`
 	DecayAll      bool                   `protobuf:"varint,12,opt,name=decay_all,json=decayAll,proto3" json:"decay_all,omitempty"`
-	Batch         uint32                 `protobuf:"varint,13,opt,name=batch,proto3" json:"batch,omitempty"` // sequences in a step
+	Batch         uint32                 `protobuf:"varint,13,opt,name=batch,proto3" json:"batch,omitempty"`        // sequences in a step
+	Optimizer     string                 `protobuf:"bytes,14,opt,name=optimizer,proto3" json:"optimizer,omitempty"` // "muon", "adamw", or "none" where the method steps by itself
+	Momentum      float64                `protobuf:"fixed64,15,opt,name=momentum,proto3" json:"momentum,omitempty"` // muon's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Inner) Reset() {
 	*x = Inner{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +613,7 @@ func (x *Inner) String() string {
 func (*Inner) ProtoMessage() {}
 
 func (x *Inner) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +626,7 @@ func (x *Inner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inner.ProtoReflect.Descriptor instead.
 func (*Inner) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Inner) GetLr() float64 {
@@ -567,6 +720,20 @@ func (x *Inner) GetBatch() uint32 {
 	return 0
 }
 
+func (x *Inner) GetOptimizer() string {
+	if x != nil {
+		return x.Optimizer
+	}
+	return ""
+}
+
+func (x *Inner) GetMomentum() float64 {
+	if x != nil {
+		return x.Momentum
+	}
+	return 0
+}
+
 // Rounds bounds the round protocol. Times are milliseconds.
 type Rounds struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -584,7 +751,7 @@ type Rounds struct {
 
 func (x *Rounds) Reset() {
 	*x = Rounds{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +763,7 @@ func (x *Rounds) String() string {
 func (*Rounds) ProtoMessage() {}
 
 func (x *Rounds) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +776,7 @@ func (x *Rounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rounds.ProtoReflect.Descriptor instead.
 func (*Rounds) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Rounds) GetH() uint32 {
@@ -690,7 +857,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +869,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +882,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Update) GetSwarm() []byte {
@@ -820,7 +987,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +999,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +1012,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Evidence) GetFirst() *Envelope {
@@ -885,7 +1052,7 @@ type Content struct {
 
 func (x *Content) Reset() {
 	*x = Content{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +1064,7 @@ func (x *Content) String() string {
 func (*Content) ProtoMessage() {}
 
 func (x *Content) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1077,7 @@ func (x *Content) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Content.ProtoReflect.Descriptor instead.
 func (*Content) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Content) GetSwarm() []byte {
@@ -1019,7 +1186,7 @@ type Announce struct {
 
 func (x *Announce) Reset() {
 	*x = Announce{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1198,7 @@ func (x *Announce) String() string {
 func (*Announce) ProtoMessage() {}
 
 func (x *Announce) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1211,7 @@ func (x *Announce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announce.ProtoReflect.Descriptor instead.
 func (*Announce) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Announce) GetSwarm() []byte {
@@ -1101,7 +1268,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1280,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1293,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Commit) GetContent() []byte {
@@ -1164,13 +1331,14 @@ type Heartbeat struct {
 	IntervalMs    uint32                 `protobuf:"varint,9,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`
 	Paused        bool                   `protobuf:"varint,10,opt,name=paused,proto3" json:"paused,omitempty"`
 	Backend       string                 `protobuf:"bytes,11,opt,name=backend,proto3" json:"backend,omitempty"`
+	Done          bool                   `protobuf:"varint,12,opt,name=done,proto3" json:"done,omitempty"` // all that it may do in this round
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1350,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1363,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Heartbeat) GetSwarm() []byte {
@@ -1275,6 +1443,13 @@ func (x *Heartbeat) GetBackend() string {
 	return ""
 }
 
+func (x *Heartbeat) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
 // Gossip is what a topic carries.
 type Gossip struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1290,7 +1465,7 @@ type Gossip struct {
 
 func (x *Gossip) Reset() {
 	*x = Gossip{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1302,7 +1477,7 @@ func (x *Gossip) String() string {
 func (*Gossip) ProtoMessage() {}
 
 func (x *Gossip) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,7 +1490,7 @@ func (x *Gossip) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gossip.ProtoReflect.Descriptor instead.
 func (*Gossip) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Gossip) GetKind() isGossip_Kind {
@@ -1388,7 +1563,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1400,7 +1575,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1413,7 +1588,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SyncRequest) GetCommits() [][]byte {
@@ -1468,7 +1643,7 @@ type SyncResponse struct {
 
 func (x *SyncResponse) Reset() {
 	*x = SyncResponse{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1655,7 @@ func (x *SyncResponse) String() string {
 func (*SyncResponse) ProtoMessage() {}
 
 func (x *SyncResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1668,7 @@ func (x *SyncResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResponse.ProtoReflect.Descriptor instead.
 func (*SyncResponse) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SyncResponse) GetHead() []byte {
@@ -1551,7 +1726,7 @@ type BlobRequest struct {
 
 func (x *BlobRequest) Reset() {
 	*x = BlobRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1738,7 @@ func (x *BlobRequest) String() string {
 func (*BlobRequest) ProtoMessage() {}
 
 func (x *BlobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +1751,7 @@ func (x *BlobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobRequest.ProtoReflect.Descriptor instead.
 func (*BlobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BlobRequest) GetId() []byte {
@@ -1613,7 +1788,7 @@ type BlobHeader struct {
 
 func (x *BlobHeader) Reset() {
 	*x = BlobHeader{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1800,7 @@ func (x *BlobHeader) String() string {
 func (*BlobHeader) ProtoMessage() {}
 
 func (x *BlobHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1813,7 @@ func (x *BlobHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobHeader.ProtoReflect.Descriptor instead.
 func (*BlobHeader) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BlobHeader) GetFound() bool {
@@ -1704,11 +1879,27 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x04tied\x18\v \x01(\bR\x04tied\".\n" +
 	"\x04Data\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\fR\x04hash\"F\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xd7\x02\n" +
 	"\x06Method\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x14\n" +
-	"\x05chunk\x18\x03 \x01(\rR\x05chunk\"\xe6\x02\n" +
+	"\x05chunk\x18\x03 \x01(\rR\x05chunk\x12\x16\n" +
+	"\x06values\x18\x04 \x01(\tR\x06values\x12\x12\n" +
+	"\x04keep\x18\x05 \x01(\rR\x04keep\x12\x14\n" +
+	"\x05decay\x18\x06 \x01(\x01R\x05decay\x12\x19\n" +
+	"\bouter_lr\x18\a \x01(\x01R\aouterLr\x12\x1a\n" +
+	"\bmomentum\x18\b \x01(\x01R\bmomentum\x12\x1c\n" +
+	"\tfragments\x18\t \x01(\rR\tfragments\x12\x10\n" +
+	"\x03mix\x18\n" +
+	" \x01(\x01R\x03mix\x12\x16\n" +
+	"\x06epochs\x18\v \x01(\rR\x06epochs\x12\x1a\n" +
+	"\bresidual\x18\f \x01(\tR\bresidual\x122\n" +
+	"\bschedule\x18\r \x03(\v2\x16.murmur.v1.MethodPointR\bschedule\"b\n" +
+	"\vMethodPoint\x12\x16\n" +
+	"\x06tokens\x18\x01 \x01(\x04R\x06tokens\x12\f\n" +
+	"\x01h\x18\x02 \x01(\rR\x01h\x12\x12\n" +
+	"\x04keep\x18\x03 \x01(\rR\x04keep\x12\x19\n" +
+	"\bouter_lr\x18\x04 \x01(\x01R\aouterLr\"\xa0\x03\n" +
 	"\x05Inner\x12\x0e\n" +
 	"\x02lr\x18\x01 \x01(\x01R\x02lr\x12\x19\n" +
 	"\blr_floor\x18\x02 \x01(\x01R\alrFloor\x12#\n" +
@@ -1724,7 +1915,9 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	" \x01(\x01R\vweightDecay\x12\x1b\n" +
 	"\tclip_norm\x18\v \x01(\x01R\bclipNorm\x12\x1b\n" +
 	"\tdecay_all\x18\f \x01(\bR\bdecayAll\x12\x14\n" +
-	"\x05batch\x18\r \x01(\rR\x05batch\"\xd8\x01\n" +
+	"\x05batch\x18\r \x01(\rR\x05batch\x12\x1c\n" +
+	"\toptimizer\x18\x0e \x01(\tR\toptimizer\x12\x1a\n" +
+	"\bmomentum\x18\x0f \x01(\x01R\bmomentum\"\xd8\x01\n" +
 	"\x06Rounds\x12\f\n" +
 	"\x01h\x18\x01 \x01(\rR\x01h\x12\x13\n" +
 	"\x05h_min\x18\x02 \x01(\rR\x04hMin\x12\x13\n" +
@@ -1780,7 +1973,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06Commit\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\fR\acontent\x12-\n" +
 	"\aupdates\x18\x02 \x03(\v2\x13.murmur.v1.EnvelopeR\aupdates\x12/\n" +
-	"\bannounce\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\bannounce\"\x8e\x02\n" +
+	"\bannounce\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\bannounce\"\xa2\x02\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\x04R\x06height\x12\x12\n" +
@@ -1794,7 +1987,8 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"intervalMs\x12\x16\n" +
 	"\x06paused\x18\n" +
 	" \x01(\bR\x06paused\x12\x18\n" +
-	"\abackend\x18\v \x01(\tR\abackend\"\xa8\x01\n" +
+	"\abackend\x18\v \x01(\tR\abackend\x12\x12\n" +
+	"\x04done\x18\f \x01(\bR\x04done\"\xa8\x01\n" +
 	"\x06Gossip\x12-\n" +
 	"\x06update\x18\x01 \x01(\v2\x13.murmur.v1.EnvelopeH\x00R\x06update\x121\n" +
 	"\bannounce\x18\x02 \x01(\v2\x13.murmur.v1.EnvelopeH\x00R\bannounce\x124\n" +
@@ -1837,48 +2031,50 @@ func file_proto_murmur_v1_murmur_proto_rawDescGZIP() []byte {
 	return file_proto_murmur_v1_murmur_proto_rawDescData
 }
 
-var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(*Envelope)(nil),     // 0: murmur.v1.Envelope
 	(*Manifest)(nil),     // 1: murmur.v1.Manifest
 	(*Model)(nil),        // 2: murmur.v1.Model
 	(*Data)(nil),         // 3: murmur.v1.Data
 	(*Method)(nil),       // 4: murmur.v1.Method
-	(*Inner)(nil),        // 5: murmur.v1.Inner
-	(*Rounds)(nil),       // 6: murmur.v1.Rounds
-	(*Update)(nil),       // 7: murmur.v1.Update
-	(*Evidence)(nil),     // 8: murmur.v1.Evidence
-	(*Content)(nil),      // 9: murmur.v1.Content
-	(*Announce)(nil),     // 10: murmur.v1.Announce
-	(*Commit)(nil),       // 11: murmur.v1.Commit
-	(*Heartbeat)(nil),    // 12: murmur.v1.Heartbeat
-	(*Gossip)(nil),       // 13: murmur.v1.Gossip
-	(*SyncRequest)(nil),  // 14: murmur.v1.SyncRequest
-	(*SyncResponse)(nil), // 15: murmur.v1.SyncResponse
-	(*BlobRequest)(nil),  // 16: murmur.v1.BlobRequest
-	(*BlobHeader)(nil),   // 17: murmur.v1.BlobHeader
+	(*MethodPoint)(nil),  // 5: murmur.v1.MethodPoint
+	(*Inner)(nil),        // 6: murmur.v1.Inner
+	(*Rounds)(nil),       // 7: murmur.v1.Rounds
+	(*Update)(nil),       // 8: murmur.v1.Update
+	(*Evidence)(nil),     // 9: murmur.v1.Evidence
+	(*Content)(nil),      // 10: murmur.v1.Content
+	(*Announce)(nil),     // 11: murmur.v1.Announce
+	(*Commit)(nil),       // 12: murmur.v1.Commit
+	(*Heartbeat)(nil),    // 13: murmur.v1.Heartbeat
+	(*Gossip)(nil),       // 14: murmur.v1.Gossip
+	(*SyncRequest)(nil),  // 15: murmur.v1.SyncRequest
+	(*SyncResponse)(nil), // 16: murmur.v1.SyncResponse
+	(*BlobRequest)(nil),  // 17: murmur.v1.BlobRequest
+	(*BlobHeader)(nil),   // 18: murmur.v1.BlobHeader
 }
 var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
 	2,  // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
 	3,  // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
 	4,  // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
-	5,  // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
-	6,  // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
-	0,  // 5: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
-	0,  // 6: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
-	8,  // 7: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
-	0,  // 8: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
-	0,  // 9: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
-	0,  // 10: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
-	0,  // 11: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
-	12, // 12: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
-	11, // 13: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
-	0,  // 14: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	6,  // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
+	7,  // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
+	5,  // 5: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
+	0,  // 6: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
+	0,  // 7: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
+	9,  // 8: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
+	0,  // 9: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
+	0,  // 10: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
+	0,  // 11: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
+	0,  // 12: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
+	13, // 13: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
+	12, // 14: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
+	0,  // 15: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_proto_murmur_v1_murmur_proto_init() }
@@ -1886,7 +2082,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 	if File_proto_murmur_v1_murmur_proto != nil {
 		return
 	}
-	file_proto_murmur_v1_murmur_proto_msgTypes[13].OneofWrappers = []any{
+	file_proto_murmur_v1_murmur_proto_msgTypes[14].OneofWrappers = []any{
 		(*Gossip_Update)(nil),
 		(*Gossip_Announce)(nil),
 		(*Gossip_Heartbeat)(nil),
@@ -1897,7 +2093,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_murmur_v1_murmur_proto_rawDesc), len(file_proto_murmur_v1_murmur_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
