@@ -11,6 +11,7 @@ import (
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/outer"
 )
 
 var (
@@ -44,7 +45,7 @@ func TestChurn(t *testing.T) {
 	wall := time.Now()
 	simtest.Run(t, simtest.Params{Seed: *churnSeed}, func(t *testing.T, net *simtest.Swarm) {
 		s := &swarm{
-			t: t, net: net, rng: rand.New(rand.NewPCG(*churnSeed, 4)), root: root,
+			t: t, method: outer.Bitloco, net: net, rng: rand.New(rand.NewPCG(*churnSeed, 4)), root: root,
 			away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
 		}
 		defer s.end()
@@ -172,8 +173,8 @@ func (s *swarm) judgeStarts(healthy time.Duration) {
 	}
 }
 
-// agree waits for equal heads and compares the state of every round.
-func (s *swarm) agree() {
+// level waits for equal heads.
+func (s *swarm) level() {
 	var heads map[proto.ID]int
 	for began := time.Now(); time.Since(began) < patience; s.run(look) {
 		heads = make(map[proto.ID]int)
@@ -189,8 +190,13 @@ func (s *swarm) agree() {
 			h := d.n.State().Head
 			s.t.Logf("node %d, up for %v: height %d, head %s, %s", d.i, time.Since(d.began), h.Height, h.ID.Short(), d.n.State().Why)
 		}
-		s.t.Errorf("%d different heads %v after the churn", len(heads), patience)
+		s.t.Errorf("%d different heads after %v", len(heads), patience)
 	}
+}
+
+// agree waits for equal heads and compares the state of every round.
+func (s *swarm) agree() {
+	s.level()
 	roots := make(map[uint64]proto.ID)
 	compared := 0
 	for _, d := range s.up() {

@@ -17,6 +17,7 @@ import (
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/toy"
 )
 
@@ -39,6 +40,7 @@ type daemon struct {
 // swarm is whole daemons on simulated home links.
 type swarm struct {
 	t      *testing.T
+	method string
 	net    *simtest.Swarm
 	rng    *rand.Rand
 	id     proto.ID
@@ -66,13 +68,24 @@ type start struct {
 
 // found makes the swarm and its first node.
 func (s *swarm) found() {
-	m := manifest.Default()
+	m, err := manifest.For(s.method)
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	m.Name, m.Seed = "churn", "churn"
 	m.Model = manifest.Model{
 		Vocab: 256, Dim: 64, Layers: 1, Heads: 4, KVHeads: 4, HeadDim: 16, FFN: 128, SeqLen: 16, RopeTheta: 10000, NormEps: 1e-5, Tied: true,
 	}
 	m.Inner.Schedule, m.Inner.WarmupTokens, m.Inner.TotalTokens, m.Inner.Batch = "constant", 0, 1<<40, 1
-	m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax = 20, 20, 40
+	if m.Rounds.H > 1 {
+		m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax = 20, 20, 40
+	}
+	if m.Method.Name == outer.SparseLoCo {
+		m.Method.Keep = m.Method.Chunk / 2 // 64 of 4096 take hundreds of rounds
+	}
+	if m.Method.Fragments > 0 {
+		m.Model.Layers, m.Method.Fragments = 2, 2
+	}
 	raw, id, err := m.Encode()
 	if err != nil {
 		s.t.Fatal(err)

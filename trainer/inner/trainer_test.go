@@ -170,7 +170,7 @@ func TestAdd(t *testing.T) {
 		}
 		delta := make([]float32, n)
 		for i := range delta {
-			delta[i] = float32(i%13-6) * .001
+			delta[i] = float32(float32(i%13-6) * .001) // rounded before it is added
 			before[i] += delta[i]
 		}
 		if err := trainer.Add(delta); err != nil {

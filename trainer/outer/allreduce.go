@@ -1,6 +1,7 @@
 package outer
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/murmurnet/murmur/trainer/codec"
@@ -37,13 +38,33 @@ func (a *allreduce) Vectors() int { return 3 }
 
 func (a *allreduce) MaxPayload() int { return a.values.Max() }
 
+// maxGradient bounds the norm of a gradient: AdamW squares it, which has to stay finite in float32.
+const maxGradient = 1e15
+
 func (a *allreduce) Encode(dst []byte, _ Round, head, local []float32) ([]byte, error) {
-	return a.values.Encode(dst, head, local)
+	payload, err := a.values.Encode(dst, head, local)
+	if err == nil && a.values.Norm(payload) > maxGradient {
+		return nil, fmt.Errorf("%w: a gradient of more than %g", codec.ErrDiverged, maxGradient)
+	}
+	return payload, err
 }
 
-func (a *allreduce) Check(_ uint64, payload []byte) error { return a.values.Check(payload) }
+func (a *allreduce) Check(_ uint64, payload []byte) error { return a.check(payload) }
+
+func (a *allreduce) check(payload []byte) error {
+	if err := a.values.Check(payload); err != nil {
+		return err
+	}
+	if norm := a.values.Norm(payload); norm > maxGradient {
+		return fmt.Errorf("%w: a gradient of %g, at most %g", codec.ErrPayload, norm, maxGradient)
+	}
+	return nil
+}
 
 func (a *allreduce) AddDecoded(dst []float32, _ uint64, payload []byte, sign float32) error {
+	if err := a.check(payload); err != nil {
+		return err
+	}
 	return addDecoded(a.values, dst, payload, sign)
 }
 
@@ -52,6 +73,11 @@ func (a *allreduce) Apply(dst, state []float32, r Round, updates []Update) error
 	n := a.total
 	if err := sized("apply", 3*n, dst, state); err != nil {
 		return err
+	}
+	for i, u := range updates {
+		if err := a.check(u.Payload); err != nil {
+			return fmt.Errorf("apply update %d: %w", i, err)
+		}
 	}
 	ts, err := terms(a.values, updates, -1)
 	if err != nil {

@@ -166,6 +166,26 @@ func TestApplyIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
+// AdamW squares gradients: what it cannot square is refused.
+func TestAllReduceRefusesGiants(t *testing.T) {
+	m := method(t, AllReduce, nil)
+	g := make([]float32, size(tensors()))
+	g[5] = 1e18
+	if _, err := m.Encode(nil, Round{}, g, nil); !errors.Is(err, codec.ErrDiverged) {
+		t.Errorf("encoding it: %v", err)
+	}
+	plain, err := method(t, FedAvg, nil).Encode(nil, Round{}, g, nil) // the same bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Check(1, plain); !errors.Is(err, codec.ErrPayload) {
+		t.Errorf("checking it: %v", err)
+	}
+	if err := m.Apply(make([]float32, 3*len(g)), make([]float32, 3*len(g)), Round{Height: 1}, []Update{{plain, 1}}); !errors.Is(err, codec.ErrPayload) {
+		t.Errorf("applying it: %v", err)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	for _, name := range Names() {
 		s, err := Defaults(name)

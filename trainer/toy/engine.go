@@ -1,7 +1,6 @@
 package toy
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -42,10 +41,11 @@ func Engine() worker.Engine {
 			if err != nil {
 				return nil, err
 			}
+			params := s.Model.Layout().Params()
 			if s.Optimizer.Kind == inner.KindGradient {
-				return nil, errors.New("the toy problem has no gradients: choose a method that moves the local model")
+				return &gatherer{learner: *newLearner(params, step), sum: make([]float32, params)}, nil
 			}
-			return newLearner(s.Model.Layout().Params(), step), nil
+			return newLearner(params, step), nil
 		},
 		Judge: func(_ worker.Device, s worker.Spec) (worker.Judge, error) {
 			return judge{params: s.Model.Layout().Params()}, nil

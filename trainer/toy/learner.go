@@ -55,6 +55,12 @@ func (l *learner) Load(theta, _, _ []float32, step int64) error {
 // Step moves the window that the tokens and the step's number choose towards the target, each parameter by rate at most,
 // and returns the window's mean distance from it before, in units of spread.
 func (l *learner) Step(tokens []int32, rate float64) (float32, error) {
+	most := float32(rate)
+	return l.visit(tokens, func(i int, d float32) { l.theta[i] += min(max(d, -most), most) }), nil
+}
+
+// visit takes the time of a step and tells of each parameter in the window how far it is from the target.
+func (l *learner) visit(tokens []int32, see func(i int, d float32)) (loss float32) {
 	time.Sleep(l.took)
 	seed := uint64(l.steps)
 	for _, t := range tokens {
@@ -62,16 +68,49 @@ func (l *learner) Step(tokens []int32, rate float64) (float32, error) {
 	}
 	n := min(window, len(l.theta))
 	from := int(mix(seed)%uint64((len(l.theta)+n-1)/n)) * n
-	part := l.theta[from:min(from+n, len(l.theta))]
-	most := float32(rate)
+	to := min(from+n, len(l.theta))
 	var off float64
-	for i, x := range part {
-		d := target(from+i) - x
+	for i := from; i < to; i++ {
+		d := target(i) - l.theta[i]
 		off += float64(max(d, -d))
-		part[i] = x + min(max(d, -most), most)
+		see(i, d)
 	}
 	l.steps++
-	return float32(off / float64(len(part)) / spread), nil
+	return float32(off / float64(to-from) / spread)
+}
+
+// gatherer is a learner whose parameters stand still: its gradient is that of half the square of the distance.
+type gatherer struct {
+	learner
+	sum   []float32
+	count int64
+}
+
+// Load replaces the state and drops what was gathered.
+func (g *gatherer) Load(theta, m, v []float32, step int64) error {
+	clear(g.sum)
+	g.count = 0
+	return g.learner.Load(theta, m, v, step)
+}
+
+// Step adds the gradient of the window that Step of a learner would move.
+func (g *gatherer) Step(tokens []int32, _ float64) (float32, error) {
+	g.count++
+	return g.visit(tokens, func(i int, d float32) { g.sum[i] -= d }), nil
+}
+
+// Take copies the mean of the gradients since it was last called.
+func (g *gatherer) Take(dst []float32) (int64, error) {
+	if len(dst) != len(g.sum) {
+		return 0, fmt.Errorf("toy: room for %d values, want %d", len(dst), len(g.sum))
+	}
+	for i, s := range g.sum {
+		dst[i] = s / float32(max(g.count, 1))
+	}
+	steps := g.count
+	clear(g.sum)
+	g.count = 0
+	return steps, nil
 }
 
 // Read copies the state. The moments that it does not have are zero.

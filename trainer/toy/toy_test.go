@@ -45,6 +45,44 @@ func lossOf(t testing.TB, s worker.Spec, theta []float32) float64 {
 	return loss
 }
 
+// Gradients are gathered, taken as their mean, and lead to the target.
+func TestGatherer(t *testing.T) {
+	const n = 100
+	g := &gatherer{learner: *newLearner(n, 0), sum: make([]float32, n)}
+	if err := g.Load(make([]float32, n), nil, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	mean := make([]float32, n)
+	var first, last float32
+	for round := range 50 {
+		for range 3 {
+			loss, err := g.Step([]int32{1, 2}, 9)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if round == 0 {
+				first = loss
+			}
+			last = loss
+		}
+		if steps, err := g.Take(mean); err != nil || steps != 3 {
+			t.Fatalf("%d steps were taken, %v", steps, err)
+		}
+		for i := range mean {
+			mean[i] *= -.5
+		}
+		if err := g.Add(mean); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last > first/1000 {
+		t.Errorf("the loss went from %g to %g", first, last)
+	}
+	if steps, err := g.Take(mean); err != nil || steps != 0 || mean[0] != 0 {
+		t.Errorf("taken again, %d steps and %g are left, %v", steps, mean[0], err)
+	}
+}
+
 func TestNames(t *testing.T) {
 	for name, want := range map[string]time.Duration{"toy:100ms": 100 * time.Millisecond, "toy:0s": 0, "toy:1m": time.Minute} {
 		if got, err := StepTime(name); err != nil || got != want || !Names(name) {

@@ -15,7 +15,7 @@ const (
 	MaxSteps = 1 << 20
 	// The held-out loss is measured every pointSteps, but at least and at most so often in a trial.
 	pointSteps, fewPoints, manyPoints = 30, 5, 20
-	// warmupOf a trial's steps: 50 of 600.
+	// warmupOf a schedule's steps: 50 of 600.
 	warmupOf = 12
 )
 
@@ -30,6 +30,7 @@ type Cell struct {
 	Peers     int             `json:"peers"`
 	Batch     int             `json:"batch"` // samples a step of a peer
 	Steps     int             `json:"steps"` // of a peer
+	Total     int             `json:"total"` // steps of the schedule, of which these are the first
 	Heldout   int             `json:"heldout"`
 	Seed      uint64          `json:"seed"` // of initial weights and of the order of the data
 }
@@ -44,6 +45,8 @@ func (c Cell) Validate() error {
 		return fmt.Errorf("%d peers: 1 to %d can be tried", c.Peers, MaxPeers)
 	case c.Steps < 1 || c.Steps > MaxSteps:
 		return fmt.Errorf("%d steps: 1 to %d can be tried", c.Steps, MaxSteps)
+	case c.Total < c.Steps || c.Total > MaxSteps:
+		return fmt.Errorf("a schedule of %d steps for %d", c.Total, c.Steps)
 	case !(c.Rate > 0 && c.Rate < 1):
 		return fmt.Errorf("a learning rate of %g: it must lie between 0 and 1", c.Rate)
 	case c.Optimizer != inner.KindAdamW && c.Optimizer != inner.KindMuon && c.Optimizer != None:

@@ -71,6 +71,7 @@ func cell(method string, change func(*Cell)) Cell {
 	if change != nil {
 		change(&c)
 	}
+	c.Total = c.Steps
 	return c
 }
 

@@ -119,6 +119,6 @@ func Select(names []string) ([]Line, error) {
 func (l Line) cell(p TableParams, rate float64, steps int, seed uint64) Cell {
 	return Cell{
 		Line: l.Name, Method: l.Method, Optimizer: l.Optimizer, Rate: rate, H: l.H, Late: l.Late, Peers: l.Peers,
-		Batch: p.Batch, Steps: steps, Heldout: p.Heldout, Seed: seed,
+		Batch: p.Batch, Steps: steps, Total: p.Steps, Heldout: p.Heldout, Seed: seed,
 	}
 }

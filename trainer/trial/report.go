@@ -141,7 +141,7 @@ func (r Report) rates(b *strings.Builder) {
 		fmt.Fprintln(b, "Not tuned: each line has the one it begins its search with.")
 		return
 	}
-	fmt.Fprintf(b, "Each line's is the best of those tried for %d steps with the first seed: held-out loss there by learning rate.\n\n| line | tried |\n|---|---|\n", r.Tune)
+	fmt.Fprintf(b, "Each line's is the best of those tried for the first %d steps of the schedule, with the first seed: held-out loss there by learning rate.\n\n| line | tried |\n|---|---|\n", r.Tune)
 	for _, x := range r.Rows {
 		var each []string
 		for _, t := range x.Tried {

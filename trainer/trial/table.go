@@ -117,8 +117,9 @@ func (t Tried) compare(o Tried) int {
 	return cmp.Compare(t.Loss, o.Loss)
 }
 
-// tune tries the line's learning rate and both beside it, and goes on past whichever end is the best so far. What it
-// tried rises.
+// tune tries, on the first steps of the whole schedule, the line's learning rate and both beside it, and goes on past
+// whichever end is the best so far. What it tried rises. A short schedule of its own would choose rates that are too
+// high: for a lone Muon node 16e-3, which ends 0.05 nats above 4e-3 after 600 steps; the first 150 of 600 chose 8e-3, 0.01 above.
 func (t table) tune(ctx context.Context, l Line) ([]Tried, error) {
 	lo := slices.Index(rates[:], l.Rate)
 	var tried []Tried

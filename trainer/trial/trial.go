@@ -143,7 +143,7 @@ func (b *Bench) rates(c Cell) schedule.Schedule {
 	step := int64(c.Peers * c.Batch * b.p.Data.SeqLen)
 	return schedule.Schedule{
 		Kind: schedule.Cosine, Peak: c.Rate, Floor: b.p.Spec.Schedule.Floor,
-		Warmup: int64(c.Steps/warmupOf) * step, Total: int64(c.Steps) * step,
+		Warmup: int64(c.Total/warmupOf) * step, Total: int64(c.Total) * step,
 	}
 }
 

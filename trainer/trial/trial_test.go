@@ -37,7 +37,7 @@ func TestEachLineRuns(t *testing.T) {
 	before := run(t, b, cell("", func(c *Cell) { c.Rate, c.Steps = 1e-9, 1 })).Points[0].Loss
 	for _, l := range Lines() {
 		t.Run(l.Name, func(t *testing.T) {
-			c := l.cell(TableParams{Batch: 2, Heldout: 65}, l.Rate, 4, 1)
+			c := l.cell(TableParams{Steps: 4, Batch: 2, Heldout: 65}, l.Rate, 4, 1)
 			c.H, c.Peers = min(c.H, 2), min(c.Peers, 2)
 			r := run(t, b, c)
 			if loss, _ := r.Loss(); loss >= before {
