@@ -27,7 +27,7 @@ type BenchMethodsCmd struct {
 	Seeds   uint64   `help:"Seeds of the lines that a claim rests on; the others have one." default:"3"`
 	Backend string   `help:"Train on this backend (default: the best one here)." placeholder:"NAME"`
 	Out     string   `help:"Write the page and its plots into this folder (default: docs)." type:"path" placeholder:"DIR"`
-	Cells   string   `help:"Keep finished trials in this file and skip those that it has; remove it after a change of the code (default: methods.json in the folder)." type:"path" placeholder:"FILE"`
+	Cells   string   `help:"Keep finished trials in this file and skip those that it has; remove it after a change of the code (default: methods-bench.json in the folder)." type:"path" placeholder:"FILE"`
 	JSON    bool     `help:"Print one JSON object."`
 }
 

@@ -78,10 +78,10 @@ func (r Report) Table(out io.Writer) error {
 
 // Names of a report's files.
 const (
-	MarkdownFile   = "methods.md"
+	MarkdownFile   = "methods-bench.md"
 	TokensPlotFile = "methods-tokens.svg"
 	BytesPlotFile  = "methods-bytes.svg"
-	CellsFile      = "methods.json"
+	CellsFile      = "methods-bench.json"
 )
 
 // Markdown writes the report as a page that shows the plots beside it.
