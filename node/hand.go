@@ -139,6 +139,7 @@ func (h *hand) run(ctx context.Context) {
 		case <-quiet: // what was at hand does not come
 			h.late = false
 			h.pay(ctx)
+			h.startAnew(ctx)
 			h.runOn(ctx, h.n.view.status())
 			h.n.view.applied(h.rep.Head().Height, time.Now())
 		}
@@ -291,9 +292,18 @@ func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
 // comes here first.
 func (h *hand) pay(ctx context.Context) {
 	if h.owed && h.proc != nil {
-		h.drop(h.proc.Add(ctx))
+		h.drop(h.give(ctx))
 	}
 	h.owed = false
+}
+
+// give has the trainer take what its vector holds: a delta, or a model where it
+// gathers gradients.
+func (h *hand) give(ctx context.Context) error {
+	if h.n.method.Learning().Gradients {
+		return h.proc.Set(ctx)
+	}
+	return h.proc.Add(ctx)
 }
 
 // startOver sets the trainer onto a state: what it had learned went into updates
@@ -307,12 +317,16 @@ func (h *hand) startOver(ctx context.Context, next []float32, delivered uint64) 
 		return nil
 	}
 	delta := h.proc.Vector()
-	for i, v := range delta {
-		delta[i] = next[i] - v
+	if h.n.method.Learning().Gradients {
+		copy(delta, next)
+	} else {
+		for i, v := range delta {
+			delta[i] = next[i] - v
+		}
 	}
 	h.session = session{step: c.Step, total: delivered}
 	h.n.post(ctx, round.Progress{Total: delivered})
-	h.drop(h.proc.Add(ctx))
+	h.drop(h.give(ctx))
 	return nil
 }
 

@@ -49,6 +49,10 @@ func (g *Gradient) Load(theta, m, v []float32, step int64) error {
 	return g.replica.Load(theta, m, v, step)
 }
 
+// Set replaces the parameters between two steps; the sum of gradients stays. Sums of deltas would drift off what they are
+// meant to be, an ulp at a time.
+func (g *Gradient) Set(theta []float32) error { return g.replica.Load(theta, nil, nil, g.steps) }
+
 // Step adds the gradient of one batch at θ, clipped to ClipNorm, to the sum. Tokens and loss are those of
 // Trainer.Step; the rate is not used: it belongs to who applies the gradients. After an error about something else
 // than the arguments the sum is empty; θ stays.

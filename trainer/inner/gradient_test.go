@@ -190,6 +190,39 @@ func TestGradientIsClipped(t *testing.T) {
 	}
 }
 
+// Parameters are replaced to the bit, and what was gathered before stays.
+func TestGradientSet(t *testing.T) {
+	p := of(KindGradient)
+	backend := backendtest.Open(t, backendtest.Go)
+	g, other := openGradient(t, backend, p), openGradient(t, backend, p)
+	n := p.Model.Layout().Params()
+	theta, got, want, sum := model.Init(p.Model, [32]byte{9}), make([]float32, n), make([]float32, n), make([]float32, n)
+	if _, err := g.Step(text(p), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Set(theta); err != nil {
+		t.Fatal(err)
+	}
+	if step, err := g.Read(got, nil, nil); err != nil || step != 1 || !slices.Equal(got, theta) {
+		t.Fatalf("after step %d, %v, it has other parameters than it was given", step, err)
+	}
+	if taken, err := g.Take(got); err != nil || taken != 1 {
+		t.Fatalf("took %d steps, %v", taken, err)
+	}
+	if _, err := other.Step(text(p), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Take(want); err != nil || !slices.Equal(got, want) {
+		t.Errorf("the gradient that was gathered before has changed (%v)", err)
+	}
+	if _, err := g.Step(text(p), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Take(sum); err != nil || slices.Equal(sum, want) {
+		t.Errorf("the gradient at other parameters is the same (%v)", err)
+	}
+}
+
 func TestGradientRefusesBadArguments(t *testing.T) {
 	p := of(KindGradient)
 	g := openGradient(t, backendtest.Open(t, backendtest.Go), p)

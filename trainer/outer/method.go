@@ -1,6 +1,7 @@
 package outer
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/murmurnet/murmur/trainer/codec"
@@ -93,7 +94,7 @@ func (p Params) Validate() error {
 		}
 	}
 	if len(p.Tensors) == 0 {
-		return fmt.Errorf("a method needs tensors to work on")
+		return errors.New("a method needs tensors to work on")
 	}
 	return p.Settings.Validate()
 }
@@ -123,14 +124,14 @@ func New(p Params) (Method, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	make, ok := map[string]func(Params) (Method, error){
+	prepare, ok := map[string]func(Params) (Method, error){
 		Bitloco: newBitloco, SparseLoCo: newSparseLoCo, DiLoCo: newDiLoCo, Streaming: newStreaming, FedAvg: newFedAvg,
 		DisTrO: newDisTrO, AllReduce: newAllReduce,
 	}[p.Settings.Name]
 	if !ok {
 		return nil, fmt.Errorf("method %q is not known", p.Settings.Name)
 	}
-	m, err := make(p)
+	m, err := prepare(p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Settings.Name, err)
 	}

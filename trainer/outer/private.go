@@ -73,7 +73,8 @@ func (p *Private) Resume(theta, d, buffer []float32, undo, redo []Own) error {
 	return p.follow(theta, undo, redo)
 }
 
-// Move follows the head from one state to another: it adds to delta what the trainer has to add to its model. undo are
+// Move follows the head from one state to another: it adds to delta what the trainer has to add to its model; where
+// gradients are gathered, delta becomes the model. undo are
 // the own updates on the old branch alone, the newest first, redo those on the new one alone, the oldest first.
 func (p *Private) Move(delta, from, to []float32, undo, redo []Own) error {
 	if err := sized("move", p.params, delta, from, to); err != nil {
@@ -93,6 +94,10 @@ func (p *Private) Move(delta, from, to []float32, undo, redo []Own) error {
 }
 
 func (p *Private) move(delta, from, to []float32, undo, redo []Own) error {
+	if p.learning.Gradients {
+		copy(delta, to)
+		return p.follow(nil, undo, redo)
+	}
 	for i := range delta {
 		delta[i] += to[i] - from[i]
 	}

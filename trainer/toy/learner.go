@@ -93,6 +93,9 @@ func (g *gatherer) Load(theta, m, v []float32, step int64) error {
 	return g.learner.Load(theta, m, v, step)
 }
 
+// Set replaces the parameters; what was gathered stays.
+func (g *gatherer) Set(theta []float32) error { return g.learner.Load(theta, nil, nil, g.steps) }
+
 // Step adds the gradient of the window that Step of a learner would move.
 func (g *gatherer) Step(tokens []int32, _ float64) (float32, error) {
 	g.count++

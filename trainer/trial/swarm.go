@@ -158,6 +158,9 @@ func (s *swarm) adopt(i int) error {
 		return err
 	}
 	p.lane, p.committed, p.since = s.lane(i, len(s.peers)), s.committed, 0
+	if g, ok := s.learner.(worker.Gatherer); ok {
+		return g.Set(s.delta)
+	}
 	return s.learner.Add(s.delta)
 }
 

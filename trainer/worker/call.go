@@ -47,6 +47,12 @@ func (p *Process) Add(ctx context.Context) error {
 	return err
 }
 
+// Set has a child that gathers gradients replace its θ by what is in Vector.
+func (p *Process) Set(ctx context.Context) error {
+	_, err := p.ask(ctx, opSet, nil, true, nil)
+	return err
+}
+
 // Heldout is the mean loss, in nats per token, of the θ in Vector on the spec's held-out slice.
 func (p *Process) Heldout(ctx context.Context) (float64, error) {
 	h, err := answered[heldout](p.ask(ctx, opHeldout, nil, true, nil))

@@ -168,7 +168,7 @@ func (c *child) serve(ctx context.Context, r request) (any, error) {
 		return with(r, c.init)
 	case c.file == nil:
 		return nil, fmt.Errorf("%s before init", r.Op)
-	case !c.loaded && (r.Op == opRun || r.Op == opCapture || r.Op == opAdd):
+	case !c.loaded && (r.Op == opRun || r.Op == opCapture || r.Op == opAdd || r.Op == opSet):
 		return nil, fmt.Errorf("%s before load: there is no model to work on", r.Op)
 	}
 	switch r.Op {
@@ -181,6 +181,12 @@ func (c *child) serve(ctx context.Context, r request) (any, error) {
 		return nil, nil
 	case opCapture:
 		return with(r, c.capture)
+	case opSet:
+		g, err := c.gatherer()
+		if err != nil {
+			return nil, err
+		}
+		return nil, g.Set(c.file.vector(0))
 	case opAdd:
 		return nil, c.learner.Add(c.file.vector(0))
 	case opHeldout:
@@ -259,14 +265,22 @@ func (c *child) capture(a Capture) (any, error) {
 		}
 		return c.stepper.captured(a.Reset), nil
 	}
-	g, ok := c.learner.(Gatherer)
-	if !ok {
-		return nil, fmt.Errorf("optimizer %q gathers no gradients", c.spec.Optimizer.Kind)
+	g, err := c.gatherer()
+	if err != nil {
+		return nil, err
 	}
 	if _, err := g.Take(c.file.vector(0)); err != nil {
 		return nil, err
 	}
 	return c.stepper.captured(a.Reset), nil
+}
+
+func (c *child) gatherer() (Gatherer, error) {
+	g, ok := c.learner.(Gatherer)
+	if !ok {
+		return nil, fmt.Errorf("optimizer %q gathers no gradients", c.spec.Optimizer.Kind)
+	}
+	return g, nil
 }
 
 // opened makes the judge when it is first needed.

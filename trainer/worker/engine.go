@@ -26,6 +26,8 @@ type Learner interface {
 // Gatherer is a Learner whose θ stands still while it gathers gradients.
 type Gatherer interface {
 	Learner
+	// Set replaces θ; what was gathered stays.
+	Set(theta []float32) error
 	// Take copies the mean of the gradients since it was last called, or loaded, and begins anew. Without any it is zero.
 	Take(dst []float32) (steps int64, err error)
 }

@@ -24,6 +24,7 @@ const (
 	opPause    = "pause"
 	opCapture  = "capture"
 	opAdd      = "add"
+	opSet      = "set"
 	opHeldout  = "heldout"
 	opGenerate = "generate"
 	opCancel   = "cancel"
