@@ -52,11 +52,11 @@ func (b *block) childOf(a *block) *block {
 func (b *block) hopeful() bool { return b.state != invalid }
 
 func (m *Machine) verified(e Verified) {
+	m.done(root, e.Commit)
 	b := m.blocks[e.Commit]
 	if b == nil || b.state != checking {
-		return
+		return // its tree was left meanwhile; if it is back, it is checked anew
 	}
-	m.done(root, b.ID)
 	if !e.OK {
 		m.decide(b, invalid)
 		return

@@ -49,3 +49,52 @@ func TestRefusedCommitsAreNotPulledAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckedInATreeThatWasLeft has a snapshot drop the tree while a commit is being
+// checked, and the commit come back: it must be checked again.
+func TestCheckedInATreeThatWasLeft(t *testing.T) {
+	cfg := testConfig("peer-A")
+	genesis := testGenesis()
+	m, err := New(cfg, State{Base: genesis, Head: genesis.ID, Alone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := Update{
+		Author: "peer-B", Parent: genesis.ID, Height: 1, Seq: 1, Tokens: 1, Size: cfg.MaxPayload, Payload: proto.Sum([]byte("payload")),
+	}
+	u.ID = idOfUpdate(u)
+	c := Derive(cfg, genesis, []Update{u}, nil)
+	c.ID, c.Closer = idOf(c), "peer-B"
+	now, checks := time.Duration(0), 0
+	step := func(e Event) {
+		now += 20 * time.Second
+		for _, effect := range m.Step(now, e) {
+			if v, ok := effect.(Verify); ok && v.Commit.ID == c.ID {
+				checks++
+			}
+		}
+	}
+	bring := func() {
+		step(Announced{Commit: c.ID, Parent: c.Parent, Height: c.Height, Closer: c.Closer})
+		step(Pulled{Commits: []Commit{c}, Updates: []Update{u}})
+		step(Held{Payload: u.Payload})
+	}
+	bring()
+	if checks != 1 {
+		t.Fatalf("the commit was checked %d times", checks)
+	}
+	elsewhere := genesis
+	elsewhere.ID = proto.Sum([]byte("elsewhere"))
+	for _, base := range []Commit{elsewhere, genesis} {
+		m.entering = offer{base: base}
+		step(Landed{Commit: base})
+	}
+	bring()
+	step(Verified{Commit: c.ID, OK: true}) // the answer to the first
+	for range 3 {
+		step(Tick{})
+	}
+	if checks != 2 {
+		t.Errorf("the commit was checked %d times, want it checked again", checks)
+	}
+}
