@@ -50,7 +50,7 @@ func (p *peer) residual(theta []float32) []float32 {
 	return d
 }
 
-// Three nodes learn different things for sixty rounds, publish each, learn on before the commit comes, are left out of
+// Three nodes learn different things for thirty rounds, publish each, learn on before the commit comes, are left out of
 // every third, and step over to a sibling commit without them now and then: own payloads on the branch and the residual
 // are all that each learned, wherever the method keeps that.
 func TestNothingLearnedIsLost(t *testing.T) {
@@ -68,7 +68,7 @@ func TestNothingLearnedIsLost(t *testing.T) {
 }
 
 func nothingIsLost(t *testing.T, m Method) {
-	const rounds = 60
+	const rounds = 30
 	s := noise(9)
 	n := size(tensors())
 	theta := s.vector(n, 4)
