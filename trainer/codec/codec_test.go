@@ -235,29 +235,38 @@ func TestEncodeStopsAtItsBound(t *testing.T) {
 }
 
 func TestSizesAndWeightsAreChecked(t *testing.T) {
-	for name, c := range codecs(t, Whole([]int{10}), 8) {
-		if _, err := c.Encode(nil, make([]float32, 10), make([]float32, 9)); err == nil {
-			t.Errorf("%s: a short vector was encoded", name)
+	cover := Whole([]int{10})
+	for name, c := range codecs(t, cover, 8) {
+		checksSizesAndWeights(t, name, c)
+	}
+	for name, c := range keepers(t, cover, 8, 2) {
+		checksSizesAndWeights(t, name, c)
+	}
+}
+
+// checksSizesAndWeights is for a codec of ten parameters.
+func checksSizesAndWeights(t *testing.T, name string, c codec) {
+	if _, err := c.Encode(nil, make([]float32, 10), make([]float32, 9)); err == nil {
+		t.Errorf("%s: a short vector was encoded", name)
+	}
+	if _, err := c.Encode(nil, make([]float32, 11), nil); err == nil {
+		t.Errorf("%s: a long vector was encoded", name)
+	}
+	if err := c.Subtract(make([]float32, 10), make([]float32, 11), nil); err == nil {
+		t.Errorf("%s: a long vector was subtracted from", name)
+	}
+	payload, err := c.Encode(nil, make([]float32, 10), nil)
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	for _, w := range []float64{4.01, -4.01, math.NaN(), math.Inf(1)} {
+		if c.Subtract(make([]float32, 10), make([]float32, 10), []Term{{payload, w}}) == nil {
+			t.Errorf("%s: weight %g: accepted", name, w)
 		}
-		if _, err := c.Encode(nil, make([]float32, 11), nil); err == nil {
-			t.Errorf("%s: a long vector was encoded", name)
-		}
-		if err := c.Subtract(make([]float32, 10), make([]float32, 11), nil); err == nil {
-			t.Errorf("%s: a long vector was subtracted from", name)
-		}
-		payload, err := c.Encode(nil, make([]float32, 10), nil)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		for _, w := range []float64{4.01, -4.01, math.NaN(), math.Inf(1)} {
-			if c.Subtract(make([]float32, 10), make([]float32, 10), []Term{{payload, w}}) == nil {
-				t.Errorf("%s: weight %g: accepted", name, w)
-			}
-		}
-		dst := make([]float32, 10)
-		if err := c.Subtract(dst, slices.Repeat([]float32{3}, 10), nil); err != nil || slices.Min(dst) != 3 {
-			t.Errorf("%s: no terms: %v, %v", name, dst, err)
-		}
+	}
+	dst := make([]float32, 10)
+	if err := c.Subtract(dst, slices.Repeat([]float32{3}, 10), nil); err != nil || slices.Min(dst) != 3 {
+		t.Errorf("%s: no terms: %v, %v", name, dst, err)
 	}
 }
 
@@ -274,7 +283,6 @@ func TestCheckRefuses(t *testing.T) {
 	set := func(at int, v ...byte) func([]byte) []byte {
 		return func(b []byte) []byte { copy(b[at:], v); return b }
 	}
-	type spoils map[string]func([]byte) []byte
 	anyway := spoils{
 		"empty":   func([]byte) []byte { return nil },
 		"short":   func(b []byte) []byte { return b[:len(b)-1] },
@@ -314,22 +322,29 @@ func TestCheckRefuses(t *testing.T) {
 			"filling": set(28+5, 0x73), "negative": float(16, -1), "huge": float(16, above(MaxScale)), "NaN": float(20, nan),
 		},
 	} {
-		c := all[name]
-		good, err := c.Encode(nil, d, nil)
-		if err != nil || c.Check(good) != nil {
-			t.Fatalf("%s: %x: %v, %v", name, good, err, c.Check(good))
-		}
-		for _, list := range []spoils{anyway, own} {
-			for what, spoil := range list {
-				bad := spoil(slices.Clone(good))
-				if err := c.Check(bad); !errors.Is(err, ErrPayload) {
-					t.Errorf("%s: %s: %v", name, what, err)
-				}
-				dst := make([]float32, 14)
-				err := c.Subtract(dst, slices.Repeat([]float32{1}, 14), []Term{{good, 1}, {bad, 1}})
-				if !errors.Is(err, ErrPayload) || slices.Max(dst) != 0 {
-					t.Errorf("%s: %s: subtracted, %v", name, what, err)
-				}
+		refuses(t, name, all[name], d, anyway, own)
+	}
+}
+
+// spoils are ways to spoil a payload.
+type spoils map[string]func([]byte) []byte
+
+// refuses checks that a codec takes the payload of d, and none that is spoilt.
+func refuses(t *testing.T, name string, c codec, d []float32, lists ...spoils) {
+	good, err := c.Encode(nil, d, nil)
+	if err != nil || c.Check(good) != nil {
+		t.Fatalf("%s: %x: %v, %v", name, good, err, c.Check(good))
+	}
+	for _, list := range lists {
+		for what, spoil := range list {
+			bad := spoil(slices.Clone(good))
+			if err := c.Check(bad); !errors.Is(err, ErrPayload) {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
+			dst := make([]float32, len(d))
+			err := c.Subtract(dst, slices.Repeat([]float32{1}, len(d)), []Term{{good, 1}, {bad, 1}})
+			if !errors.Is(err, ErrPayload) || slices.Max(dst) != 0 {
+				t.Errorf("%s: %s: subtracted, %v", name, what, err)
 			}
 		}
 	}
@@ -341,30 +356,35 @@ func TestSplitChangesNothing(t *testing.T) {
 	for i := range head {
 		head[i], local[i] = float32(math.Sin(float64(i))), float32(math.Cos(float64(3*i)))
 	}
+	for name, c := range codecs(t, Whole([]int{n - 100, 100}), 8) {
+		splitChangesNothing(t, name, c, &frameOf(c).split, head, local)
+	}
+}
+
+// splitChangesNothing sets a codec's number of goroutines.
+func splitChangesNothing(t *testing.T, name string, c codec, split *int, head, local []float32) {
+	n := len(head)
 	nan := slices.Clone(local)
 	nan[n-1], nan[70] = float32(math.NaN()), float32(math.Inf(1))
-	for name, c := range codecs(t, Whole([]int{n - 100, 100}), 8) {
-		f := frameOf(c)
-		f.split = 1
-		one, _ := c.Encode(nil, head, local)
-		a, norm := make([]float32, n), c.Norm(one)
-		if err := c.Subtract(a, head, []Term{{one, 1}, {one, .3}}); err != nil {
+	*split = 1
+	one, _ := c.Encode(nil, head, local)
+	a, norm := make([]float32, n), c.Norm(one)
+	if err := c.Subtract(a, head, []Term{{one, 1}, {one, .3}}); err != nil {
+		t.Fatal(name, err)
+	}
+	_, first := c.Encode(nil, head, nan)
+	for _, *split = range []int{0, 2, 7, 100} {
+		many, _ := c.Encode(nil, head, local)
+		if !slices.Equal(one, many) || c.Norm(many) != norm {
+			t.Fatalf("%s: %d goroutines make another payload", name, *split)
+		}
+		b := make([]float32, n)
+		if err := c.Subtract(b, head, []Term{{one, 1}, {one, .3}}); err != nil {
 			t.Fatal(name, err)
 		}
-		_, first := c.Encode(nil, head, nan)
-		for _, f.split = range []int{0, 2, 7, 100} {
-			many, _ := c.Encode(nil, head, local)
-			if !slices.Equal(one, many) || c.Norm(many) != norm {
-				t.Fatalf("%s: %d goroutines make another payload", name, f.split)
-			}
-			b := make([]float32, n)
-			if err := c.Subtract(b, head, []Term{{one, 1}, {one, .3}}); err != nil {
-				t.Fatal(name, err)
-			}
-			equalBits(t, b, a)
-			if _, err := c.Encode(nil, head, nan); err == nil || err.Error() != first.Error() {
-				t.Fatalf("%s: %v and %v", name, err, first)
-			}
+		equalBits(t, b, a)
+		if _, err := c.Encode(nil, head, nan); err == nil || err.Error() != first.Error() {
+			t.Fatalf("%s: %v and %v", name, err, first)
 		}
 	}
 }

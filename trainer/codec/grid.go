@@ -2,6 +2,8 @@ package codec
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
 	"sync/atomic"
 )
 
@@ -87,4 +89,34 @@ func (g *grid) first(split int, good func(c int) bool) int {
 		return g.chunks() - left
 	}
 	return -1
+}
+
+// atLeast sets v to n unless it is more.
+func atLeast(v *atomic.Int64, n int64) {
+	for {
+		if was := v.Load(); was >= n || v.CompareAndSwap(was, n) {
+			return
+		}
+	}
+}
+
+// spread calls what worker makes for it once for each of n numbers, on up to split goroutines (0: one a CPU), and
+// returns when all are done.
+func spread(split, n int, worker func() func(i int)) {
+	if split == 0 {
+		split = min(runtime.GOMAXPROCS(0), maxSplit)
+	}
+	var next atomic.Int64
+	work := func() {
+		do := worker()
+		for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
+			do(i)
+		}
+	}
+	var others sync.WaitGroup
+	for range min(split, n) - 1 {
+		others.Go(work)
+	}
+	work()
+	others.Wait()
 }

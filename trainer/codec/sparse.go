@@ -110,15 +110,6 @@ func (s *Sparse) Encode(dst []byte, head, local []float32) ([]byte, error) {
 	return dst, nil
 }
 
-// atLeast sets v to n unless it is more.
-func atLeast(v *atomic.Int64, n int64) {
-	for {
-		if was := v.Load(); was >= n || v.CompareAndSwap(was, n) {
-			return
-		}
-	}
-}
-
 // Check says whether payload has the form of what Encode makes, for this or a smaller number of parameters kept. Its
 // cost is bounded by the layout, not by the bytes.
 func (s *Sparse) Check(payload []byte) error {

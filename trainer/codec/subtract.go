@@ -1,5 +1,7 @@
 package codec
 
+import "fmt"
+
 // maxWeight bounds what a term counts for, with either sign.
 const maxWeight = 4
 
@@ -7,6 +9,22 @@ const maxWeight = 4
 type Term struct {
 	Payload []byte
 	Weight  float64 // −4 … 4
+}
+
+// checkTerms is what every Subtract asks before it writes.
+func checkTerms(n int, check func([]byte) error, dst, src []float32, terms []Term) error {
+	if len(dst) != n || len(src) != n {
+		return fmt.Errorf("subtract: vectors of %d and %d parameters, want %d", len(dst), len(src), n)
+	}
+	for i, t := range terms {
+		if !(t.Weight >= -maxWeight && t.Weight <= maxWeight) {
+			return fmt.Errorf("subtract: weight %g of term %d is not between %d and %d", t.Weight, i, -maxWeight, maxWeight)
+		}
+		if err := check(t.Payload); err != nil {
+			return fmt.Errorf("term %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // subtractEach checks the terms, calls do for each chunk's part of dst and src, and copies what no chunk holds.

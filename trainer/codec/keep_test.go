@@ -161,33 +161,6 @@ func TestKeepersRefuseDivergence(t *testing.T) {
 	}
 }
 
-func TestKeepersCheckSizesAndWeights(t *testing.T) {
-	for name, c := range keepers(t, Whole([]int{10}), 8, 2) {
-		if _, err := c.Encode(nil, make([]float32, 10), make([]float32, 9)); err == nil {
-			t.Errorf("%s: a short vector was encoded", name)
-		}
-		if _, err := c.Encode(nil, make([]float32, 11), nil); err == nil {
-			t.Errorf("%s: a long vector was encoded", name)
-		}
-		if err := c.Subtract(make([]float32, 10), make([]float32, 11), nil); err == nil {
-			t.Errorf("%s: a long vector was subtracted from", name)
-		}
-		payload, err := c.Encode(nil, make([]float32, 10), nil)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		for _, w := range []float64{4.01, -4.01, math.NaN(), math.Inf(1)} {
-			if c.Subtract(make([]float32, 10), make([]float32, 10), []Term{{payload, w}}) == nil {
-				t.Errorf("%s: weight %g: accepted", name, w)
-			}
-		}
-		dst := make([]float32, 10)
-		if err := c.Subtract(dst, slices.Repeat([]float32{3}, 10), nil); err != nil || slices.Min(dst) != 3 {
-			t.Errorf("%s: no terms: %v, %v", name, dst, err)
-		}
-	}
-}
-
 func TestKeepersAreChecked(t *testing.T) {
 	whole := Whole([]int{640})
 	for name, err := range map[string]error{
@@ -251,30 +224,7 @@ func TestKeepersSplitChangesNothing(t *testing.T) {
 	cover := Cover{Total: side*side + 70, Ranges: []Range{{From: 0, To: side * side, Cols: side}, {From: side * side, To: side*side + 70}}}
 	s := noise(2)
 	head, local := s.vector(cover.Total, 2), s.vector(cover.Total, 2)
-	nan := slices.Clone(local)
-	nan[cover.Total-1], nan[70] = float32(math.NaN()), float32(math.Inf(1))
 	for name, c := range keepers(t, cover, 512, 8) {
-		f := streamOf(c)
-		f.split = 1
-		one, _ := c.Encode(nil, head, local)
-		a, norm := make([]float32, cover.Total), c.Norm(one)
-		if err := c.Subtract(a, head, []Term{{one, 1}, {one, .3}}); err != nil {
-			t.Fatal(name, err)
-		}
-		_, first := c.Encode(nil, head, nan)
-		for _, f.split = range []int{0, 2, 7, 100} {
-			many, _ := c.Encode(nil, head, local)
-			if !slices.Equal(one, many) || c.Norm(many) != norm {
-				t.Fatalf("%s: %d goroutines make another payload", name, f.split)
-			}
-			b := make([]float32, cover.Total)
-			if err := c.Subtract(b, head, []Term{{one, 1}, {one, .3}}); err != nil {
-				t.Fatal(name, err)
-			}
-			equalBits(t, b, a)
-			if _, err := c.Encode(nil, head, nan); err == nil || err.Error() != first.Error() {
-				t.Fatalf("%s: %v and %v", name, err, first)
-			}
-		}
+		splitChangesNothing(t, name, c, &streamOf(c).split, head, local)
 	}
 }

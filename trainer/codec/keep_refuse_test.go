@@ -14,7 +14,6 @@ func TestKeepersRefuse(t *testing.T) {
 	s := noise(7)
 	d := s.vector(cover.Total, 2)
 	d[100], d[200] = 3, -2 // levels apart
-	type spoils map[string]func([]byte) []byte
 	set := func(at int, v ...byte) func([]byte) []byte {
 		return func(b []byte) []byte { copy(b[at:], v); return b }
 	}
@@ -69,24 +68,7 @@ func TestKeepersRefuse(t *testing.T) {
 			"an exponent of −128": set(19, 0x80),
 		},
 	} {
-		c := keepers(t, cover, 4096, 8)[name]
-		good, err := c.Encode(nil, d, nil)
-		if err != nil || c.Check(good) != nil {
-			t.Fatalf("%s: %x: %v, %v", name, good, err, c.Check(good))
-		}
-		for _, list := range []spoils{anyway, own} {
-			for what, spoil := range list {
-				bad := spoil(slices.Clone(good))
-				if err := c.Check(bad); !errors.Is(err, ErrPayload) {
-					t.Errorf("%s: %s: %v", name, what, err)
-				}
-				dst := make([]float32, cover.Total)
-				err := c.Subtract(dst, slices.Repeat([]float32{1}, cover.Total), []Term{{good, 1}, {bad, 1}})
-				if !errors.Is(err, ErrPayload) || slices.Max(dst) != 0 {
-					t.Errorf("%s: %s: subtracted, %v", name, what, err)
-				}
-			}
-		}
+		refuses(t, name, keepers(t, cover, 4096, 8)[name], d, anyway, own)
 	}
 }
 

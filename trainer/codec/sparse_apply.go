@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"fmt"
 	"math"
 	"math/bits"
 
@@ -73,21 +72,5 @@ func (s *Sparse) Subtract(dst, src []float32, terms []Term) error {
 			}
 		}
 	})
-	return nil
-}
-
-// checkTerms is what every Subtract asks before it writes.
-func checkTerms(n int, check func([]byte) error, dst, src []float32, terms []Term) error {
-	if len(dst) != n || len(src) != n {
-		return fmt.Errorf("subtract: vectors of %d and %d parameters, want %d", len(dst), len(src), n)
-	}
-	for i, t := range terms {
-		if !(t.Weight >= -maxWeight && t.Weight <= maxWeight) {
-			return fmt.Errorf("subtract: weight %g of term %d is not between %d and %d", t.Weight, i, -maxWeight, maxWeight)
-		}
-		if err := check(t.Payload); err != nil {
-			return fmt.Errorf("term %d: %w", i, err)
-		}
-	}
 	return nil
 }

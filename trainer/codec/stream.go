@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/murmurnet/murmur/trainer/codec/pack"
@@ -162,25 +160,4 @@ func (s *stream) each(terms []Term, worker func() func(readers []pack.Reader, u 
 			}
 		}
 	})
-}
-
-// spread calls what worker makes for it once for each of n numbers, on up to split goroutines (0: one a CPU), and
-// returns when all are done.
-func spread(split, n int, worker func() func(i int)) {
-	if split == 0 {
-		split = min(runtime.GOMAXPROCS(0), maxSplit)
-	}
-	var next atomic.Int64
-	work := func() {
-		do := worker()
-		for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-			do(i)
-		}
-	}
-	var others sync.WaitGroup
-	for range min(split, n) - 1 {
-		others.Go(work)
-	}
-	work()
-	others.Wait()
 }
