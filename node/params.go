@@ -74,16 +74,17 @@ func (p Params) folder(m manifest.Manifest) (string, error) {
 	case p.Private == "":
 		return "", errPrivate
 	}
-	if _, err := data.Folder(p.Private); err != nil {
+	if _, err := data.Texts(p.Private); err != nil {
 		return "", fmt.Errorf("private data: %w", err)
 	}
 	return p.Private, nil
 }
 
-func workerSpec(m manifest.Manifest, backend, private string) worker.Spec {
+// Spec is what a trainer of a swarm is told. private is the folder of the node's own texts, where the swarm's data are.
+func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 	i := m.Inner
 	o := inner.Optimizer{Kind: i.Optimizer, AdamW: adamW(m), Momentum: i.Momentum}
-	if m.Method.Name == outer.DisTrO || m.Method.Name == outer.AllReduce {
+	if m.Method.Gradients() {
 		o.Kind = inner.KindGradient
 	}
 	return worker.Spec{

@@ -9,11 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/trainer/data"
-	"github.com/murmurnet/murmur/trainer/inner"
-	"github.com/murmurnet/murmur/trainer/inner/schedule"
-	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/trial"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
@@ -107,24 +105,9 @@ func (c *BenchMethodsCmd) fill() {
 	}
 }
 
-// spec is what the default swarm's trainers are told.
+// spec is what the default swarm's trainers are told; trials choose kind and schedule of their own.
 func (c *BenchMethodsCmd) spec() worker.Spec {
-	m := manifest.Default()
-	o, i := m.Model, m.Inner
-	return worker.Spec{
-		Backend: c.Backend, Batch: int(i.Batch), Data: m.Data.Name,
-		Model: model.Config{
-			Vocab: int(o.Vocab), Dim: int(o.Dim), Layers: int(o.Layers), Heads: int(o.Heads), KVHeads: int(o.KVHeads), HeadDim: int(o.HeadDim),
-			FFN: int(o.FFN), SeqLen: int(o.SeqLen), RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
-		},
-		Optimizer: inner.Optimizer{
-			AdamW: inner.AdamW{
-				Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay, ClipNorm: i.ClipNorm, DecayAll: i.DecayAll,
-			},
-			Momentum: i.Momentum,
-		},
-		Schedule: schedule.Schedule{Floor: i.LRFloor},
-	}
+	return node.Spec(manifest.Default(), c.Backend, "")
 }
 
 // write puts the page and its plots into the folder.

@@ -129,7 +129,7 @@ func For(method string) (Manifest, error) {
 	case outer.DisTrO:
 		i.Optimizer, i.Momentum, i.LR, i.WeightDecay = None, 0, 1e-3, 0
 	}
-	if method == outer.AllReduce || method == outer.DisTrO {
+	if settings.Gradients() {
 		r.H, r.HMin, r.HMax, r.MinMS, r.GraceMS, r.ViewTimeoutMS, r.SnapshotEvery = 1, 1, 1, 0, 3_000, 1_000, 200
 	}
 	return m, nil

@@ -12,15 +12,24 @@ import (
 // MaxFolder bounds the text of a folder in bytes: it is held in memory, four bytes a token.
 const MaxFolder = 1 << 30
 
-// Folder reads the text files (*.txt) directly in a folder, in the order of their names, as one text. It is what a node
-// trains on alone: nothing of it leaves this process but what the model learns.
-func Folder(dir string) ([]byte, error) {
+// Texts lists the text files (*.txt) directly in a folder, by their names: at least one.
+func Texts(dir string) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(escaped(dir), "*.txt"))
 	if err != nil {
 		return nil, fmt.Errorf("looking for text in %s: %w", dir, err)
 	}
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("there are no text files (*.txt) in %s", dir)
+	}
+	return paths, nil
+}
+
+// Folder reads the texts of a folder as one. It is what a node trains on alone: nothing of it leaves this process but what
+// the model learns.
+func Folder(dir string) ([]byte, error) {
+	paths, err := Texts(dir)
+	if err != nil {
+		return nil, err
 	}
 	var text []byte
 	for _, p := range paths {

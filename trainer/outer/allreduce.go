@@ -49,9 +49,7 @@ func (a *allreduce) Encode(dst []byte, _ Round, head, local []float32) ([]byte, 
 	return payload, err
 }
 
-func (a *allreduce) Check(_ uint64, payload []byte) error { return a.check(payload) }
-
-func (a *allreduce) check(payload []byte) error {
+func (a *allreduce) Check(_ uint64, payload []byte) error {
 	if err := a.values.Check(payload); err != nil {
 		return err
 	}
@@ -61,8 +59,8 @@ func (a *allreduce) check(payload []byte) error {
 	return nil
 }
 
-func (a *allreduce) AddDecoded(dst []float32, _ uint64, payload []byte, sign float32) error {
-	if err := a.check(payload); err != nil {
+func (a *allreduce) AddDecoded(dst []float32, height uint64, payload []byte, sign float32) error {
+	if err := a.Check(height, payload); err != nil {
 		return err
 	}
 	return addDecoded(a.values, dst, payload, sign)
@@ -74,12 +72,7 @@ func (a *allreduce) Apply(dst, state []float32, r Round, updates []Update) error
 	if err := sized("apply", 3*n, dst, state); err != nil {
 		return err
 	}
-	for i, u := range updates {
-		if err := a.check(u.Payload); err != nil {
-			return fmt.Errorf("apply update %d: %w", i, err)
-		}
-	}
-	ts, err := terms(a.values, updates, -1)
+	ts, err := terms(a.values, updates, -1, maxGradient)
 	if err != nil {
 		return err
 	}

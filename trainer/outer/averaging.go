@@ -2,6 +2,7 @@ package outer
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/murmurnet/murmur/trainer/codec"
 )
@@ -68,13 +69,13 @@ func (a *averaging) Apply(dst, state []float32, r Round, updates []Update) error
 	at, _ := a.settings.At(r.Tokens)
 	p := a.part(r.Height)
 	if at.Momentum == 0 {
-		ts, err := terms(p.reader, updates, at.OuterLR)
+		ts, err := terms(p.reader, updates, at.OuterLR, math.Inf(1))
 		if err != nil {
 			return err
 		}
 		return p.reader.Subtract(dst, state, ts)
 	}
-	ts, err := terms(p.reader, updates, 1)
+	ts, err := terms(p.reader, updates, 1, math.Inf(1))
 	if err != nil {
 		return err
 	}
@@ -136,14 +137,8 @@ func newBitloco(p Params) (Method, error) {
 
 func newSparseLoCo(p Params) (Method, error) {
 	c := p.cover(all)
-	by := map[uint32]coder{} // the settings' own, and those of the schedule
-	keeps := []uint32{p.Settings.Keep}
-	for _, point := range p.Settings.Schedule {
-		if point.Keep > 0 {
-			keeps = append(keeps, point.Keep)
-		}
-	}
-	for _, keep := range keeps {
+	by := map[uint32]coder{}
+	for _, keep := range p.Settings.keeps() {
 		s, err := codec.NewSparse(c, int(p.Settings.Chunk), int(keep))
 		if err != nil {
 			return nil, err
@@ -155,9 +150,8 @@ func newSparseLoCo(p Params) (Method, error) {
 	}), nil
 }
 
-func newDiLoCo(p Params) (Method, error) { return newDense(p, 1) }
-
-func newFedAvg(p Params) (Method, error) { return newDense(p, 1) }
+// newWhole is for diloco and fedavg, which differ in their settings alone.
+func newWhole(p Params) (Method, error) { return newDense(p, 1) }
 
 func newStreaming(p Params) (Method, error) {
 	layers := 0

@@ -2,6 +2,7 @@ package outer
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/murmurnet/murmur/trainer/codec"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
@@ -26,18 +27,12 @@ func newDisTrO(p Params) (Method, error) {
 		settings: p.Settings, total: c.Total, by: map[uint32]*codec.Cosine{},
 		schedule: p.Schedule, weightDecay: p.Optimizer.WeightDecay,
 	}
-	keeps := []uint32{p.Settings.Keep}
-	for _, point := range p.Settings.Schedule {
-		if point.Keep > 0 {
-			keeps = append(keeps, point.Keep)
-		}
-	}
-	for _, keep := range keeps {
-		codec, err := codec.NewCosine(c, int(keep), format)
+	for _, keep := range p.Settings.keeps() {
+		cosine, err := codec.NewCosine(c, int(keep), format)
 		if err != nil {
 			return nil, err
 		}
-		d.by[keep] = codec
+		d.by[keep] = cosine
 	}
 	return d, nil
 }
@@ -70,7 +65,7 @@ func (d *distro) Apply(dst, state []float32, r Round, updates []Update) error {
 	if err := sized("apply", d.total, dst, state); err != nil {
 		return err
 	}
-	ts, err := terms(d.reader(), updates, 1)
+	ts, err := terms(d.reader(), updates, 1, math.Inf(1))
 	if err != nil {
 		return err
 	}

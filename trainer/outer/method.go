@@ -125,7 +125,7 @@ func New(p Params) (Method, error) {
 		return nil, err
 	}
 	prepare, ok := map[string]func(Params) (Method, error){
-		Bitloco: newBitloco, SparseLoCo: newSparseLoCo, DiLoCo: newDiLoCo, Streaming: newStreaming, FedAvg: newFedAvg,
+		Bitloco: newBitloco, SparseLoCo: newSparseLoCo, DiLoCo: newWhole, Streaming: newStreaming, FedAvg: newWhole,
 		DisTrO: newDisTrO, AllReduce: newAllReduce,
 	}[p.Settings.Name]
 	if !ok {
@@ -147,14 +147,17 @@ type coder interface {
 	Subtract(dst, src []float32, terms []codec.Term) error
 }
 
-// terms checks the payloads of a commit and gives each its weight, share of the tokens times rate.
-func terms(c coder, updates []Update, rate float64) ([]codec.Term, error) {
+// terms checks the payloads of a commit and gives each its weight, share of the tokens times rate. No norm may be more
+// than most.
+func terms(c coder, updates []Update, rate, most float64) ([]codec.Term, error) {
 	norms := make([]float64, len(updates))
 	for i, u := range updates {
 		if err := c.Check(u.Payload); err != nil {
 			return nil, fmt.Errorf("apply update %d: %w", i, err)
 		}
-		norms[i] = c.Norm(u.Payload)
+		if norms[i] = c.Norm(u.Payload); norms[i] > most {
+			return nil, fmt.Errorf("apply update %d: %w: a norm of %g, at most %g", i, codec.ErrPayload, norms[i], most)
+		}
 	}
 	weights, err := weigh(updates, norms)
 	if err != nil {
@@ -171,9 +174,6 @@ func terms(c coder, updates []Update, rate float64) ([]codec.Term, error) {
 func addDecoded(c coder, dst []float32, payload []byte, sign float32) error {
 	if sign != 1 && sign != -1 {
 		return fmt.Errorf("add payload: sign %g is neither 1 nor -1", sign)
-	}
-	if err := c.Check(payload); err != nil {
-		return err
 	}
 	return c.Subtract(dst, dst, []codec.Term{{Payload: payload, Weight: float64(-sign)}})
 }

@@ -171,6 +171,20 @@ func (s Settings) validateSchedule() error {
 	return nil
 }
 
+// Gradients tells whether nodes gather gradients for the method, and commit every step, instead of learning by themselves.
+func (s Settings) Gradients() bool { return s.Name == DisTrO || s.Name == AllReduce }
+
+// keeps lists what keep ever is, the most first.
+func (s Settings) keeps() []uint32 {
+	ks := []uint32{s.Keep}
+	for _, p := range s.Schedule {
+		if p.Keep > 0 {
+			ks = append(ks, p.Keep)
+		}
+	}
+	return ks
+}
+
 // At are the settings as the schedule has them after a number of committed tokens, and the inner steps a round that it
 // asks for, 0 where it does not.
 func (s Settings) At(tokens uint64) (at Settings, h uint32) {
