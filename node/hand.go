@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/murmurnet/murmur/node/chain"
-	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
-	"github.com/murmurnet/murmur/p2p"
-	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/worker"
@@ -28,6 +24,8 @@ type hand struct {
 	rep  *replica.Replica
 	book *chain.Book
 	own  *outer.Private // what this node alone has learned, beside the trainer's model
+
+	learning outer.Learning // what the method asks
 
 	mu    sync.Mutex
 	queue []func(context.Context)
@@ -68,7 +66,7 @@ type pace struct {
 
 func newHand(n *Node, rep *replica.Replica, book *chain.Book) *hand {
 	return &hand{
-		n: n, rep: rep, book: book, own: outer.NewPrivate(n.method, len(rep.Theta())),
+		n: n, rep: rep, book: book, own: outer.NewPrivate(n.method, len(rep.Theta())), learning: n.method.Learning(),
 		wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1,
 	}
 }
@@ -149,247 +147,12 @@ func (h *hand) run(ctx context.Context) {
 // lateLimit is how long the trainer's part of an adoption waits for the next one.
 const lateLimit = 100 * time.Millisecond
 
-// build makes a commit.
-func (h *hand) build(ctx context.Context, e round.Build) {
-	c, err := h.commit(ctx, e)
-	if err != nil {
-		h.n.trouble("building a commit", err)
-		h.n.post(ctx, round.Unbuilt{Parent: e.Draft.Parent})
-		return
-	}
-	h.n.post(ctx, round.Built{Commit: c})
-}
-
-func (h *hand) commit(ctx context.Context, e round.Build) (round.Commit, error) {
-	parent, ok := h.book.Commit(e.Draft.Parent)
-	if !ok {
-		return e.Draft, errors.New("its parent is not held")
-	}
-	err := h.refetching(ctx, func() (err error) {
-		e.Draft.Root, err = h.rep.Compute(parent, e.Updates)
-		return err
-	})
-	if err != nil {
-		return e.Draft, err
-	}
-	return h.book.Write(h.n.key, e.Draft)
-}
-
-// verify compares a commit's root with what its updates give here.
-func (h *hand) verify(ctx context.Context, e round.Verify) {
-	parent, ok := h.book.Commit(e.Commit.Parent)
-	var root proto.ID
-	err := h.refetching(ctx, func() (err error) {
-		if !ok {
-			return errors.New("its parent is not held")
-		}
-		root, err = h.rep.Compute(parent, e.Updates)
-		return err
-	})
-	switch {
-	case err != nil:
-	case root != e.Commit.Root:
-		h.n.diary.Add(event.Chain, e.Commit.Height, fmt.Sprintf("refused a commit of %s: its state is not what its updates give", h.n.name(e.Commit.Closer)))
-	default:
-		err = h.book.Save(e.Commit.ID)
-	}
-	if err != nil {
-		h.n.trouble("checking a commit", err)
-		h.n.post(ctx, round.Unverified{Commit: e.Commit.ID})
-		return
-	}
-	h.n.post(ctx, round.Verified{Commit: e.Commit.ID, OK: root == e.Commit.Root})
-}
-
-// adopt moves θ to a commit's state and the trainer with it, as outer.Private
-// has it.
-func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
-	if err := h.refetching(ctx, func() error { return h.move(ctx, e) }); err != nil {
-		h.n.trouble("adopting a commit", err) // the next one starts from where θ stands
-		return
-	}
-	err := h.book.SetHead(e.To.ID)
-	if err == nil && e.To.Height%uint64(h.n.manifest.Rounds.SnapshotEvery) == 0 {
-		err = h.rep.Save()
-	}
-	if err != nil {
-		h.n.trouble("saving a commit", err)
-	}
-	h.delivered = e.Delivered
-	if e.Jump {
-		h.pace.saved = time.Time{} // what is on disk is measured against a branch that will be dropped
-	}
-	if !h.pace.published.IsZero() {
-		h.pace.exchange = time.Since(h.pace.published)
-		h.pace.overlap = max(h.pace.now-h.pace.step, 0)
-		h.pace.published = time.Time{}
-	}
-	h.active = max(len(e.Included), 1)
-	if h.late = e.More; h.late {
-		return
-	}
-	h.startAnew(ctx)
-	h.runOn(ctx, s)
-	h.n.view.applied(e.To.Height, time.Now())
-	if h.n.method.Learning().Residual == outer.InModel {
-		h.saveSometimes(ctx)
-	}
-}
-
-func (h *hand) move(ctx context.Context, e round.Adopt) error {
-	if h.rep.Head().ID == e.To.ID {
-		return nil
-	}
-	next, err := h.rep.Prepare(e.To)
-	if err != nil {
-		return err
-	}
-	if h.proc != nil {
-		if err := h.shift(ctx, e, next); err != nil {
-			return err
-		}
-	}
-	return h.rep.Adopt(e.To)
-}
-
-// shift adds the change to the trainer's model between two of its steps. A
-// trainer that cannot take it is gone; the next one starts from the disk.
-func (h *hand) shift(ctx context.Context, e round.Adopt, next []float32) error {
-	var undo, redo []outer.Own
-	if !e.Jump {
-		// From where θ stands: that is further back than e.From where an adoption failed.
-		left, joined, ok := branches(h.book, h.rep.Head().ID, e.To.ID)
-		if !ok {
-			return fmt.Errorf("height %d and height %d have no common commit here", h.rep.Head().Height, e.To.Height)
-		}
-		if slices.ContainsFunc(joined, func(c round.Commit) bool { return h.newerIn(c, h.seq) }) {
-			return h.startOver(ctx, next, e.Delivered)
-		}
-		slices.Reverse(joined)
-		var err error
-		if undo, err = h.read(h.ownOf(left)); err != nil {
-			return err
-		}
-		if redo, err = h.read(h.ownOf(joined)); err != nil {
-			return err
-		}
-	}
-	delta := h.proc.Vector()
-	if !h.owed {
-		clear(delta)
-	}
-	h.owed = true
-	if err := h.own.Move(delta, h.rep.Theta(), next, undo, redo); err != nil {
-		return err
-	}
-	if !e.More {
-		h.pay(ctx)
-	}
-	return nil
-}
-
-// pay has the trainer add what its vector holds for it. Whoever uses that vector
-// comes here first.
-func (h *hand) pay(ctx context.Context) {
-	if h.owed && h.proc != nil {
-		h.drop(h.give(ctx))
-	}
-	h.owed = false
-}
-
-// give has the trainer take what its vector holds: a delta, or a model where it
-// gathers gradients.
-func (h *hand) give(ctx context.Context) error {
-	if h.n.method.Learning().Gradients {
-		return h.proc.Set(ctx)
-	}
-	return h.proc.Add(ctx)
-}
-
-// startOver sets the trainer onto a state: what it had learned went into updates
-// that this disk has forgotten.
-func (h *hand) startOver(ctx context.Context, next []float32, delivered uint64) error {
-	h.owed = false // it is set onto another state altogether
-	h.own.Forget()
-	c, err := h.proc.Capture(ctx, worker.Capture{})
-	if err != nil {
-		h.drop(err)
-		return nil
-	}
-	delta := h.proc.Vector()
-	if h.n.method.Learning().Gradients {
-		copy(delta, next)
-	} else {
-		for i, v := range delta {
-			delta[i] = next[i] - v
-		}
-	}
-	h.session = session{step: c.Step, total: delivered}
-	h.n.post(ctx, round.Progress{Total: delivered})
-	h.drop(h.give(ctx))
-	return nil
-}
-
-// startAnew drops what a commit left out, where the method keeps none of it.
-func (h *hand) startAnew(ctx context.Context) {
-	if h.proc == nil || h.n.method.Learning().Residual != outer.Nowhere {
-		return
-	}
-	c, err := h.proc.Capture(ctx, worker.Capture{Reset: true, Gradient: true})
-	if err != nil {
-		h.drop(err)
-		return
-	}
-	h.session = session{step: c.Step, total: h.delivered}
-	h.n.post(ctx, round.Progress{Total: h.delivered})
-}
-
-// read gets own updates from the disk.
-func (h *hand) read(us []round.Update) (own []outer.Own, err error) {
-	for _, u := range us {
-		o, err := h.rep.Own(u)
-		if err != nil {
-			return nil, err
-		}
-		own = append(own, o)
-	}
-	return own, nil
-}
-
-// ownOf lists this node's own updates in some commits.
-func (h *hand) ownOf(cs []round.Commit) (us []round.Update) {
-	covers := h.n.store.Own()
-	for _, c := range cs {
-		us = append(us, h.ownIn(c, covers)...)
-	}
-	return us
-}
-
 // drop ends a trainer that failed at a request; the keeper starts another, from
 // the disk.
 func (h *hand) drop(err error) {
 	if err != nil {
 		h.proc.Kill(fmt.Errorf("the trainer cannot go on: %w", err))
 		h.proc = nil
-	}
-}
-
-// rebase forgets what lies below the base, but for the states of snapshots.
-func (h *hand) rebase(base round.Commit) {
-	every := uint64(h.n.manifest.Rounds.SnapshotEvery)
-	states := map[proto.ID]bool{base.Root: true}
-	for _, c := range h.book.Above(base.Height) {
-		if c.Height%every == 0 {
-			states[c.Root] = true
-		}
-	}
-	// What is dropped must never be needed to compute the base's state.
-	err := h.rep.Keep(base)
-	if err == nil {
-		err = h.book.Rebase(base, states)
-	}
-	if err != nil {
-		h.n.trouble("tidying the disk", err)
 	}
 }
 
@@ -412,7 +175,7 @@ func (h *hand) runOn(ctx context.Context, s round.Status) {
 	}
 	capSamples := head.Cap() / uint64(h.n.manifest.Model.SeqLen)
 	var most uint64
-	if h.n.method.Learning().Waits {
+	if h.learning.Waits {
 		most = uint64(head.NextH)
 	}
 	h.drop(h.proc.Run(ctx, worker.Run{
@@ -423,34 +186,4 @@ func (h *hand) runOn(ctx context.Context, s round.Status) {
 		Committed: head.Tokens, Active: h.active, Paused: !h.train, Most: most,
 		Epochs: uint64(h.n.manifest.Method.Epochs),
 	}))
-}
-
-// One task asks peers for damaged payloads so often and so long at most: all
-// other work on vectors waits meanwhile.
-const (
-	refetchTries = 4
-	refetchLimit = 30 * time.Second
-)
-
-// refetching repeats a task whose payloads turn out to be damaged on this disk,
-// after fetching them from peers.
-func (h *hand) refetching(ctx context.Context, task func() error) error {
-	for range refetchTries {
-		err := task()
-		var lost *replica.LostError
-		if !errors.As(err, &lost) {
-			return err
-		}
-		h.n.diary.Add(event.Chain, 0, lost.Error()+"; fetching it again")
-		size := lost.Size
-		limited, cancel := context.WithTimeout(ctx, refetchLimit)
-		err = h.n.net.Fetch(limited, p2p.Fetch{
-			ID: lost.Payload, Size: size, MaxSize: size, Path: h.n.store.PayloadPath(lost.Payload), Sources: h.n.net.Connected(),
-		})
-		cancel()
-		if err != nil {
-			return fmt.Errorf("%w; fetching it again: %w", lost, err)
-		}
-	}
-	return errors.New("payloads on this disk are damaged again and again; check the disk")
 }

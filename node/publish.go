@@ -8,7 +8,6 @@ import (
 
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
-	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
@@ -26,6 +25,9 @@ const saveShare = 20
 func (h *hand) publish(ctx context.Context, e round.Publish) {
 	u, covers, err := h.encode(ctx, e)
 	if err != nil {
+		if h.proc != nil && h.learning.Waits && !errors.Is(err, errNothing) {
+			h.fromHead(ctx) // what it took from the trainer is gone, and the trainer does no more by itself
+		}
 		h.n.trouble("publishing", err)
 		h.n.post(ctx, round.Unpublished{Parent: e.Parent})
 		return
@@ -33,7 +35,7 @@ func (h *hand) publish(ctx context.Context, e round.Publish) {
 	h.n.untroubled()
 	h.pace.published = time.Now()
 	h.n.post(ctx, round.Published{Update: u, Covers: covers})
-	if h.n.method.Learning().Residual == outer.InBuffer {
+	if h.learning.Residual == outer.InBuffer {
 		h.saveSometimes(ctx) // the buffer holds more than the payload says
 	}
 }
@@ -49,7 +51,7 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	if h.proc == nil {
 		return u, 0, errNothing
 	}
-	c, err := h.proc.Capture(ctx, worker.Capture{Reset: true, Gradient: h.n.method.Learning().Gradients})
+	c, err := h.proc.Capture(ctx, worker.Capture{Reset: true, Gradient: h.learning.Gradients})
 	if err != nil {
 		h.drop(err)
 		return u, 0, errNothing
@@ -79,13 +81,9 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	}
 	stride := max(uint64(len(h.rep.Head().Roster)), 1)
 	reserve := (uint64(h.pace.overlap) + 1) * uint64(h.n.manifest.Inner.Batch) * stride
-	high := min(c.Position+reserve, e.Highest)
-	if h.n.manifest.Data.Name == manifest.Private {
-		high = h.rep.Head().Cursor // nothing that others would have to leave out
-	}
 	u = round.Update{
 		Author: h.n.self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: min(covers, e.Max),
-		High: high, Payload: id, Size: uint64(len(h.payload)),
+		High: min(c.Position+reserve, e.Highest), Payload: id, Size: uint64(len(h.payload)),
 		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss),
 	}
 	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u))
@@ -115,15 +113,19 @@ func (h *hand) total(step int64) uint64 {
 // reset puts a trainer whose model has diverged back onto the shared one.
 func (h *hand) reset(ctx context.Context, why error) error {
 	h.n.diary.Add(event.Trainer, h.rep.Head().Height, fmt.Sprintf("the local model has diverged (%v); it goes on from the shared one", why))
+	h.fromHead(ctx)
+	return errNothing
+}
+
+// fromHead has the trainer begin anew on the shared model, with nothing learned.
+func (h *hand) fromHead(ctx context.Context) {
 	h.own.Forget()
 	copy(h.proc.Vector(), h.rep.Theta())
-	if err := h.proc.Load(ctx, 0, false); err != nil {
-		h.drop(err)
-		return errNothing
+	if h.drop(h.proc.Load(ctx, 0, false)); h.proc == nil {
+		return
 	}
 	h.session = session{step: 0, total: h.delivered}
 	h.runOn(ctx, h.n.view.status())
-	return errNothing
 }
 
 // save writes what this node alone has, as the last capture left it in the exchange
@@ -132,7 +134,7 @@ func (h *hand) reset(ctx context.Context, why error) error {
 func (h *hand) save(seq, lacking uint64, step int64) error {
 	began := time.Now()
 	var vectors [][]byte
-	if !h.n.method.Learning().Gradients {
+	if !h.learning.Gradients {
 		d := h.proc.Vector()
 		for i, v := range h.rep.Theta() {
 			d[i] = v - d[i]
@@ -164,7 +166,7 @@ func (h *hand) saveSometimes(ctx context.Context) {
 
 // saveLocal saves what was learned.
 func (h *hand) saveLocal(ctx context.Context) error {
-	if h.pay(ctx); h.proc == nil || h.n.method.Learning().Residual == outer.Nowhere {
+	if h.pay(ctx); h.proc == nil || h.learning.Residual == outer.Nowhere {
 		return nil
 	}
 	c, err := h.proc.Capture(ctx, worker.Capture{Moments: true})

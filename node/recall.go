@@ -62,6 +62,7 @@ func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err erro
 			r.lacking += covers[u.ID]
 		}
 	}
+	slices.Reverse(joined) // they were found from the head down
 	for _, c := range joined {
 		if h.newerIn(c, r.local.Seq) {
 			// The chain has more of this node than its disk: d starts at 0.
@@ -91,7 +92,6 @@ func (h *hand) fill(r recalled, theta, m, v []float32) error {
 	if err != nil {
 		return err
 	}
-	slices.Reverse(r.redo) // they were found from the head down
 	redo, err := h.read(r.redo)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ type saved struct {
 // vectors takes the local state apart, as save puts it together.
 func (h *hand) vectors(b []byte) (s saved, err error) {
 	var parts []*[]float32
-	if !h.n.method.Learning().Gradients {
+	if !h.learning.Gradients {
 		parts = append(parts, &s.d, &s.moments[0], &s.moments[1])
 	}
 	if h.own.Buffer() != nil {

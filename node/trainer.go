@@ -52,7 +52,7 @@ var errReplica = errors.New("the local model cannot be loaded")
 func (n *Node) runTrainer(ctx context.Context) (err error) {
 	p, err := worker.Start(ctx, worker.Params{
 		Command: n.p.Trainer, Inside: n.p.Engine, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"),
-		Spec: workerSpec(n.manifest, n.p.Backend, n.folder), Log: n.log,
+		Spec: Spec(n.manifest, n.p.Backend, n.folder), Log: n.log,
 	})
 	if err != nil {
 		return err

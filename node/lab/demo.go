@@ -12,10 +12,7 @@ import (
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
-	"github.com/murmurnet/murmur/node/event"
-	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/proto"
-	"github.com/murmurnet/murmur/trainer/outer"
 )
 
 // DemoParams say how the demo runs.
@@ -67,51 +64,6 @@ const (
 	demoNodes  = 3                // from the start; a fourth joins
 )
 
-// DemoManifest is the demo's swarm: 0.87M parameters with XLA, fewer for the
-// pure-Go backend, which is about 15 times slower. A short demo has short rounds, or
-// its script would not come to its end.
-func DemoManifest(method string, xla, short bool) (manifest.Manifest, error) {
-	m, err := manifest.For(method)
-	if err != nil {
-		return m, err
-	}
-	m.Name = "demo"
-	m.Rounds = manifest.Rounds{
-		H: 30, HMin: 30, HMax: 30, MinMS: 500, MaxMS: 60_000, GraceMS: 4000, ViewTimeoutMS: 2000, SnapshotEvery: 5,
-	}
-	m.Inner.WarmupTokens, m.Inner.TotalTokens = 100_000, 1_600_000
-	if !xla {
-		m.Model.Dim, m.Model.Layers, m.Model.Heads, m.Model.KVHeads, m.Model.FFN, m.Model.SeqLen = 64, 2, 2, 2, 176, 64
-		m.Inner.WarmupTokens, m.Inner.TotalTokens = 40_000, 900_000
-		m.Inner.LR *= 1.5
-	}
-	if short {
-		m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax = 8, 8, 8
-	}
-	if everyStep(method) {
-		m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax, m.Rounds.MinMS, m.Rounds.SnapshotEvery = 1, 1, 1, 0, 50
-	}
-	if m.Method.Fragments > m.Model.Layers {
-		m.Method.Fragments = m.Model.Layers
-	}
-	return m, m.Validate()
-}
-
-// everyStep tells whether a method makes a commit of every step.
-func everyStep(method string) bool { return method == outer.AllReduce || method == outer.DisTrO }
-
-// budget is how long the demo trains before it winds up, so that it ends within
-// 4 minutes (5 on the pure-Go backend).
-func (p DemoParams) budget() time.Duration {
-	if p.For > 0 {
-		return p.For
-	}
-	if p.XLA {
-		return 200 * time.Second
-	}
-	return 255 * time.Second
-}
-
 // demo is one run.
 type demo struct {
 	p       DemoParams
@@ -128,9 +80,6 @@ type demo struct {
 // fourth joins, the killed one comes back, and all end with the same model.
 func Demo(ctx context.Context, p DemoParams) (Summary, error) {
 	d := &demo{p: p, started: time.Now(), act: 1, sum: Summary{Backend: p.Backend, Method: p.Method}}
-	if everyStep(p.Method) {
-		d.act = stepsAct
-	}
 	err := d.run(ctx)
 	if !p.Keep || err != nil {
 		for _, n := range d.nodes {
@@ -200,6 +149,9 @@ func (d *demo) prepare() error {
 	m, err := DemoManifest(d.p.Method, d.p.XLA, d.p.For > 0)
 	if err != nil {
 		return err
+	}
+	if m.Rounds.H == 1 {
+		d.act = stepsAct
 	}
 	raw, id, err := m.Encode()
 	if err != nil {
@@ -393,74 +345,4 @@ func (d *demo) height() uint64 {
 		h = max(h, n.state.Head.Height)
 	}
 	return h
-}
-
-// tellRounds prints a line for a round that a node has finished.
-func (d *demo) tellRounds() {
-	for _, n := range d.nodes {
-		o := n.state.Round.Last
-		if o.Height < d.shown+d.act {
-			continue
-		}
-		d.shown = o.Height
-		line := fmt.Sprintf("round %-3d %5.1f s   loss %.2f   from %-8s summed up by %s", o.Height, o.Seconds, o.Loss, d.names(o.Included), d.name(o.Closer))
-		if len(o.Missing) > 0 {
-			line += "   without " + d.names(o.Missing)
-		}
-		d.say("%s", line)
-	}
-}
-
-// tellEvents prints a node's events that a newcomer should see.
-func (d *demo) tellEvents(ctx context.Context, n *daemon) {
-	events, err := n.client.Events(ctx, n.events)
-	if err != nil {
-		return
-	}
-	for _, e := range events {
-		n.events = e.Seq
-		if e.Kind == event.Chain || e.Kind == event.Trainer || e.Kind == event.Peer {
-			d.say("        · %s: %s", n.name, e.Text)
-		}
-	}
-}
-
-func (d *demo) tellSummary() {
-	s := d.sum
-	same := "NO: the nodes hold different models"
-	if s.HeadsEqual {
-		same = fmt.Sprintf("yes, all %d hold state %s", s.Nodes, s.StateRoot.Short())
-	}
-	d.say("")
-	d.say("Same model on every node     %s", same)
-	d.say("Rounds                       %d, through %d kill and %d joins, in %.0f s", s.Rounds, s.Kills, s.Joins, s.Seconds)
-	d.say("Held-out loss                %.3f → %.3f nats a letter", s.HeldoutFirst, s.HeldoutLast)
-	d.say("Trained on                   %s tokens, %.0f a second, on %s", thousands(int(s.Tokens)), s.TokensPerSec, s.Backend)
-	d.say("Sent by a node, a step       %s bytes; all-reduce would send %s: %.0f times as much",
-		thousands(int(s.BytesSent)), thousands(int(s.AllReduce)), s.Reduction)
-	if d.p.Keep {
-		d.say("")
-		d.say("The swarm keeps running. Look at it with: murmur status --dir %s", d.nodes[0].dir)
-	}
-}
-
-func (d *demo) name(p proto.PeerID) string {
-	for _, n := range d.nodes {
-		if n.peer == p {
-			return n.name
-		}
-	}
-	return p.Short()
-}
-
-func (d *demo) names(ps []proto.PeerID) string {
-	var s []string
-	for _, n := range d.nodes {
-		for _, p := range ps {
-			if p == n.peer {
-				s = append(s, n.name)
-			}
-		}
-	}
-	return strings.Join(s, " ")
 }
