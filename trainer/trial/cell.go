@@ -14,7 +14,7 @@ const (
 	// MaxSteps bounds the inner steps of a peer.
 	MaxSteps = 1 << 20
 	// The held-out loss is measured every pointSteps, but at least and at most so often in a trial.
-	pointSteps, fewPoints, manyPoints = 30, 5, 20
+	pointSteps, fewPoints, manyPoints = 50, 3, 20
 	// warmupOf a schedule's steps: 50 of 600.
 	warmupOf = 12
 )

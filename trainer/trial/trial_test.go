@@ -15,7 +15,7 @@ import (
 func TestOnePeerIsItsInnerOptimizer(t *testing.T) {
 	b := real(t)
 	for _, optimizer := range []string{inner.KindAdamW, inner.KindMuon} {
-		one := func(c *Cell) { c.Peers, c.Steps, c.Optimizer = 1, 10, optimizer }
+		one := func(c *Cell) { c.Peers, c.Steps, c.Optimizer = 1, 12, optimizer }
 		near(t, run(t, b, cell(outer.FedAvg, one)), run(t, b, cell("", one)), 1e-5)
 	}
 }
