@@ -3,12 +3,12 @@ package inner
 import (
 	"errors"
 	"math"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
 
+	"github.com/murmurnet/murmur/trainer/checkpoint"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -58,15 +58,12 @@ func text(p Params) []int32 {
 
 // Twenty steps from Hugging Face's checkpoint against the same in PyTorch.
 func TestTrainingMatchesTorch(t *testing.T) {
-	raw, err := os.ReadFile("../model/testdata/config.json")
+	from, err := checkpoint.Open("../checkpoint/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := model.ParseHF(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theta, err := model.LoadSafetensors("../model/testdata/model.safetensors", c.Layout())
+	c := from.Config
+	theta, err := from.Theta()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +71,7 @@ func TestTrainingMatchesTorch(t *testing.T) {
 		Inputs, Targets [][]int32
 		TrainLosses     []float64 `json:"train_losses"`
 	}
-	readJSON(t, "../model/testdata/expected.json", &want)
+	readJSON(t, "../checkpoint/testdata/expected.json", &want)
 	var tokens []int32
 	for i, row := range want.Inputs {
 		tokens = append(append(tokens, row...), want.Targets[i][len(row)-1])

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -184,109 +182,16 @@ func TestTiedHeadAndCausality(t *testing.T) {
 	})
 }
 
-func TestParseHF(t *testing.T) {
-	raw, err := os.ReadFile("testdata/config.json")
+// args uploads theta as the first arguments of an Exec call.
+func args(t *testing.T, backend compute.Backend, layout Layout, theta []float32) []any {
+	t.Helper()
+	params, err := layout.Upload(backend, theta)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{
-		Vocab: 256, Dim: 64, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 160, SeqLen: 64,
-		RopeTheta: 10000, NormEps: 1e-5,
+	args := make([]any, len(params))
+	for i, p := range params {
+		args[i] = p
 	}
-	const rope = `"rope_parameters": {
-    "rope_theta": 10000.0,
-    "rope_type": "default"
-  }`
-	for _, test := range []struct {
-		name, old, new string
-		change         func(*Config)
-		err            string // part of the refusal
-	}{
-		{name: "transformers 5"},
-		{name: "theta at the top", old: rope, new: `"rope_theta": 10000.0, "rope_scaling": null`},
-		{name: "another theta", old: rope, new: `"rope_theta": 5e5`, change: func(c *Config) { c.RopeTheta = 5e5 }},
-		{name: "both agree", old: rope, new: rope + `, "rope_theta": 1e4`},
-		{name: "both differ", old: rope, new: rope + `, "rope_theta": 5e5`, err: "rope_theta is 500000"},
-		{name: "no theta", old: rope, new: `"x": 0`},
-		{name: "no head_dim", old: `"head_dim": 16,`},
-		{name: "no kv heads", old: `"num_key_value_heads": 2,`, change: func(c *Config) { c.KVHeads = 4 }},
-		{name: "tied", old: `"tie_word_embeddings": false`, new: `"tie_word_embeddings": true`, change: func(c *Config) { c.Tied = true }},
-		{name: "scaled", old: `"rope_type": "default"`, new: `"rope_type": "llama3"`, err: `"llama3"`},
-		{name: "scaled, old spelling", old: rope, new: `"rope_scaling": {"type": "linear", "factor": 2}`, err: `"linear"`},
-		{name: "partial", old: `"rope_type": "default"`, new: `"partial_rotary_factor": 0.5`, err: "partial_rotary_factor 0.5"},
-		{name: "other architecture", old: "LlamaForCausalLM", new: "GemmaForCausalLM", err: "GemmaForCausalLM"},
-		{name: "other type", old: `"llama"`, new: `"qwen2"`, err: `"qwen2"`},
-		{name: "biases", old: `"attention_bias": false`, new: `"attention_bias": true`, err: "attention_bias"},
-		{name: "mlp biases", old: `"mlp_bias": false`, new: `"mlp_bias": true`, err: "mlp_bias"},
-		{name: "dropout", old: `"attention_dropout": 0.0`, new: `"attention_dropout": 0.1`, err: "attention_dropout 0.1"},
-		{name: "activation", old: `"silu"`, new: `"gelu"`, err: `"gelu"`},
-		{name: "quantised", old: `"pretraining_tp": 1`, new: `"quantization_config": {"bits": 4}`, err: "quantization_config"},
-		{name: "no layers", old: `"num_hidden_layers": 2`, new: `"num_hidden_layers": 0`, err: "layers is 0"},
-		{name: "no heads", old: `"num_attention_heads": 4`, new: `"num_attention_heads": 0`, err: "heads is 0"},
-		{name: "not JSON", old: "{", new: "", err: "config.json"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if !strings.Contains(string(raw), test.old) {
-				t.Fatalf("config.json holds no %s", test.old)
-			}
-			got, err := ParseHF([]byte(strings.Replace(string(raw), test.old, test.new, 1)))
-			if test.err != "" {
-				if err == nil || !strings.Contains(err.Error(), test.err) {
-					t.Fatalf("error is %v, want one that names %s", err, test.err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := want
-			if test.change != nil {
-				test.change(&want)
-			}
-			if got != want {
-				t.Errorf("got %+v, want %+v", got, want)
-			}
-		})
-	}
-}
-
-func TestLoadSafetensorsRefuses(t *testing.T) {
-	c, _, _ := loadGolden(t)
-	raw, err := os.ReadFile("testdata/model.safetensors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	wider := c
-	wider.FFN++
-	tied := c
-	tied.Tied = true
-	deeper := c
-	deeper.Layers++
-	huge := append(binary.LittleEndian.AppendUint64(nil, 1<<40), raw[8:]...)
-	half := []byte(strings.Replace(string(raw), `"F32"`, `"F16"`, 1))
-	for _, test := range []struct {
-		name   string
-		raw    []byte
-		config Config
-		want   string
-	}{
-		{"empty", nil, c, "header length"},
-		{"huge header", huge, c, "header of"},
-		{"cut off", raw[:len(raw)-4], c, "model.norm.weight"},
-		{"other shape", raw, wider, "gate_proj"},
-		{"too many tensors", raw, tied, "lm_head.weight"},
-		{"too few tensors", raw, deeper, "model.layers.2."},
-		{"half precision", half, c, "F16"},
-	} {
-		path := filepath.Join(t.TempDir(), "model.safetensors")
-		if err := os.WriteFile(path, test.raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := LoadSafetensors(path, test.config.Layout()); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: error is %v, want one that names %s", test.name, err, test.want)
-		}
-	}
-	if _, err := LoadSafetensors(filepath.Join(t.TempDir(), "none"), c.Layout()); err == nil {
-		t.Error("read a file that is not there")
-	}
+	return args
 }

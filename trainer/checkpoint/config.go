@@ -1,8 +1,10 @@
-package model
+package checkpoint
 
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/murmurnet/murmur/trainer/model"
 )
 
 // hfConfig holds the fields of a Hugging Face config.json that matter to a Llama. Pointers tell absent from zero.
@@ -36,21 +38,21 @@ type hfRope struct {
 	Partial *float64 `json:"partial_rotary_factor"`
 }
 
-// ParseHF reads a Hugging Face config.json of a Llama, with rope theta at the top level (up to transformers 4) or in
-// rope_parameters (transformers 5). What this package does not implement is refused by its name.
-func ParseHF(configJSON []byte) (Config, error) {
+// ParseConfig reads a Hugging Face config.json of a Llama, with rope theta at the top level (up to transformers 4) or in
+// rope_parameters (transformers 5). What package model does not have is refused by its name.
+func ParseConfig(configJSON []byte) (model.Config, error) {
 	var h hfConfig
 	if err := json.Unmarshal(configJSON, &h); err != nil {
-		return Config{}, fmt.Errorf("model: config.json: %w", err)
+		return model.Config{}, err
 	}
 	if err := h.unsupported(); err != nil {
-		return Config{}, err
+		return model.Config{}, err
 	}
 	theta, err := h.theta()
 	if err != nil {
-		return Config{}, err
+		return model.Config{}, err
 	}
-	c := Config{
+	c := model.Config{
 		Vocab:     h.VocabSize,
 		Dim:       h.HiddenSize,
 		Layers:    h.Layers,
@@ -68,14 +70,14 @@ func ParseHF(configJSON []byte) (Config, error) {
 	return c, c.Validate()
 }
 
-// unsupported names the first thing that this package's graph lacks.
+// unsupported names the first thing that the model's graph lacks.
 func (h hfConfig) unsupported() error {
 	if h.ModelType != "llama" {
-		return fmt.Errorf("model: config.json: model_type %q is not supported, want llama", h.ModelType)
+		return fmt.Errorf("model_type %q is not supported, want llama", h.ModelType)
 	}
 	for _, a := range h.Architectures {
 		if a != "LlamaForCausalLM" {
-			return fmt.Errorf("model: config.json: architecture %s is not supported, want LlamaForCausalLM", a)
+			return fmt.Errorf("architecture %s is not supported, want LlamaForCausalLM", a)
 		}
 	}
 	for _, r := range []*hfRope{h.RopeParameters, h.RopeScaling} {
@@ -84,24 +86,24 @@ func (h hfConfig) unsupported() error {
 		}
 		for _, t := range []string{r.Type, r.OldType} {
 			if t != "" && t != "default" {
-				return fmt.Errorf("model: config.json: rope type %q is not supported, want default", t)
+				return fmt.Errorf("rope type %q is not supported, want default", t)
 			}
 		}
 		if or(r.Partial, 1) != 1 {
-			return fmt.Errorf("model: config.json: partial_rotary_factor %g is not supported, want 1", *r.Partial)
+			return fmt.Errorf("partial_rotary_factor %g is not supported, want 1", *r.Partial)
 		}
 	}
 	switch {
 	case h.HiddenAct != "" && h.HiddenAct != "silu":
-		return fmt.Errorf("model: config.json: hidden_act %q is not supported, want silu", h.HiddenAct)
+		return fmt.Errorf("hidden_act %q is not supported, want silu", h.HiddenAct)
 	case h.AttentionBias:
-		return fmt.Errorf("model: config.json: attention_bias is not supported")
+		return fmt.Errorf("attention_bias is not supported")
 	case h.MLPBias:
-		return fmt.Errorf("model: config.json: mlp_bias is not supported")
+		return fmt.Errorf("mlp_bias is not supported")
 	case h.AttentionDropout != 0:
-		return fmt.Errorf("model: config.json: attention_dropout %g is not supported", h.AttentionDropout)
+		return fmt.Errorf("attention_dropout %g is not supported", h.AttentionDropout)
 	case len(h.Quantization) > 0 && string(h.Quantization) != "null":
-		return fmt.Errorf("model: config.json: quantization_config is not supported")
+		return fmt.Errorf("quantization_config is not supported")
 	}
 	return nil
 }
@@ -113,7 +115,7 @@ func (h hfConfig) theta() (float64, error) {
 	}
 	inner := *h.RopeParameters.Theta
 	if outer := or(h.RopeTheta, inner); outer != inner {
-		return 0, fmt.Errorf("model: config.json: rope_theta is %g at the top and %g in rope_parameters", outer, inner)
+		return 0, fmt.Errorf("rope_theta is %g at the top and %g in rope_parameters", outer, inner)
 	}
 	return inner, nil
 }

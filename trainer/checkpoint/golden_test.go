@@ -1,4 +1,4 @@
-package model
+package checkpoint
 
 import (
 	"encoding/base64"
@@ -13,39 +13,36 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
+	"github.com/murmurnet/murmur/trainer/model"
 )
 
-// golden is what Hugging Face's LlamaForCausalLM gives for testdata/model.safetensors.
-type golden struct {
+// expected is what Hugging Face's LlamaForCausalLM gives for testdata/model.safetensors.
+type expected struct {
 	Inputs, Targets [][]int32
 	Logits          string // base64 of little-endian float32 [2, 32, 256]
 	Loss            float64
 	GradL2          map[string]float64 `json:"grad_l2"`
 }
 
-func loadGolden(t *testing.T) (Config, []float32, golden) {
+func loadGolden(t *testing.T) (model.Config, []float32, expected) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/config.json")
+	checked, err := Open(golden)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ParseHF(raw)
+	theta, err := checked.Theta()
 	if err != nil {
 		t.Fatal(err)
 	}
-	theta, err := LoadSafetensors("testdata/model.safetensors", c.Layout())
+	raw, err := os.ReadFile("testdata/expected.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err = os.ReadFile("testdata/expected.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want golden
+	var want expected
 	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatal(err)
 	}
-	return c, theta, want
+	return checked.Config, theta, want
 }
 
 func TestGolden(t *testing.T) {
@@ -58,8 +55,8 @@ func TestGolden(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		exec, err := graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
 			params := in[:len(layout)]
-			logits := Logits(c, params, in[len(layout)])
-			loss := Loss(logits, in[len(layout)+1])
+			logits := model.Logits(c, params, in[len(layout)])
+			loss := model.Loss(logits, in[len(layout)+1])
 			return append([]*graph.Node{logits, loss}, graph.Gradient(loss, params...)...)
 		})
 		if err != nil {
@@ -104,7 +101,7 @@ func TestGolden(t *testing.T) {
 }
 
 // args uploads theta as the first arguments of an Exec call.
-func args(t *testing.T, backend compute.Backend, layout Layout, theta []float32) []any {
+func args(t *testing.T, backend compute.Backend, layout model.Layout, theta []float32) []any {
 	t.Helper()
 	params, err := layout.Upload(backend, theta)
 	if err != nil {

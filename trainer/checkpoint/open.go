@@ -1,0 +1,189 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/murmurnet/murmur/trainer/model"
+)
+
+// Names of the files.
+const (
+	configFile  = "config.json"
+	singleFile  = "model.safetensors"
+	indexFile   = "model.safetensors.index.json"
+	maxJSON     = 64 << 20 // bytes of one of them
+	maxParts    = 1000     // safetensors files of a checkpoint
+	rotaryTable = ".rotary_emb.inv_freq"
+)
+
+// Checkpoint is a folder with a model.
+type Checkpoint struct {
+	// Config is the model's; SeqLen is the most positions that it was made for.
+	Config model.Config
+	// DType is what most of the values are stored as.
+	DType DType
+
+	dir    string
+	places map[string]place
+}
+
+// Open reads what a folder says of its model and looks at every tensor's type and shape, but not yet at its values.
+func Open(dir string) (*Checkpoint, error) {
+	raw, err := readSmall(filepath.Join(dir, configFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no %s: it must be a folder with a model in Hugging Face's layout", dir, configFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &Checkpoint{dir: dir}
+	if c.Config, err = ParseConfig(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, configFile), err)
+	}
+	if c.places, err = placesIn(dir); err != nil {
+		return nil, err
+	}
+	if err := c.fit(); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return c, nil
+}
+
+// placesIn lists what the safetensors files of a folder have.
+func placesIn(dir string) (map[string]place, error) {
+	raw, err := readSmall(filepath.Join(dir, indexFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		places, err := readHeader(filepath.Join(dir, singleFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s has neither %s nor %s: weights are read from safetensors alone", dir, singleFile, indexFile)
+		}
+		return places, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	var index struct {
+		Files map[string]string `json:"weight_map"`
+	}
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, indexFile), err)
+	}
+	var names []string
+	for _, name := range index.Files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) > maxParts {
+		return nil, fmt.Errorf("%s names %d files: at most %d are read", indexFile, len(names), maxParts)
+	}
+	all := map[string]place{}
+	for _, name := range names {
+		if name != filepath.Base(name) || !filepath.IsLocal(name) {
+			return nil, fmt.Errorf("%s names %q, which is not a file beside it", indexFile, name)
+		}
+		places, err := readHeader(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		for tensor, p := range places {
+			if index.Files[tensor] == name {
+				all[tensor] = p
+			}
+		}
+	}
+	for tensor, name := range index.Files {
+		if _, ok := all[tensor]; !ok {
+			return nil, fmt.Errorf("%s says that %s has tensor %s, which it has not", indexFile, name, tensor)
+		}
+	}
+	return all, nil
+}
+
+// fit checks the tensors against the model's layout.
+func (c *Checkpoint) fit() error {
+	left := map[string]bool{}
+	for name := range c.places {
+		if !strings.HasSuffix(name, rotaryTable) { // old files have it; it follows from the configuration
+			left[name] = true
+		}
+	}
+	if c.Config.Tied {
+		delete(left, headName) // some files repeat the embedding there; Theta sees that it is one
+	}
+	values := map[DType]int{}
+	for _, t := range c.Config.Layout() {
+		p, ok := c.places[t.Name]
+		delete(left, t.Name)
+		switch {
+		case !ok:
+			return fmt.Errorf("tensor %s is missing", t.Name)
+		case p.dtype.size() == 0:
+			return fmt.Errorf("tensor %s is stored as %s: F32, BF16 and F16 can be read", t.Name, p.dtype)
+		case !slices.Equal(p.shape, t.Shape):
+			return fmt.Errorf("tensor %s has shape %v, want %v", t.Name, p.shape, t.Shape)
+		case p.bytes != int64(t.Size*p.dtype.size()):
+			return fmt.Errorf("tensor %s spans %d bytes, want %d", t.Name, p.bytes, t.Size*p.dtype.size())
+		}
+		values[p.dtype] += t.Size
+	}
+	for name := range left {
+		return fmt.Errorf("tensor %s is not part of a Llama: leaving it aside would be another model", name)
+	}
+	for _, d := range []DType{F32, BF16, F16} {
+		if values[d] > values[c.DType] {
+			c.DType = d
+		}
+	}
+	return nil
+}
+
+const (
+	embeddingName = "model.embed_tokens.weight"
+	headName      = "lm_head.weight"
+)
+
+// Theta reads the parameters, flat in the order of the model's layout.
+func (c *Checkpoint) Theta() ([]float32, error) {
+	layout := c.Config.Layout()
+	theta := make([]float32, layout.Params())
+	for _, t := range layout {
+		if err := c.places[t.Name].read(theta[t.Offset:][:t.Size]); err != nil {
+			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+	}
+	head, ok := c.places[headName]
+	if !c.Config.Tied || !ok {
+		return theta, nil
+	}
+	embedding := theta[:c.Config.Vocab*c.Config.Dim]
+	if !slices.Equal(head.shape, []int{c.Config.Vocab, c.Config.Dim}) || head.dtype.size() == 0 || head.bytes != int64(len(embedding)*head.dtype.size()) {
+		return nil, fmt.Errorf("tensor %s is not the embedding, though config.json says that they are tied", headName)
+	}
+	other := make([]float32, len(embedding))
+	if err := head.read(other); err != nil {
+		return nil, fmt.Errorf("tensor %s: %w", headName, err)
+	}
+	if !slices.Equal(embedding, other) {
+		return nil, fmt.Errorf("tensors %s and %s differ, though config.json says that they are tied", embeddingName, headName)
+	}
+	return theta, nil
+}
+
+// readSmall reads a file of at most maxJSON bytes.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxJSON {
+		return nil, fmt.Errorf("%s has %d bytes: at most %d are read", path, info.Size(), maxJSON)
+	}
+	return os.ReadFile(path)
+}

@@ -1,0 +1,130 @@
+package checkpoint
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+)
+
+// Origin is what an export needs of the checkpoint that a swarm began with: the files beside the weights, and how the
+// weights were stored.
+type Origin struct {
+	Files  map[string][]byte
+	DTypes map[string]DType // by tensor
+}
+
+// companions are the files that belong to a model whatever its weights.
+var companions = []string{
+	configFile, "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+	"tokenizer.model", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt", "USE_POLICY.md",
+}
+
+const (
+	dtypesFile = "dtypes.json" // in the archive alone
+	// MaxOrigin bounds an encoded origin, and what it unpacks to.
+	MaxOrigin = 128 << 20
+)
+
+// Origin reads the files beside the weights.
+func (c *Checkpoint) Origin() (*Origin, error) {
+	o := &Origin{Files: map[string][]byte{}, DTypes: map[string]DType{}}
+	for _, name := range companions {
+		b, err := readSmall(filepath.Join(c.dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		o.Files[name] = b
+	}
+	for _, t := range c.Config.Layout() {
+		o.DTypes[t.Name] = c.places[t.Name].dtype
+	}
+	return o, nil
+}
+
+// Encode packs an origin into a zip archive, the same bytes for equal ones.
+func (o *Origin) Encode() ([]byte, error) {
+	dtypes, err := json.Marshal(o.DTypes)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range append([]string{dtypesFile}, companions...) {
+		raw, ok := o.Files[name]
+		if name == dtypesFile {
+			raw, ok = dtypes, true
+		}
+		if !ok {
+			continue
+		}
+		f, err := w.Create(name)
+		if err == nil {
+			_, err = f.Write(raw)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("packing %s: %w", name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	if b.Len() > MaxOrigin {
+		return nil, fmt.Errorf("the files beside the weights take %d bytes: at most %d are carried along", b.Len(), MaxOrigin)
+	}
+	return b.Bytes(), nil
+}
+
+// ParseOrigin unpacks what Encode made.
+func ParseOrigin(raw []byte) (*Origin, error) {
+	r, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		return nil, fmt.Errorf("the files of the model's origin: %w", err)
+	}
+	o := &Origin{Files: map[string][]byte{}}
+	left := int64(MaxOrigin)
+	for _, f := range r.File {
+		if f.Name != dtypesFile && !slices.Contains(companions, f.Name) || o.Files[f.Name] != nil {
+			return nil, fmt.Errorf("the files of the model's origin hold %q, which does not belong there", f.Name)
+		}
+		b, err := unpack(f, left)
+		if err != nil {
+			return nil, fmt.Errorf("the files of the model's origin: %s: %w", f.Name, err)
+		}
+		left -= int64(len(b))
+		o.Files[f.Name] = b
+	}
+	if err := json.Unmarshal(o.Files[dtypesFile], &o.DTypes); err != nil {
+		return nil, fmt.Errorf("the files of the model's origin: %s: %w", dtypesFile, err)
+	}
+	delete(o.Files, dtypesFile)
+	for name, d := range o.DTypes {
+		if d.size() == 0 {
+			return nil, fmt.Errorf("the files of the model's origin: tensor %s is stored as %q", name, d)
+		}
+	}
+	return o, nil
+}
+
+func unpack(f *zip.File, most int64) ([]byte, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > most {
+		return nil, fmt.Errorf("it unpacks to more than %d bytes", most)
+	}
+	return b, nil
+}
