@@ -1,0 +1,17 @@
+// Package token turns text into token ids and ids into text, for training data and for generation.
+//
+// [Parse] reads a Hugging Face tokenizer.json file: models BPE (byte-level, or with byte fallback), Unigram and
+// WordPiece, with the normalizers, pre-tokenizers, added tokens and decoders that such files use. It gives the ids and
+// the text that Hugging Face's own library gives, without the special tokens of a post-processor; truncation and padding
+// in a file are ignored. A part that is not implemented is refused by its name. [Bytes] makes every byte a token.
+//
+// Known differences, all in characters that the reference's Unicode tables and Go's (15.0) do not know alike: NFKC and
+// NFKD of some forty that got a mapping after Unicode 12; punctuation, marks and control characters of BERT's parts
+// assigned after Unicode 6; letters and their cases assigned after Unicode 15. None of them touches a byte-level BPE
+// without NFKC or Lowercase. Where a file normalizes, a run of more than 30 combining marks gets U+034F put into it.
+//
+// Files come from strangers: Parse never panics, takes at most [MaxFile] bytes, and bounds what a file can make of a
+// text. A [Tokenizer] is safe for concurrent use and its caches are bounded.
+//
+// The package knows nothing of models, data sets or the network.
+package token
