@@ -1,0 +1,123 @@
+package corpus
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// blocksOf reads one file's blocks, without a pipeline.
+func blocksOf(t *testing.T, f file) (blocks []*block, err error) {
+	t.Helper()
+	r := reader{column: "text"}
+	r.take = func(context.Context) (*block, error) { return &block{}, nil }
+	r.emit = func(b *block) { blocks = append(blocks, b) }
+	return blocks, r.read(t.Context(), &f)
+}
+
+// FuzzLines: any bytes are lines of JSON or refused, and a line that the library reads is read the same.
+func FuzzLines(f *testing.F) {
+	for _, s := range []string{
+		`{"text": "a"}`, "{\"text\": \"a\\nb\"}\n\n{\"text\": null}\n", `{"text": 1}`, "\ufeff{}", "{\"text\": \"\xff\"}",
+		`{"text": "\ud800"}`, `{"text": "a", "text": "b"}`, strings.Repeat("[", 20000), `{"text":"` + strings.Repeat("é", MaxPiece),
+	} {
+		f.Add([]byte(s))
+	}
+	w := worker{letters{}, "text", []int32{0}}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		path := write(t, dir, "x.jsonl", raw)
+		blocks, err := blocksOf(t, file{name: path, path: path, size: int64(len(raw)), format: format{kind: ".jsonl"}})
+		if err != nil {
+			t.Fatal(err) // nothing that fits into a line is refused before it is parsed
+		}
+		var got []byte
+		for _, b := range blocks {
+			if w.work(b); b.err != nil {
+				return
+			}
+			start := 0
+			for _, p := range b.pieces {
+				if p.end-start > 3*MaxPiece+1 {
+					t.Fatalf("a piece of %d bytes", p.end-start)
+				}
+				start = p.end
+			}
+			for _, n := range b.tokens {
+				got = append(got, byte(n))
+			}
+		}
+		var want []byte
+		for line := range bytes.Lines(bytes.TrimPrefix(raw, []byte("\ufeff"))) {
+			if line = bytes.TrimSpace(line); len(line) == 0 {
+				continue
+			}
+			var object map[string]any
+			if err := json.Unmarshal(line, &object); err != nil {
+				t.Fatalf("took %q: %v", line, err)
+			}
+			if s, _ := object["text"].(string); s != "" {
+				want = append(append(want, s...), 0)
+			}
+		}
+		if utf8.Valid(raw) && !bytes.Equal(got, want) {
+			t.Fatalf("%q, want %q", got, want)
+		}
+	})
+}
+
+// FuzzText: a text's pieces, one behind the other, are the text, and none is too long.
+func FuzzText(f *testing.F) {
+	f.Add("", 1)
+	f.Add("a line\nand another", 5000)
+	f.Add("語", 30000)
+	f.Add("\xff\xfe", 100000)
+	f.Add("\n"+strings.Repeat("x", MaxPiece), 3)
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string, times int) {
+		text = strings.Repeat(text, max(0, min(times, 1<<18/(len(text)+1))))
+		path := write(t, dir, "x.txt", []byte(text))
+		blocks, err := blocksOf(t, file{name: path, path: path, format: format{kind: ".txt"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		for i, b := range blocks {
+			if len(b.raw) == 0 || len(b.raw) > MaxPiece || b.open != (i+1 < len(blocks)) {
+				t.Fatalf("piece %d of %d has %d bytes, open %v", i, len(blocks), len(b.raw), b.open)
+			}
+			if utf8.ValidString(text) && !utf8.Valid(b.raw) {
+				t.Fatal("a letter is cut in two")
+			}
+			got.Write(b.raw)
+		}
+		if got.String() != strings.TrimPrefix(text, "\ufeff") {
+			t.Fatal("the pieces are another text")
+		}
+	})
+}
+
+// FuzzParquet: any bytes are a parquet file or refused.
+func FuzzParquet(f *testing.F) {
+	text := "some text"
+	whole := parquetOf([]row{{1, &text, nil}, {2, nil, []string{"x"}}}, 1)
+	f.Add(whole)
+	f.Add(whole[:len(whole)-9])
+	f.Add([]byte("PAR1\x00\x00\x00\x00PAR1"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		path := filepath.Join(dir, "x.parquet")
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		blocks, err := blocksOf(t, file{name: path, path: path, size: int64(len(raw)), format: format{kind: ".parquet"}})
+		if err == nil && bytes.Equal(raw, whole) && (len(blocks) != 1 || string(blocks[0].raw) != text) {
+			t.Fatalf("read %d blocks of a whole file", len(blocks))
+		}
+	})
+}
