@@ -17,9 +17,10 @@ import (
 
 // Sampling says how the next token is chosen.
 type Sampling struct {
-	Temperature float64 // divides the logits; 0 takes the likeliest token
-	TopK        int     // draw among this many likeliest tokens; 0 = all
-	Seed        uint64  // of the draws: equal logits and seed give equal text
+	Temperature float64 `json:"temperature"` // divides the logits; 0 takes the likeliest token
+	TopK        int     `json:"top_k"`       // draw among this many likeliest tokens; 0 = all
+	TopP        float64 `json:"top_p"`       // and among the fewest likeliest whose probabilities reach this (Holtzman et al. 2019); 0 = all
+	Seed        uint64  `json:"seed"`        // of the draws: equal logits and seed give equal text
 }
 
 // Validate reports the first field out of its range.
@@ -29,6 +30,9 @@ func (s Sampling) Validate() error {
 	}
 	if s.TopK < 0 {
 		return fmt.Errorf("eval: top-k is %d, want 0 (all) or more", s.TopK)
+	}
+	if !(s.TopP >= 0 && s.TopP <= 1) {
+		return fmt.Errorf("eval: top-p is %g, want 0 (all) to 1", s.TopP)
 	}
 	return nil
 }
@@ -104,6 +108,15 @@ func (s Sampling) choose(logits []float32, draws *rand.Rand) int32 {
 	for i, token := range ranked {
 		weights[i] = math.Exp(float64(logits[token]-logits[ranked[0]]) / s.Temperature)
 		sum += weights[i]
+	}
+	if s.TopP > 0 {
+		var reached float64
+		for i, w := range weights {
+			if reached += w; reached >= s.TopP*sum {
+				weights, sum = weights[:i+1], reached
+				break
+			}
+		}
 	}
 	left := draws.Float64() * sum
 	for i, w := range weights {
