@@ -40,6 +40,7 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	}
 	h.startAnew(ctx)
 	h.runOn(ctx, s)
+	h.n.supply.stir()
 	h.n.view.applied(e.To.Height, time.Now())
 	if h.learning.Residual == outer.InModel {
 		h.saveSometimes(ctx)

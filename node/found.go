@@ -11,9 +11,6 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// ErrTaken says that a directory belongs to another swarm.
-var ErrTaken = errors.New("this directory belongs to another swarm")
-
 // Found makes the directory one of the swarm with this manifest, and returns
 // the node's peer id.
 func (d Dir) Found(raw []byte) (proto.PeerID, error) {

@@ -183,7 +183,7 @@ func (h *hand) runOn(ctx context.Context, s round.Status) {
 			Manifest: h.n.swarm, Parent: head.ID, Cursor: head.Cursor, Rank: s.Rank, Roster: len(head.Roster),
 			Peer: string(h.n.self), CapSamples: capSamples,
 		},
-		Committed: head.Tokens, Active: h.active, Paused: !h.train, Most: most,
+		Committed: head.Tokens, Active: h.active, Paused: !h.train, Most: most, Until: h.n.supply.ahead(),
 		Epochs: uint64(h.n.manifest.Method.Epochs),
 	}))
 }

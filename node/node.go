@@ -15,12 +15,11 @@ import (
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/node/manifest"
-	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
-	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -40,6 +39,7 @@ type Node struct {
 	self     proto.PeerID
 	swarm    proto.ID
 	store    *chain.Store
+	library  *library.Library
 	net      *p2p.Network
 	start    time.Time
 	book     atomic.Pointer[chain.Book] // nil until the manifest is here
@@ -54,6 +54,7 @@ type Node struct {
 	manifest manifest.Manifest
 	folder   string // of private data
 	method   outer.Method
+	supply   *supply        // of token shards; nil where the data are others
 	machine  *round.Machine // the loop's
 	hand     *hand
 
@@ -111,9 +112,12 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.releases = append(n.releases, n.store.Close)
+	if n.library, err = library.Open(p.Dir.path(filesDir)); err != nil {
+		return n, err
+	}
 	net := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
-		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Blobs: blobs{n.store}, Sync: n, Log: p.Log,
+		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
 	}
 	if p.Net != nil {
 		p.Net(&net)
@@ -144,14 +148,6 @@ func (n *Node) Work(ctx context.Context) error {
 	if raw == nil {
 		return nil // told to stop before the manifest came
 	}
-	if err := n.assemble(raw); err != nil {
-		return err
-	}
-	return n.work(ctx)
-}
-
-// assemble builds all that depends on the manifest, from what the disk holds.
-func (n *Node) assemble(raw []byte) error {
 	m, seed, err := manifest.Decode(raw)
 	if err != nil {
 		return err
@@ -159,6 +155,17 @@ func (n *Node) assemble(raw []byte) error {
 	if err := m.Runs(n.p.Version); err != nil {
 		return err
 	}
+	if !n.obtainFiles(ctx, m) {
+		return nil // told to stop before they came
+	}
+	if err := n.assemble(m, seed); err != nil {
+		return err
+	}
+	return n.work(ctx)
+}
+
+// assemble builds all that depends on the manifest, from what the disk holds.
+func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	n.manifest = m
 	if n.folder, err = n.p.folder(m); err != nil {
 		return err
@@ -166,12 +173,12 @@ func (n *Node) assemble(raw []byte) error {
 	if n.method, err = newMethod(m); err != nil {
 		return err
 	}
-	config := modelConfig(m)
-	draw := func() []float32 { return model.Init(config, seed) }
-	initial, root := replica.Initial(n.method, draw())
-	stepTokens := uint64(m.Inner.Batch) * uint64(m.Model.SeqLen)
-	genesis := round.Genesis(n.swarm, root, m.Rounds.H, stepTokens)
-	book, err := chain.OpenBook(n.store, n.swarm, n.self, genesis)
+	if m.Data.Name == manifest.Shards {
+		if n.supply, err = newSupply(n); err != nil {
+			return err
+		}
+	}
+	book, rep, why, err := n.openReplica(m, seed)
 	if err != nil {
 		return err
 	}
@@ -181,7 +188,6 @@ func (n *Node) assemble(raw []byte) error {
 		n.diary.Add(event.Chain, 0, lost.Error())
 	}
 	head, base := book.Marks()
-	rep, why := replica.Open(replica.Params{Method: n.method, Book: book, Store: n.store, Genesis: draw}, initial, head)
 	if why != nil {
 		// What was learned is in local.state and in the own payloads; the shared
 		// state can be had from peers again.
@@ -230,6 +236,9 @@ func (n *Node) work(ctx context.Context) error {
 	n.group.Go(func() { n.listen(running) })
 	n.group.Go(func() { n.settle(running) })
 	n.group.Go(func() { n.hand.run(running) })
+	if n.supply != nil {
+		n.group.Go(func() { n.supply.run(running) })
+	}
 	keeper := make(chan struct{})
 	keeping, stopKeeping := context.WithCancel(running)
 	go func() { defer close(keeper); n.keepTrainer(keeping, fail) }()
@@ -315,8 +324,17 @@ func (n *Node) post(ctx context.Context, e round.Event) {
 	}
 }
 
-// blobs serves the store's files to peers.
-type blobs struct{ store *chain.Store }
+// blobs serves the store's and the library's files to peers.
+type blobs struct {
+	store   *chain.Store
+	library *library.Library
+}
 
-// OpenBlob opens a payload or state.
-func (b blobs) OpenBlob(id proto.ID) (p2p.Blob, error) { return b.store.OpenBlob(id) }
+// OpenBlob opens a payload, a state or a file that the manifest names.
+func (b blobs) OpenBlob(id proto.ID) (p2p.Blob, error) {
+	blob, err := b.store.OpenBlob(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b.library.OpenBlob(id)
+	}
+	return blob, err
+}

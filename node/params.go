@@ -14,8 +14,8 @@ import (
 	"github.com/murmurnet/murmur/trainer/inner"
 	"github.com/murmurnet/murmur/trainer/inner/adam"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
-	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
+	"github.com/murmurnet/murmur/trainer/shard"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
@@ -33,6 +33,7 @@ type Params struct {
 	Env       []string // added to its environment
 	Backend   string   // wanted; empty: the best there is
 	Private   string   // the folder of texts to train on, where the swarm's data are private
+	DataQuota uint64   // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
 	// For simulations: Engine trains inside this process, in place of a child, and
 	// Net changes the network's parameters.
 	Engine *worker.Engine
@@ -51,16 +52,6 @@ func (p Params) Validate() error {
 		return errors.New("node: no log")
 	}
 	return nil
-}
-
-// modelConfig is the manifest's model as the trainer knows it.
-func modelConfig(m manifest.Manifest) model.Config {
-	o := m.Model
-	return model.Config{
-		Vocab: int(o.Vocab), Dim: int(o.Dim), Layers: int(o.Layers), Heads: int(o.Heads), KVHeads: int(o.KVHeads),
-		HeadDim: int(o.HeadDim), FFN: int(o.FFN), SeqLen: int(o.SeqLen),
-		RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
-	}
 }
 
 // errPrivate says what a swarm on private data needs.
@@ -88,9 +79,21 @@ func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 		o.Kind = inner.KindGradient
 	}
 	return worker.Spec{
-		Backend: backend, Model: modelConfig(m), Optimizer: o, Schedule: rates(m),
+		Backend: backend, Model: m.Model.Config(), Optimizer: o, Schedule: rates(m),
 		Batch: int(i.Batch), Data: m.Data.Name, Folder: private, Heldout: heldoutTokens,
 	}
+}
+
+// spec is what this node's trainer is told.
+func (n *Node) spec() worker.Spec {
+	s := Spec(n.manifest, n.p.Backend, n.folder)
+	if n.manifest.Data.Name == manifest.Shards {
+		s.Folder, s.Set = n.p.Dir.path(filesDir), n.p.Dir.path(shard.SetFile)
+	}
+	if t := n.manifest.Data.Tokenizer; t != nil {
+		s.Tokenizer = n.library.Path(t.ID)
+	}
+	return s
 }
 
 func adamW(m manifest.Manifest) adam.AdamW {
@@ -108,7 +111,7 @@ func rates(m manifest.Manifest) schedule.Schedule {
 
 func newMethod(m manifest.Manifest) (outer.Method, error) {
 	var tensors []outer.Tensor
-	for _, t := range modelConfig(m).Layout() {
+	for _, t := range m.Model.Config().Layout() {
 		tensors = append(tensors, outer.Tensor{Shape: t.Shape, Layer: t.Block})
 	}
 	return outer.New(outer.Params{Tensors: tensors, Settings: m.Method, Optimizer: adamW(m), Schedule: rates(m)})
@@ -116,7 +119,7 @@ func newMethod(m manifest.Manifest) (outer.Method, error) {
 
 // stateSize is how many bytes a snapshot has: the shared state as float32.
 func stateSize(m manifest.Manifest, method outer.Method) uint64 {
-	return 4 * uint64(method.Vectors()) * uint64(modelConfig(m).Layout().Params())
+	return 4 * uint64(method.Vectors()) * uint64(m.Model.Config().Layout().Params())
 }
 
 func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self proto.PeerID) round.Config {

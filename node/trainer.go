@@ -10,6 +10,7 @@ import (
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
@@ -52,7 +53,7 @@ var errReplica = errors.New("the local model cannot be loaded")
 func (n *Node) runTrainer(ctx context.Context) (err error) {
 	p, err := worker.Start(ctx, worker.Params{
 		Command: n.p.Trainer, Inside: n.p.Engine, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"),
-		Spec: Spec(n.manifest, n.p.Backend, n.folder), Log: n.log,
+		Spec: n.spec(), Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -158,6 +159,9 @@ func (h *hand) progress(ctx context.Context, g worker.Progress) {
 	if h.proc == nil {
 		return
 	}
+	if g.Absent != "" {
+		h.n.supply.lost(g.Absent)
+	}
 	h.pace.now = max(h.pace.now, g.Step)
 	if g.TokensPerSec > 0 {
 		tokens := float64(h.n.manifest.Inner.Batch) * float64(h.n.manifest.Model.SeqLen)
@@ -214,8 +218,8 @@ func (n *Node) Generate(ctx context.Context, g api.Generate, emit func(text stri
 		}
 		copy(n.hand.proc.Vector(), n.hand.rep.Theta())
 		return n.hand.proc.Generate(ctx, worker.Generate{
-			Prompt: tokensOf(g.Prompt), N: g.Tokens, Temperature: g.Temperature, TopK: g.TopK, Seed: g.Seed,
-		}, func(token int32) { emit(string([]byte{byte(token)})) })
+			Prompt: g.Prompt, N: g.Tokens, Stop: g.Stop, Sampling: eval.Sampling{Temperature: g.Temperature, TopK: g.TopK, TopP: g.TopP, Seed: g.Seed},
+		}, emit)
 	})
 }
 
@@ -223,12 +227,3 @@ var (
 	errStarting  = errors.New("this node is still looking for the swarm's manifest")
 	errNoTrainer = errors.New("the trainer is not up; murmur status says why")
 )
-
-// tokensOf turns text into tokens: bytes, in this version.
-func tokensOf(text string) []int32 {
-	ts := make([]int32, len(text))
-	for i := range len(text) {
-		ts[i] = int32(text[i])
-	}
-	return ts
-}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,6 +34,7 @@ type viewed struct {
 	trainer    api.Trainer
 	trainerWhy string
 	diskWhy    string
+	starting   string // what is waited for before the replica can be opened
 	paused     bool
 	leaving    bool
 	learned    uint64
@@ -145,7 +147,7 @@ func (n *Node) State() api.State {
 		Peers:   n.peers(), Process: n.process(),
 	}
 	if n.book.Load() == nil {
-		s.Reason, s.Why = "joining", errStarting.Error()
+		s.Reason, s.Why = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error())
 		return s
 	}
 	h := v.status.Head

@@ -40,7 +40,7 @@ func TestBenchMethodsRefusals(t *testing.T) {
 		if code != exitUsage || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%v: exit status %d, %q", args, code, stderr)
 		}
-		if args[0] == "--lines" && !strings.Contains(stderr, "bitloco-h40") {
+		if args[0] == "--lines" && !strings.Contains(stderr, "bitloco-h32") {
 			t.Errorf("it does not name the lines: %q", stderr)
 		}
 	}

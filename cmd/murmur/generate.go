@@ -10,11 +10,13 @@ import (
 // GenerateCmd lets the live model continue a text.
 type GenerateCmd struct {
 	DirFlag
-	Prompt      string  `arg:"" help:"The text to continue."`
-	Tokens      int     `help:"How many tokens to write, at most." default:"200"`
-	Temperature float64 `help:"0 always takes the likeliest token." default:"0.8"`
-	TopK        int     `help:"Draw from the likeliest tokens only; 0: from all." default:"40"`
-	Seed        uint64  `help:"The same seed draws the same text." default:"1"`
+	Prompt      string   `arg:"" help:"The text to continue."`
+	Tokens      int      `help:"How many tokens to write, at most." default:"200"`
+	Temperature float64  `help:"0 always takes the likeliest token." default:"0.8"`
+	TopK        int      `help:"Draw from the likeliest tokens only; 0: from all." default:"40"`
+	TopP        float64  `help:"Draw from the fewest likeliest tokens that have this probability together; 0: from all." default:"0"`
+	Seed        uint64   `help:"The same seed draws the same text." default:"1"`
+	Stop        []string `help:"End before this text; may be given several times." sep:"none" placeholder:"TEXT"`
 }
 
 // Run prints the prompt and what the model adds, as it comes.
@@ -28,6 +30,6 @@ func (c *GenerateCmd) Run(ctx context.Context) error {
 	fmt.Print(c.Prompt)
 	defer fmt.Println()
 	return client.Generate(ctx, api.Generate{
-		Prompt: c.Prompt, Tokens: c.Tokens, Temperature: c.Temperature, TopK: c.TopK, Seed: c.Seed,
+		Prompt: c.Prompt, Tokens: c.Tokens, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed, Stop: c.Stop,
 	}, func(text string) { fmt.Print(text) })
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
@@ -16,6 +17,9 @@ import (
 type InitCmd struct {
 	DirFlag
 	File   string  `arg:"" optional:"" type:"existingfile" help:"TOML file that describes the swarm; without one, a small model on the embedded text."`
+	FromHF string  `name:"from-hf" type:"existingdir" help:"Begin with this model, a folder in Hugging Face's layout: config.json, safetensors, tokenizer." placeholder:"DIR"`
+	Data   string  `type:"existingdir" help:"Train on what murmur data prepare wrote into this folder." placeholder:"DIR"`
+	SeqLen *uint32 `help:"Tokens of a sample (with --from-hf by default 1024, or the most that the model was made for)." placeholder:"N"`
 	Name   string  `help:"The swarm's name."`
 	Method string  `help:"How nodes learn together, where there is no file: bitloco, sparseloco, distro, diloco, streaming, fedavg or allreduce." placeholder:"NAME"`
 	Seed   string  `help:"Words that the initial weights follow from; without, they are random."`
@@ -53,7 +57,14 @@ func (c *InitCmd) Run() error {
 	if c.H != nil {
 		m.Rounds.H = *c.H
 	}
-	raw, id, err := m.Encode()
+	if c.SeqLen != nil {
+		m.Model.SeqLen = *c.SeqLen
+	}
+	f := node.Founding{Manifest: m}
+	if err := c.bring(&f); err != nil {
+		return err
+	}
+	id, err := f.Seal()
 	if err != nil {
 		return usageError{err}
 	}
@@ -61,7 +72,7 @@ func (c *InitCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	peer, err := dir.Found(raw)
+	peer, err := f.Found(dir)
 	if err != nil {
 		return err
 	}
@@ -72,6 +83,29 @@ func (c *InitCmd) Run() error {
 	fmt.Println("On another machine:   murmur join 'LINK', then murmur up")
 	return nil
 }
+
+// bring takes over the model and the data that the flags name.
+func (c *InitCmd) bring(f *node.Founding) error {
+	if c.FromHF != "" {
+		seq := 0
+		if c.File != "" || c.SeqLen != nil {
+			seq = int(f.Manifest.Model.SeqLen)
+		}
+		if c.File == "" {
+			f.Manifest.Inner.LR /= gentler
+		}
+		if err := f.From(c.FromHF, seq); err != nil {
+			return err
+		}
+	}
+	if c.Data != "" {
+		return f.Data(c.Data)
+	}
+	return nil
+}
+
+// gentler is by how much the learning rate is less for a model that has learned already, where no file says it.
+const gentler = 10
 
 // ownAddrs are this machine's addresses as peers may dial them.
 func ownAddrs(port uint16, peer proto.PeerID) []string {

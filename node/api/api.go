@@ -135,8 +135,19 @@ type Source interface {
 	Finish()
 	// Heldout is θ(head)'s loss on the fixed held-out slice, in nats per token.
 	Heldout(ctx context.Context) (Heldout, error)
+	// Keep puts the state of a height, or the newest below 0, on the node's disk as a whole.
+	Keep(ctx context.Context, height int64) (Kept, error)
 	// Generate continues a prompt by θ(head), calling emit for each piece of text.
 	Generate(ctx context.Context, g Generate, emit func(text string)) error
+}
+
+// Kept is a state that lies on the node's disk.
+type Kept struct {
+	Height  uint64   `json:"height"`
+	Root    proto.ID `json:"state_root"`
+	Tokens  uint64   `json:"tokens"`  // committed up to it
+	Updates int      `json:"updates"` // in the commits that the node holds
+	Authors int      `json:"authors"` // of those
 }
 
 // Heldout is a held-out loss and the height that it belongs to.
@@ -147,9 +158,11 @@ type Heldout struct {
 
 // Generate asks for a text.
 type Generate struct {
-	Prompt      string  `json:"prompt"`
-	Tokens      int     `json:"tokens"`
-	Temperature float64 `json:"temperature"`
-	TopK        int     `json:"top_k"`
-	Seed        uint64  `json:"seed"`
+	Prompt      string   `json:"prompt"`
+	Tokens      int      `json:"tokens"`
+	Temperature float64  `json:"temperature"`
+	TopK        int      `json:"top_k"`
+	TopP        float64  `json:"top_p"`
+	Seed        uint64   `json:"seed"`
+	Stop        []string `json:"stop,omitempty"`
 }

@@ -35,6 +35,13 @@ func (s *told) Heldout(context.Context) (Heldout, error) {
 	return Heldout{}, errors.New("the trainer is not up")
 }
 
+func (s *told) Keep(_ context.Context, height int64) (Kept, error) {
+	if height > 9 {
+		return Kept{}, errors.New("the state of that round is not held")
+	}
+	return Kept{Height: uint64(height + 10)}, nil
+}
+
 func (s *told) Generate(_ context.Context, g Generate, emit func(string)) error {
 	emit(g.Prompt)
 	emit("!")
@@ -66,6 +73,12 @@ func TestClientAndServer(t *testing.T) {
 	}
 	if st, err := c.State(ctx); err != nil || st.Reason != "pause resume finish" || st.Name != "fictional" {
 		t.Fatalf("%+v, %v", st, err)
+	}
+	if k, err := c.Keep(ctx, -1); err != nil || k.Height != 9 {
+		t.Fatalf("%+v, %v", k, err)
+	}
+	if _, err := c.Keep(ctx, 10); err == nil || err.Error() != "the state of that round is not held" {
+		t.Fatal(err)
 	}
 	if es, err := c.Events(ctx, 41); err != nil || len(es) != 1 || es[0].Seq != 42 {
 		t.Fatalf("%+v, %v", es, err)

@@ -75,6 +75,11 @@ func (c *Client) Heldout(ctx context.Context) (h Heldout, err error) {
 	return h, c.call(ctx, http.MethodPost, "/v1/heldout", &h)
 }
 
+// Keep puts the state of a height, or the newest below 0, on the node's disk as a whole.
+func (c *Client) Keep(ctx context.Context, height int64) (k Kept, err error) {
+	return k, c.call(ctx, http.MethodPost, "/v1/keep?height="+strconv.FormatInt(height, 10), &k)
+}
+
 // Generate asks for a text and passes on each piece as it comes.
 func (c *Client) Generate(ctx context.Context, g Generate, emit func(text string)) error {
 	body, err := json.Marshal(g)

@@ -101,6 +101,19 @@ func handler(src Source) http.Handler {
 		}
 		reply(w, h)
 	})
+	mux.HandleFunc("POST /v1/keep", func(w http.ResponseWriter, r *http.Request) {
+		height, err := strconv.ParseInt(r.FormValue("height"), 10, 64)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, errors.New("height is not a number"))
+			return
+		}
+		k, err := src.Keep(r.Context(), height)
+		if err != nil {
+			refuse(w, http.StatusServiceUnavailable, err)
+			return
+		}
+		reply(w, k)
+	})
 	mux.HandleFunc("POST /v1/generate", func(w http.ResponseWriter, r *http.Request) { generate(w, r, src) })
 	return mux
 }

@@ -16,7 +16,7 @@ import (
 // gone when it is returned, so that it can be fetched again.
 var ErrCorrupt = errors.New("corrupt on disk")
 
-// Blob is a held payload or state, open for reading.
+// Blob is a file named by the hash of its bytes, open for reading.
 type Blob struct {
 	*os.File
 	size uint64
@@ -25,20 +25,26 @@ type Blob struct {
 // OpenBlob opens a payload or a state for serving.
 func (s *Store) OpenBlob(id proto.ID) (*Blob, error) {
 	for _, dir := range []string{"payloads", "states"} {
-		f, err := os.Open(s.path(dir, id))
+		b, err := OpenFile(s.path(dir, id))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("opening blob %s: %w", id.Short(), err)
-		}
-		st, err := f.Stat()
-		if err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		return &Blob{File: f, size: uint64(st.Size())}, nil
+		return b, err
 	}
 	return nil, fmt.Errorf("blob %s: %w", id.Short(), fs.ErrNotExist)
+}
+
+// OpenFile opens a blob that lies at a path.
+func OpenFile(path string) (*Blob, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening a blob: %w", err)
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Blob{File: f, size: uint64(st.Size())}, nil
 }
 
 // Tree hashes the blob's leaves.
@@ -71,6 +77,22 @@ func (s *Store) PutState(root proto.ID, b []byte) error {
 
 // State reads a state and checks its root.
 func (s *Store) State(root proto.ID) ([]byte, error) { return s.readBlob(s.StatePath(root), root) }
+
+// ReadPrefix fills dst with the first bytes of a state that lies in a folder of states, whose hash is checked as a whole.
+func ReadPrefix(dir string, root proto.ID, dst []byte) error {
+	b, err := OpenFile(filepath.Join(dir, root.String()))
+	if err != nil {
+		return err
+	}
+	tree, err := b.Tree()
+	if err == nil && tree.Root() != root {
+		err = ErrCorrupt
+	}
+	if err == nil {
+		_, err = b.ReadAt(dst, 0)
+	}
+	return errors.Join(err, b.Close())
+}
 
 // HasState tells whether a state's file is there.
 func (s *Store) HasState(root proto.ID) bool {

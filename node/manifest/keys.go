@@ -12,10 +12,11 @@ func keys() []string {
 	walk = func(t reflect.Type, prefix string) {
 		for i := range t.NumField() {
 			f := t.Field(i)
-			key := prefix + f.Tag.Get("toml")
+			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+			key := prefix + name
 			out = append(out, key)
 			of := f.Type
-			if of.Kind() == reflect.Slice {
+			if of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
 				of = of.Elem()
 			}
 			if of.Kind() == reflect.Struct {

@@ -17,7 +17,9 @@ import (
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
+	"github.com/murmurnet/murmur/trainer/shard"
 )
 
 // Manifest describes a swarm. Its TOML form has the same shape.
@@ -26,7 +28,7 @@ type Manifest struct {
 	MinVersion string         `toml:"min_version"`
 	Seed       string         `toml:"seed"` // words that the initial weights follow from; empty: random
 	Model      Model          `toml:"model"`
-	Data       Data           `toml:"data"`
+	Data       shard.Set      `toml:"data"`
 	Method     outer.Settings `toml:"method"`
 	Inner      Inner          `toml:"inner"`
 	Rounds     Rounds         `toml:"rounds"`
@@ -45,11 +47,10 @@ type Model struct {
 	RopeTheta float64 `toml:"rope_theta"`
 	NormEps   float64 `toml:"norm_eps"`
 	Tied      bool    `toml:"tied"`
-}
-
-// Data names what is trained on.
-type Data struct {
-	Name string `toml:"name"`
+	// Weights are the initial parameters, little-endian float32; nil: they follow from the seed. Origin is what
+	// lay beside them, as package checkpoint packs it.
+	Weights *shard.Blob `toml:"weights,omitempty"`
+	Origin  *shard.Blob `toml:"origin,omitempty"`
 }
 
 // Inner is the inner optimizer and its schedule by committed tokens.
@@ -106,7 +107,7 @@ func For(method string) (Manifest, error) {
 			Vocab: 256, Dim: 128, Layers: 4, Heads: 4, KVHeads: 4, HeadDim: 32, FFN: 352, SeqLen: 128,
 			RopeTheta: 10000, NormEps: 1e-5,
 		},
-		Data:   Data{Name: Opticks},
+		Data:   shard.Set{Name: Opticks},
 		Method: settings,
 		Inner: Inner{
 			Optimizer: Muon, Momentum: 0.95,
@@ -139,6 +140,7 @@ func For(method string) (Manifest, error) {
 const (
 	Opticks = "opticks" // the embedded text
 	Private = "private" // texts of each node's own, which never leave it
+	Shards  = shard.SetName
 )
 
 // The inner optimizers.
@@ -191,7 +193,7 @@ func (m Manifest) Validate() error {
 	}{
 		{m.Name != "" && len(m.Name) <= 64 && !strings.ContainsAny(m.Name, "\n\r\t"), "name", m.Name, "1 to 64 letters"},
 		{m.MinVersion == "" || semver.IsValid("v"+m.MinVersion), "min_version", m.MinVersion, "a version such as 0.1.0"},
-		{o.Vocab == 256, "model.vocab", o.Vocab, "256: tokens are bytes in this version"},
+		{o.Vocab >= 256 && o.Vocab <= model.MaxVocab && int(o.Vocab) >= m.Data.Vocab, "model.vocab", o.Vocab, fmt.Sprintf("%d, which the data need, to %d", max(256, m.Data.Vocab), model.MaxVocab)},
 		{o.Layers >= 1 && o.Layers <= 256, "model.layers", o.Layers, "1..256"},
 		{o.Dim >= 8 && o.Dim <= 16384, "model.dim", o.Dim, "8..16384"},
 		{o.Heads >= 1 && o.Heads <= 256, "model.heads", o.Heads, "1..256"},
@@ -201,7 +203,7 @@ func (m Manifest) Validate() error {
 		{o.SeqLen >= 8 && o.SeqLen <= 8192, "model.seq_len", o.SeqLen, "8..8192"},
 		{o.RopeTheta > 1 && o.RopeTheta < 1e9, "model.rope_theta", o.RopeTheta, "above 1, below 1e9"},
 		{o.NormEps > 0 && o.NormEps < 0.1, "model.norm_eps", o.NormEps, "above 0, below 0.1"},
-		{m.Data.Name == Opticks || m.Data.Name == Private, "data.name", m.Data.Name, `"opticks", the embedded text, or "private", a folder of each node's own`},
+		{m.Data.Name == Opticks || m.Data.Name == Private || m.Data.Name == Shards, "data.name", m.Data.Name, `"opticks", the embedded text, "private", a folder of each node's own, or "shards", what murmur data prepare made`},
 		{m.Method.Epochs == 0 || m.Data.Name == Private, "method.epochs", m.Method.Epochs, `0, unless data.name is "private"`},
 		{slices.Contains(optimizers(m.Method.Name), i.Optimizer), "inner.optimizer", i.Optimizer, strings.Join(optimizers(m.Method.Name), " or ") + " for " + m.Method.Name},
 		{i.Momentum >= 0 && i.Momentum < 1, "inner.momentum", i.Momentum, "0 to below 1"},
@@ -229,6 +231,9 @@ func (m Manifest) Validate() error {
 		if !c.ok {
 			return fmt.Errorf("%s = %v is out of range: %s", c.key, c.val, c.rng)
 		}
+	}
+	if err := m.validateFiles(); err != nil {
+		return err
 	}
 	for _, p := range m.Method.Schedule {
 		if p.H != 0 && (p.H < r.HMin || p.H > r.HMax) {
@@ -274,8 +279,9 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 		Model: &murmurv1.Model{
 			Vocab: o.Vocab, Dim: o.Dim, Layers: o.Layers, Heads: o.Heads, KvHeads: o.KVHeads, HeadDim: o.HeadDim,
 			Ffn: o.FFN, SeqLen: o.SeqLen, RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
+			Weights: encodeBlob(o.Weights), Origin: encodeBlob(o.Origin),
 		},
-		Data:   &murmurv1.Data{Name: m.Data.Name},
+		Data:   encodeData(m.Data),
 		Method: encodeMethod(m.Method),
 		Inner: &murmurv1.Inner{
 			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule,
@@ -307,7 +313,6 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 			HeadDim: o.GetHeadDim(), FFN: o.GetFfn(), SeqLen: o.GetSeqLen(), RopeTheta: o.GetRopeTheta(),
 			NormEps: o.GetNormEps(), Tied: o.GetTied(),
 		},
-		Data:   Data{Name: w.GetData().GetName()},
 		Method: decodeMethod(w.GetMethod()),
 		Inner: Inner{
 			LR: i.GetLr(), LRFloor: i.GetLrFloor(), WarmupTokens: i.GetWarmupTokens(), TotalTokens: i.GetTotalTokens(),
@@ -320,7 +325,11 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 			GraceMS: r.GetGraceMs(), ViewTimeoutMS: r.GetViewTimeoutMs(), SnapshotEvery: r.GetSnapshotEvery(),
 		},
 	}
-	if err := m.Validate(); err != nil {
+	err := m.decodeFiles(&w)
+	if err == nil {
+		err = m.Validate()
+	}
+	if err != nil {
 		return Manifest{}, [32]byte{}, fmt.Errorf("manifest: %w", err)
 	}
 	return m, [32]byte(w.Seed), nil

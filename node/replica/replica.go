@@ -35,7 +35,7 @@ type Params struct {
 	Method  outer.Method
 	Book    *chain.Book
 	Store   *chain.Store
-	Genesis func() []float32 // draws the initial θ; what the method keeps beside it begins with zeros
+	Genesis func() ([]float32, error) // the initial θ; what the method keeps beside it begins with zeros
 }
 
 // Replica holds the head's state and one more: the one computed last.
@@ -59,7 +59,7 @@ func Initial(m outer.Method, theta []float32) ([]float32, proto.ID) {
 }
 
 // Open opens a replica at a commit, by its state file or by replay. The initial
-// state, which Genesis draws, is the replica's from then on. Where files are
+// state, which Genesis gives, is the replica's from then on. Where files are
 // damaged it is opened at the highest commit below that can still be computed, at
 // worst at genesis; why says what is wrong with the disk.
 func Open(p Params, initial []float32, head round.Commit) (r *Replica, why error) {
@@ -135,8 +135,19 @@ func (r *Replica) Save() error { return r.p.Store.PutState(r.head.Root, Bytes(r.
 
 // Keep makes sure that the state of a commit is on disk as a whole.
 func (r *Replica) Keep(c round.Commit) error {
-	if c.Height == 0 || r.p.Store.HasState(c.Root) {
+	if c.Height == 0 {
 		return nil
+	}
+	return r.Put(c)
+}
+
+// Put writes the state of a commit under its root.
+func (r *Replica) Put(c round.Commit) error {
+	switch {
+	case r.p.Store.HasState(c.Root):
+		return nil
+	case c.ID == r.head.ID:
+		return r.Save()
 	}
 	if _, err := r.Prepare(c); err != nil {
 		return err
@@ -197,7 +208,11 @@ func (r *Replica) load(c round.Commit, dst []float32) (bool, error) {
 		copy(dst, r.state)
 		return true, nil
 	case c.Height == 0:
-		clear(dst[copy(dst, r.p.Genesis()):])
+		theta, err := r.p.Genesis()
+		if err != nil {
+			return false, err
+		}
+		clear(dst[copy(dst, theta):])
 		return true, nil
 	}
 	b, err := r.p.Store.State(c.Root)

@@ -57,7 +57,7 @@ func newWorld(t *testing.T, name string) *world {
 	}
 	return &world{
 		t: t, key: key, chain: []round.Commit{genesis},
-		p: Params{Method: method, Book: book, Store: store, Genesis: draw},
+		p: Params{Method: method, Book: book, Store: store, Genesis: func() ([]float32, error) { return draw(), nil }},
 	}
 }
 
@@ -102,7 +102,11 @@ func (w *world) grow(r *Replica, step float32) {
 
 // open opens a replica at a commit.
 func (w *world) open(head round.Commit) (*Replica, error) {
-	initial, _ := Initial(w.p.Method, w.p.Genesis())
+	theta, err := w.p.Genesis()
+	if err != nil {
+		return nil, err
+	}
+	initial, _ := Initial(w.p.Method, theta)
 	return Open(w.p, initial, head)
 }
 

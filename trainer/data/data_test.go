@@ -150,7 +150,7 @@ func TestLanesAreDisjoint(t *testing.T) {
 			t.Fatalf("newcomer starts at %d, members reached %d", first, top)
 		}
 		for range 20 {
-			if p := l.Next(); p%newcomerLanes != first%newcomerLanes || p < first {
+			if p := l.Next(); p%NewcomerLanes != first%NewcomerLanes || p < first {
 				t.Fatalf("newcomer's lane from %d holds %d", first, p)
 			}
 		}
@@ -191,7 +191,7 @@ func TestNewcomersSpread(t *testing.T) {
 		l := NewLane(Assignment{Rank: -1, Peer: string(rune('a' + i))})
 		lanes[l.Next()]++
 	}
-	if len(lanes) != newcomerLanes {
+	if len(lanes) != NewcomerLanes {
 		t.Fatalf("400 newcomers use lanes %v", lanes)
 	}
 	moved := 0

@@ -67,3 +67,9 @@ func (d *Dataset) Samples() int { return (len(d.Train) - 1) / d.SeqLen }
 func (d *Dataset) Sample(i int, dst []int32) {
 	copy(dst[:d.SeqLen+1], d.Train[i*d.SeqLen:])
 }
+
+// Fill copies the SeqLen+1 tokens of the sample at a position to dst, in the order of a key.
+func (d *Dataset) Fill(dst []int32, key [32]byte, position uint64) error {
+	d.Sample(int(Permute(key, uint64(d.Samples()), position)), dst)
+	return nil
+}

@@ -6,9 +6,9 @@ import (
 	"lukechampine.com/blake3"
 )
 
-// newcomerLanes is how many lanes peers outside the roster spread over. Two that meet in one train on the same samples
+// NewcomerLanes is how many lanes peers outside the roster spread over. Two that meet in one train on the same samples
 // until the next commit spreads them anew: wasteful, never wrong.
-const newcomerLanes = 8
+const NewcomerLanes = 8
 
 // Assignment is all that decides which positions a node takes between a parent commit and the next.
 type Assignment struct {
@@ -37,8 +37,8 @@ func NewLane(a Assignment) Lane {
 	for _, part := range [][]byte{a.Manifest[:], a.Parent[:], []byte(a.Peer)} {
 		_, _ = h.Write(part) // a hash never refuses
 	}
-	lane := binary.LittleEndian.Uint64(h.Sum(nil)) % newcomerLanes
-	return Lane{next: a.Cursor + uint64(max(a.Roster, 0))*a.CapSamples + lane, stride: newcomerLanes, high: a.Cursor}
+	lane := binary.LittleEndian.Uint64(h.Sum(nil)) % NewcomerLanes
+	return Lane{next: a.Cursor + uint64(max(a.Roster, 0))*a.CapSamples + lane, stride: NewcomerLanes, high: a.Cursor}
 }
 
 // OwnLane takes every position from one on: of a data set that no other node has.
@@ -51,6 +51,9 @@ func (l *Lane) Next() uint64 {
 	l.high = p + 1
 	return p
 }
+
+// Ahead is the last of the next n positions, n at least 1.
+func (l Lane) Ahead(n uint64) uint64 { return l.next + (n-1)*l.stride }
 
 // High is one past the highest position taken, or the cursor when none was. The next cursor is at least this.
 func (l Lane) High() uint64 { return l.high }

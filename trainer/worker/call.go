@@ -13,7 +13,7 @@ type call struct {
 	id     uint64
 	file   bool         // it uses the exchange file
 	answer chan message // capacity 1
-	tokens chan int32   // of opGenerate; room for all it may send
+	texts  chan string  // of opGenerate; room for all it may send
 	timer  *time.Timer  // kills the child
 }
 
@@ -59,30 +59,30 @@ func (p *Process) Heldout(ctx context.Context) (float64, error) {
 	return h.Loss, err
 }
 
-// Generate continues a prompt by the θ in Vector, calling emit for each token as it comes. Training waits meanwhile. When
+// Generate continues a prompt by the θ in Vector, calling emit for each piece of text as it comes. Training waits meanwhile. When
 // ctx ends, so does the generation, after its next token.
-func (p *Process) Generate(ctx context.Context, g Generate, emit func(token int32)) error {
+func (p *Process) Generate(ctx context.Context, g Generate, emit func(text string)) error {
 	if g.N < 1 || g.N > MaxGenerate {
 		return fmt.Errorf("a text of %d tokens was asked for: 1 to %d can be generated", g.N, MaxGenerate)
 	}
-	tokens := make(chan int32, g.N)
-	c, err := p.send(ctx, opGenerate, g, true, tokens)
+	texts := make(chan string, g.N+2) // a piece a token, and what is left at the end
+	c, err := p.send(ctx, opGenerate, g, true, texts)
 	if err != nil {
 		return err
 	}
 	for {
 		select {
-		case t := <-tokens:
+		case t := <-texts:
 			emit(t)
 			continue
 		default:
 		}
 		select {
-		case t := <-tokens:
+		case t := <-texts:
 			emit(t)
 		case m := <-c.answer:
-			for len(tokens) > 0 {
-				emit(<-tokens)
+			for len(texts) > 0 {
+				emit(<-texts)
 			}
 			_, err := result(m)
 			return err
@@ -105,8 +105,8 @@ func (c *call) forget(p *Process) {
 
 // ask sends a request and waits for its answer. A caller that goes away leaves the request standing: its answer still
 // frees what it held, and is still waited for.
-func (p *Process) ask(ctx context.Context, op string, args any, file bool, tokens chan int32) (json.RawMessage, error) {
-	c, err := p.send(ctx, op, args, file, tokens)
+func (p *Process) ask(ctx context.Context, op string, args any, file bool, texts chan string) (json.RawMessage, error) {
+	c, err := p.send(ctx, op, args, file, texts)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (p *Process) ask(ctx context.Context, op string, args any, file bool, token
 	}
 }
 
-func (p *Process) send(ctx context.Context, op string, args any, file bool, tokens chan int32) (*call, error) {
+func (p *Process) send(ctx context.Context, op string, args any, file bool, texts chan string) (*call, error) {
 	r := request{Op: op}
 	if args != nil {
 		raw, err := json.Marshal(args)
@@ -143,7 +143,7 @@ func (p *Process) send(ctx context.Context, op string, args any, file bool, toke
 			return nil, err
 		}
 	}
-	c := &call{file: file, answer: make(chan message, 1), tokens: tokens}
+	c := &call{file: file, answer: make(chan message, 1), texts: texts}
 	p.mu.Lock()
 	p.last++
 	c.id, r.ID = p.last, p.last
@@ -227,7 +227,7 @@ func (p *Process) receive(line []byte) error {
 		p.failed = m.Error
 		p.mu.Unlock()
 		return nil
-	case eventTokens, "":
+	case eventText, "":
 	default:
 		return fmt.Errorf("event %q is not known", m.Event)
 	}
@@ -246,12 +246,10 @@ func (p *Process) receive(line []byte) error {
 		return nil
 	}
 	c.timer.Reset(p.p.Limit)
-	for _, t := range m.Tokens {
-		select {
-		case c.tokens <- t:
-		default:
-			return fmt.Errorf("more tokens than request %d asked for", m.ID)
-		}
+	select {
+	case c.texts <- m.Text:
+	default:
+		return fmt.Errorf("more text than request %d asked for", m.ID)
 	}
 	return nil
 }

@@ -10,8 +10,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
-	"github.com/murmurnet/murmur/trainer/data"
-	"github.com/murmurnet/murmur/trainer/eval"
+	"github.com/murmurnet/murmur/trainer/token"
 )
 
 // ServeParams are a child's surroundings.
@@ -112,7 +111,9 @@ type child struct {
 
 	spec   Spec
 	device Device
-	set    *data.Dataset
+	set    dataset
+	held   []int32          // out of it
+	tokens *token.Tokenizer // nil until first needed
 	file   *exchange
 	feeder *feeder
 
@@ -213,7 +214,7 @@ func (c *child) init(a initArgs) (any, error) {
 	if err := a.Spec.Validate(); err != nil {
 		return nil, err
 	}
-	set, err := a.Spec.dataset()
+	set, held, err := a.Spec.dataset()
 	if err != nil {
 		return nil, err
 	}
@@ -226,8 +227,8 @@ func (c *child) init(a initArgs) (any, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.close())
 	}
-	c.spec, c.set, c.file, c.device = a.Spec, set, file, device
-	c.feeder = newFeeder(set, a.Spec.Batch)
+	c.spec, c.set, c.held, c.file, c.device = a.Spec, set, held, file, device
+	c.feeder = newFeeder(set, a.Spec.Batch, a.Spec.Model.SeqLen)
 	c.feeder.own = a.Spec.Data == DataPrivate
 	return Ready{Backend: device.Config, Device: device.Name, Refusals: device.Refusals, Params: params}, nil
 }
@@ -300,11 +301,7 @@ func (c *child) heldout() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	slice := c.set.Heldout
-	if c.spec.Heldout > 0 {
-		slice = slice[:min(c.spec.Heldout, len(slice))]
-	}
-	loss, err := j.Loss(c.file.vector(0), slice)
+	loss, err := j.Loss(c.file.vector(0), c.held)
 	if err == nil && !finite(loss) {
 		err = errors.New("the held-out loss is not a finite number: the model has diverged")
 	}
@@ -319,9 +316,39 @@ func (c *child) generate(ctx context.Context, id uint64, g Generate) error {
 	if err != nil {
 		return err
 	}
-	return j.Generate(ctx, c.file.vector(0), g.Prompt, g.N,
-		eval.Sampling{Temperature: g.Temperature, TopK: g.TopK, Seed: g.Seed},
-		func(token int32) bool { c.out.token(id, token); return c.cancelled.Load() != id })
+	if c.tokens == nil {
+		if c.tokens, err = c.spec.tokens(); err != nil {
+			return err
+		}
+	}
+	end, ends := c.tokens.End()
+	text := c.tokens.Stream()
+	stop, err := newStopper(g.Stop)
+	if err != nil {
+		return err
+	}
+	stopped := false
+	say := func(piece string) {
+		if stopped {
+			return
+		}
+		var told string
+		if told, stopped = stop.push(piece); told != "" {
+			c.out.text(id, told)
+		}
+	}
+	err = j.Generate(ctx, c.file.vector(0), c.tokens.Append(nil, g.Prompt), g.N, g.Sampling, func(token int32) bool {
+		if ends && token == end {
+			return false
+		}
+		say(text.Push(token))
+		return !stopped && c.cancelled.Load() != id
+	})
+	say(text.Flush())
+	if !stopped && stop.held != "" {
+		c.out.text(id, stop.held)
+	}
+	return err
 }
 
 // release gives back what the child holds.

@@ -134,7 +134,7 @@ func TestStepsFollowTheAssignment(t *testing.T) {
 		<-release
 	})
 	spec := tiny()
-	set, err := spec.dataset()
+	set, _, err := spec.dataset()
 	must(t, err)
 	s.init(spec)
 	s.do(opLoad, loadArgs{})
@@ -145,7 +145,7 @@ func TestStepsFollowTheAssignment(t *testing.T) {
 		var want []int32
 		sample := make([]int32, 17)
 		for range spec.Batch {
-			set.Sample(int(data.Permute(manifest, uint64(set.Samples()), l.Next())), sample)
+			must(t, set.Fill(sample, manifest, l.Next()))
 			want = append(want, sample...)
 		}
 		got := <-steps
@@ -283,7 +283,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	s.init(spec)
 	refused(opInit, initArgs{Spec: spec, Exchange: path}, "twice")
 	refused("dance", nil, "not known")
-	refused(opGenerate, Generate{N: 0, Prompt: []int32{1}}, "tokens")
+	refused(opGenerate, Generate{N: 0, Prompt: "1"}, "tokens")
 	s.do(opStop, nil)
 	must(t, s.wait())
 }

@@ -13,6 +13,7 @@ import (
 	_ "github.com/gomlx/compute/gobackend" // the child's device
 
 	"github.com/murmurnet/murmur/trainer/data"
+	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
@@ -51,10 +52,10 @@ func TestGoMLXLearnsAndResumes(t *testing.T) {
 	if half.Step >= lane || after > before-0.5 {
 		t.Errorf("held-out loss from %v after %d steps to %v after %d", before, half.Step, after, whole.Step)
 	}
-	var text int
-	must(t, first.Generate(ctx, Generate{Prompt: data.Bytes([]byte("Light ")), N: 5, Temperature: 1, Seed: 1}, func(int32) { text++ }))
-	if text != 5 {
-		t.Errorf("%d tokens of 5", text)
+	var text string
+	must(t, first.Generate(ctx, Generate{Prompt: "Light ", N: 5, Sampling: eval.Sampling{Temperature: .5, Seed: 1}}, func(s string) { text += s }))
+	if len(text) < 5 {
+		t.Errorf("5 tokens are %q", text)
 	}
 
 	second := start(t, params(t, "gomlx"))

@@ -10,8 +10,11 @@ import (
 // flushWait bounds how long a child that ends waits for its last lines to be read.
 const flushWait = 2 * time.Second
 
+// maxPiece bounds the text of one line; JSON may write six bytes for one, and a line has at most MaxLine.
+const maxPiece = MaxLine / 8
+
 // outbox writes the child's lines in a goroutine of its own, so that a daemon that reads slowly never holds up a step.
-// Nothing in it grows without bound: answers by maxOutstanding, tokens by MaxGenerate for each of them, and of progress
+// Nothing in it grows without bound: answers by maxOutstanding, text by MaxGenerate tokens for each of them, and of progress
 // only the newest waits, and one before each answer.
 type outbox struct {
 	w io.Writer
@@ -55,13 +58,13 @@ func (o *outbox) answer(id uint64, result any, err error) {
 	o.put(m)
 }
 
-// token adds to the text that request id asked for; tokens that wait together travel in one line.
-func (o *outbox) token(id uint64, token int32) {
+// text adds to the text that request id asked for; pieces that wait together travel in one line.
+func (o *outbox) text(id uint64, piece string) {
 	o.mu.Lock()
-	if n := len(o.queue); n > 0 && o.queue[n-1].Event == eventTokens && o.queue[n-1].ID == id {
-		o.queue[n-1].Tokens = append(o.queue[n-1].Tokens, token)
+	if n := len(o.queue); n > 0 && o.queue[n-1].Event == eventText && o.queue[n-1].ID == id && len(o.queue[n-1].Text)+len(piece) <= maxPiece {
+		o.queue[n-1].Text += piece
 	} else {
-		o.queue = append(o.queue, message{ID: id, Event: eventTokens, Tokens: []int32{token}})
+		o.queue = append(o.queue, message{ID: id, Event: eventText, Text: piece})
 	}
 	o.mu.Unlock()
 	o.stir()
@@ -117,7 +120,7 @@ func (o *outbox) write() {
 	}
 }
 
-// next takes the message to write next: answers and tokens in their order, then progress.
+// next takes the message to write next: answers and text in their order, then progress.
 func (o *outbox) next() (m message, closed, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -62,7 +62,7 @@ func TestPrivateDataThatAreNotThere(t *testing.T) {
 		t.Error("private data without a folder were accepted")
 	}
 	spec.Folder = t.TempDir()
-	if _, err := spec.dataset(); err == nil || !strings.Contains(err.Error(), "no text files") {
+	if _, _, err := spec.dataset(); err == nil || !strings.Contains(err.Error(), "no text files") {
 		t.Errorf("an empty folder: %v", err)
 	}
 	spec.Data = DataOpticks

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/murmurnet/murmur/trainer/eval"
 )
 
 // await is the longest that a test waits for anything.
@@ -146,20 +148,26 @@ func TestHeldoutAndGenerate(t *testing.T) {
 	if loss != 2.5 {
 		t.Errorf("held-out loss %v, want the θ that was given, 2.5", loss)
 	}
-	var text []int32
-	must(t, p.Generate(ctx, Generate{Prompt: []int32{5, 9}, N: 50}, func(x int32) { text = append(text, x) }))
-	if len(text) != 50 || text[0] != 10 || text[49] != 59 {
-		t.Errorf("generated %v", text)
+	var text string
+	say := func(piece string) { text += piece }
+	must(t, p.Generate(ctx, Generate{Prompt: "5A", N: 50}, say))
+	if len(text) != 50 || text[0] != 'B' || text[49] != 'A'+50 {
+		t.Errorf("generated %q", text)
 	}
-	if err := p.Generate(ctx, Generate{Prompt: []int32{1}, N: MaxGenerate + 1}, nil); err == nil {
+	text = ""
+	must(t, p.Generate(ctx, Generate{Prompt: "5A", N: 50, Stop: []string{"DEF", "HI"}}, say))
+	if text != "BC" {
+		t.Errorf("up to DEF it generated %q", text)
+	}
+	if err := p.Generate(ctx, Generate{Prompt: "1", N: MaxGenerate + 1}, nil); err == nil {
 		t.Error("a text of more than MaxGenerate tokens was accepted")
 	}
-	long := Generate{Prompt: make([]int32, MaxLine), N: 1}
+	long := Generate{Prompt: strings.Repeat("a", MaxLine), N: 1}
 	mentions(t, p.Generate(ctx, long, nil), "longer than")
 
 	// A text nobody waits for any more ends early: it would take an hour.
 	ctx, cancel := context.WithCancel(ctx)
-	err = p.Generate(ctx, Generate{Prompt: []int32{0}, N: MaxGenerate, Temperature: 1000}, func(int32) { cancel() })
+	err = p.Generate(ctx, Generate{Prompt: "A", N: MaxGenerate, Sampling: eval.Sampling{Temperature: 1000}}, func(string) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled generation ends with %v", err)
 	}
@@ -248,17 +256,16 @@ func TestStartsThatFail(t *testing.T) {
 		spoil func(*Params)
 		words []string
 	}{
-		"no such program":   {"", func(p *Params) { p.Command = []string{"/nonexistent/murmur"} }, []string{"no such file"}},
-		"no command":        {"", func(p *Params) { p.Command = nil }, []string{"command"}},
-		"no directory":      {"", func(p *Params) { p.Exchange = "/nonexistent/dir/x" }, []string{"exchange file", "no such file"}},
-		"bad batch":         {"", func(p *Params) { p.Spec.Batch = 0 }, []string{"batch"}},
-		"unknown data":      {"", func(p *Params) { p.Spec.Data = "novels" }, []string{"novels"}},
-		"too much held out": {"fake", func(p *Params) { p.Spec.Heldout = 1 << 30 }, []string{"held-out"}},
-		"no device":         {"no device", nil, []string{"every backend refused"}},
-		"quits":             {"quits", nil, []string{"exit status 3", "libexample.so"}},
-		"panics":            {"panics", nil, []string{"panic: the roof is on fire"}},
-		"garbage":           {"garbage", nil, []string{"protocol", "not an answer"}},
-		"stranger":          {"stranger", nil, []string{"protocol", "nobody made"}},
+		"no such program": {"", func(p *Params) { p.Command = []string{"/nonexistent/murmur"} }, []string{"no such file"}},
+		"no command":      {"", func(p *Params) { p.Command = nil }, []string{"command"}},
+		"no directory":    {"", func(p *Params) { p.Exchange = "/nonexistent/dir/x" }, []string{"exchange file", "no such file"}},
+		"bad batch":       {"", func(p *Params) { p.Spec.Batch = 0 }, []string{"batch"}},
+		"unknown data":    {"", func(p *Params) { p.Spec.Data = "novels" }, []string{"novels"}},
+		"no device":       {"no device", nil, []string{"every backend refused"}},
+		"quits":           {"quits", nil, []string{"exit status 3", "libexample.so"}},
+		"panics":          {"panics", nil, []string{"panic: the roof is on fire"}},
+		"garbage":         {"garbage", nil, []string{"protocol", "not an answer"}},
+		"stranger":        {"stranger", nil, []string{"protocol", "nobody made"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := params(t, c.role)

@@ -3,17 +3,22 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"math"
+	"os"
 
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/inner"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
+	"github.com/murmurnet/murmur/trainer/shard"
+	"github.com/murmurnet/murmur/trainer/token"
 )
 
 // The data sets.
 const (
 	DataOpticks = "opticks" // the embedded text
 	DataPrivate = "private" // the texts in Spec.Folder, which no other node has
+	DataShards  = shard.SetName
 )
 
 // Spec is what a child is to train: the same for all of its life.
@@ -22,10 +27,12 @@ type Spec struct {
 	Model     model.Config      `json:"model"`
 	Optimizer inner.Optimizer   `json:"optimizer"`
 	Schedule  schedule.Schedule `json:"schedule"`
-	Batch     int               `json:"batch"` // samples a step
-	Data      string            `json:"data"`  // DataOpticks or DataPrivate
-	Folder    string            `json:"folder,omitempty"`
-	Heldout   int               `json:"heldout"` // tokens of the held-out part that Heldout measures, from its start; 0 for all
+	Batch     int               `json:"batch"`               // samples a step
+	Data      string            `json:"data"`                // DataOpticks, DataPrivate or DataShards
+	Folder    string            `json:"folder,omitempty"`    // of the texts, or of the shards, each named by its id
+	Set       string            `json:"set,omitempty"`       // the file that lists the shards
+	Tokenizer string            `json:"tokenizer,omitempty"` // the file of what turns text into tokens; empty: bytes are tokens
+	Heldout   int               `json:"heldout"`             // tokens of the held-out part that Heldout measures, from its start; 0 for all
 }
 
 // Validate says what is wrong with the spec.
@@ -42,34 +49,68 @@ func (s Spec) Validate() error {
 	switch {
 	case s.Batch < 1 || s.Batch > inner.MaxBatch:
 		return fmt.Errorf("batch is %d, want 1 to %d samples a step", s.Batch, inner.MaxBatch)
-	case s.Data != DataOpticks && s.Data != DataPrivate:
-		return fmt.Errorf("data set %q is not known: %q and %q are", s.Data, DataOpticks, DataPrivate)
-	case (s.Data == DataPrivate) != (s.Folder != ""):
-		return fmt.Errorf("data set %q and folder %q do not go together", s.Data, s.Folder)
+	case s.Data != DataOpticks && s.Data != DataPrivate && s.Data != DataShards:
+		return fmt.Errorf("data set %q is not known: %q, %q and %q are", s.Data, DataOpticks, DataPrivate, DataShards)
+	case (s.Data == DataOpticks) != (s.Folder == "") || (s.Data == DataShards) != (s.Set != ""):
+		return fmt.Errorf("data set %q, folder %q and list %q do not go together", s.Data, s.Folder, s.Set)
 	case s.Heldout < 0:
 		return errors.New("a held-out slice cannot have a negative size")
 	}
 	return nil
 }
 
-// dataset opens the spec's data.
-func (s Spec) dataset() (*data.Dataset, error) {
-	text := data.Opticks()
-	if s.Data == DataPrivate {
-		var err error
-		if text, err = data.Folder(s.Folder); err != nil {
-			return nil, err
+// tokens turns text into tokens and back.
+func (s Spec) tokens() (*token.Tokenizer, error) {
+	t := token.Bytes()
+	if s.Tokenizer != "" {
+		raw, err := os.ReadFile(s.Tokenizer)
+		if err != nil {
+			return nil, fmt.Errorf("the swarm's tokenizer: %w", err)
+		}
+		if t, err = token.Parse(raw); err != nil {
+			return nil, fmt.Errorf("the swarm's tokenizer: %w", err)
 		}
 	}
-	d, err := data.New(data.Params{Tokens: data.Bytes(text), SeqLen: s.Model.SeqLen})
+	if s.Model.Vocab < t.Vocab() {
+		return nil, fmt.Errorf("a vocabulary of %d is too small for the tokenizer, which has %d tokens", s.Model.Vocab, t.Vocab())
+	}
+	return t, nil
+}
+
+// dataset opens the spec's data: what to train on, and the slice that is held out.
+func (s Spec) dataset() (set dataset, heldout []int32, err error) {
+	most := math.MaxInt
+	if s.Heldout > 0 {
+		most = s.Heldout
+	}
+	if s.Data == DataShards {
+		list, err := shard.ReadSet(s.Set)
+		if err != nil {
+			return nil, nil, err
+		}
+		if s.Model.Vocab < list.Vocab {
+			return nil, nil, fmt.Errorf("a vocabulary of %d is too small for the data set, which has %d tokens", s.Model.Vocab, list.Vocab)
+		}
+		set, err := data.OpenShards(data.ShardsParams{Set: list, Dir: s.Folder, SeqLen: s.Model.SeqLen})
+		if err != nil {
+			return nil, nil, err
+		}
+		heldout, err := set.Heldout(most)
+		return set, heldout, err
+	}
+	text := data.Opticks()
+	if s.Data == DataPrivate {
+		if text, err = data.Folder(s.Folder); err != nil {
+			return nil, nil, err
+		}
+	}
+	t, err := s.tokens()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if s.Model.Vocab < data.ByteVocab {
-		return nil, fmt.Errorf("a vocabulary of %d is too small for data set %s, which has %d tokens", s.Model.Vocab, s.Data, data.ByteVocab)
+	d, err := data.New(data.Params{Tokens: t.Append(nil, string(text)), SeqLen: s.Model.SeqLen})
+	if err != nil {
+		return nil, nil, err
 	}
-	if s.Heldout > len(d.Heldout) && s.Data != DataPrivate { // of a small folder, all that there is
-		return nil, fmt.Errorf("a held-out slice of %d tokens is more than data set %s holds out (%d)", s.Heldout, s.Data, len(d.Heldout))
-	}
-	return d, nil
+	return d, d.Heldout[:min(most, len(d.Heldout))], nil
 }

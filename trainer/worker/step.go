@@ -1,9 +1,12 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/murmurnet/murmur/trainer/data"
 )
 
 const (
@@ -15,9 +18,10 @@ const (
 
 // stepper is where a child stands in its training.
 type stepper struct {
-	active bool // stepping, unless a request waits
-	first  bool // no step done since stepping began
-	idle   bool // the lane has no full batch left
+	active bool   // stepping, unless a request waits
+	first  bool   // no step done since stepping began
+	idle   bool   // the lane has no full batch left, or no data yet
+	absent string // the shard that is not there
 	run    Run
 	own    uint64 // tokens trained on since run.Committed was told, for the schedule
 	done   uint64 // steps in the assignment, against run.Most
@@ -57,10 +61,11 @@ func (c *child) run(r Run) (any, error) {
 		return nil, fmt.Errorf("%d active peers: there is at least this one", r.Active)
 	}
 	s := &c.stepper
-	high, changed := c.feeder.assign(r.Assignment, r.From)
+	high, changed := c.feeder.assign(r.Assignment, r.From, r.Until)
 	if changed {
-		s.since.Position, s.idle, s.done = high, false, 0
+		s.since.Position, s.done = high, 0
 	}
+	s.absent = ""
 	if r.Committed != s.run.Committed {
 		s.own = 0
 	}
@@ -70,7 +75,7 @@ func (c *child) run(r Run) (any, error) {
 			r.Most = most
 		}
 	}
-	s.run = r
+	s.run, s.idle = r, r.Most > 0 && s.done >= r.Most
 	started := !r.Paused && !s.idle
 	if started && !s.active {
 		s.first, s.stepped = true, time.Now()
@@ -86,6 +91,13 @@ func (c *child) step() error {
 	b := c.feeder.next()
 	if !b.ok {
 		s.active, s.idle = false, true
+		var absent *data.AbsentError
+		if errors.As(b.err, &absent) {
+			s.absent = absent.ID.String()
+			c.p.Log.Warn("Data cannot be read", "error", b.err)
+		} else if b.err != nil {
+			return b.err
+		}
 		c.report()
 		return nil
 	}
@@ -141,7 +153,7 @@ func (c *child) report() {
 	s := &c.stepper
 	p := Progress{
 		Steps: s.since.Steps, Tokens: s.since.Tokens, TokensPerSec: s.rate,
-		Position: s.since.Position, Step: s.since.Step, Idle: s.idle,
+		Position: s.since.Position, Step: s.since.Step, Idle: s.idle, Absent: s.absent,
 	}
 	if s.steps > 0 {
 		p.Loss = s.loss / float64(s.steps)

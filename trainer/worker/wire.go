@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 
 	"github.com/murmurnet/murmur/trainer/data"
+	"github.com/murmurnet/murmur/trainer/eval"
 )
 
-// MaxLine bounds one control line in bytes, either way. The longest is a prompt: 64k tokens of up to 8 digits.
+// MaxLine bounds one control line in bytes, either way. The longest is a prompt.
 const MaxLine = 1 << 20
 
 // maxOutstanding bounds the requests that wait for an answer. The daemon keeps to it, the child insists on it: so neither
@@ -34,7 +35,7 @@ const (
 // The kinds of an unasked line.
 const (
 	eventProgress = "progress"
-	eventTokens   = "tokens"
+	eventText     = "text"
 	eventFailed   = "failed"
 )
 
@@ -52,7 +53,7 @@ type message struct {
 	Result   json.RawMessage `json:"result,omitempty"`
 	Event    string          `json:"event,omitempty"`
 	Progress *Progress       `json:"progress,omitempty"`
-	Tokens   []int32         `json:"tokens,omitempty"`
+	Text     string          `json:"text,omitempty"`
 }
 
 // initArgs open the device and the exchange file.
@@ -83,6 +84,7 @@ type Run struct {
 	Committed  uint64          `json:"committed"`        // tokens committed up to the assignment's parent, for the schedule
 	Active     int             `json:"active"`           // active peers, this one included, at least 1
 	Paused     bool            `json:"paused,omitempty"` // keep the assignment, do not step
+	Until      uint64          `json:"until,omitempty"`  // positions from here on have no data yet; 0: all have
 	Most       uint64          `json:"most,omitempty"`   // steps in this assignment, after which to wait for the next; 0: no bound
 	Epochs     uint64          `json:"epochs,omitempty"` // the same in passes over the data set
 }
@@ -105,11 +107,10 @@ type Captured struct {
 
 // Generate asks for a text by the θ in the exchange file.
 type Generate struct {
-	Prompt      []int32 `json:"prompt"`
-	N           int     `json:"n"` // tokens at most, up to MaxGenerate
-	Temperature float64 `json:"temperature"`
-	TopK        int     `json:"top_k,omitempty"`
-	Seed        uint64  `json:"seed"`
+	Prompt   string        `json:"prompt"`
+	N        int           `json:"n"`              // tokens at most, up to MaxGenerate
+	Stop     []string      `json:"stop,omitempty"` // the text ends before the first of these
+	Sampling eval.Sampling `json:"sampling"`
 }
 
 // Progress is how far the child has come. Counts are as in Captured.
@@ -120,7 +121,8 @@ type Progress struct {
 	TokensPerSec float64 `json:"tokens_per_s"` // moving mean; 0 until two steps are done
 	Position     uint64  `json:"position"`
 	Step         int64   `json:"step"`
-	Idle         bool    `json:"idle,omitempty"` // the assignment has no samples left: waiting for the next
+	Idle         bool    `json:"idle,omitempty"`   // the assignment has no samples left, or no data yet: waiting for the next Run
+	Absent       string  `json:"absent,omitempty"` // the token shard that cannot be read
 }
 
 // cancelArgs name the generation to break off.

@@ -201,6 +201,8 @@ type Model struct {
 	RopeTheta     float64                `protobuf:"fixed64,9,opt,name=rope_theta,json=ropeTheta,proto3" json:"rope_theta,omitempty"`
 	NormEps       float64                `protobuf:"fixed64,10,opt,name=norm_eps,json=normEps,proto3" json:"norm_eps,omitempty"`
 	Tied          bool                   `protobuf:"varint,11,opt,name=tied,proto3" json:"tied,omitempty"`
+	Weights       *Blob                  `protobuf:"bytes,12,opt,name=weights,proto3" json:"weights,omitempty"` // the initial parameters, little-endian float32; absent: they follow from the seed
+	Origin        *Blob                  `protobuf:"bytes,13,opt,name=origin,proto3" json:"origin,omitempty"`   // a zip archive of what lay beside them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -312,18 +314,88 @@ func (x *Model) GetTied() bool {
 	return false
 }
 
+func (x *Model) GetWeights() *Blob {
+	if x != nil {
+		return x.Weights
+	}
+	return nil
+}
+
+func (x *Model) GetOrigin() *Blob {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+// Blob names content-addressed bytes that peers serve.
+type Blob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Size          uint64                 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Blob) Reset() {
+	*x = Blob{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Blob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Blob) ProtoMessage() {}
+
+func (x *Blob) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Blob.ProtoReflect.Descriptor instead.
+func (*Blob) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Blob) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Blob) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
 // Data names the text that is trained on.
 type Data struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // "opticks", the embedded text
-	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"` // BLAKE3 of the tokens
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`           // "opticks", the embedded text; "private"; "shards"
+	Vocab         uint32                 `protobuf:"varint,3,opt,name=vocab,proto3" json:"vocab,omitempty"`        // token ids are below it; 0: 256, bytes
+	Tokenizer     *Blob                  `protobuf:"bytes,4,opt,name=tokenizer,proto3" json:"tokenizer,omitempty"` // a tokenizer.json; absent: bytes are the tokens
+	Heldout       *Shard                 `protobuf:"bytes,5,opt,name=heldout,proto3" json:"heldout,omitempty"`     // never trained on
+	Shards        []*Shard               `protobuf:"bytes,6,rep,name=shards,proto3" json:"shards,omitempty"`       // the data set, in order
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Data) Reset() {
 	*x = Data{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +407,7 @@ func (x *Data) String() string {
 func (*Data) ProtoMessage() {}
 
 func (x *Data) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +420,7 @@ func (x *Data) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Data.ProtoReflect.Descriptor instead.
 func (*Data) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{3}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Data) GetName() string {
@@ -358,11 +430,93 @@ func (x *Data) GetName() string {
 	return ""
 }
 
-func (x *Data) GetHash() []byte {
+func (x *Data) GetVocab() uint32 {
 	if x != nil {
-		return x.Hash
+		return x.Vocab
+	}
+	return 0
+}
+
+func (x *Data) GetTokenizer() *Blob {
+	if x != nil {
+		return x.Tokenizer
 	}
 	return nil
+}
+
+func (x *Data) GetHeldout() *Shard {
+	if x != nil {
+		return x.Heldout
+	}
+	return nil
+}
+
+func (x *Data) GetShards() []*Shard {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+// Shard names a file of tokens.
+type Shard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Size          uint64                 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"` // bytes
+	Tokens        uint64                 `protobuf:"varint,3,opt,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shard) Reset() {
+	*x = Shard{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shard) ProtoMessage() {}
+
+func (x *Shard) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shard.ProtoReflect.Descriptor instead.
+func (*Shard) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Shard) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Shard) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Shard) GetTokens() uint64 {
+	if x != nil {
+		return x.Tokens
+	}
+	return 0
 }
 
 // Method says how updates are encoded and folded into the shared state.
@@ -388,7 +542,7 @@ type Method struct {
 
 func (x *Method) Reset() {
 	*x = Method{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -400,7 +554,7 @@ func (x *Method) String() string {
 func (*Method) ProtoMessage() {}
 
 func (x *Method) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -413,7 +567,7 @@ func (x *Method) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Method.ProtoReflect.Descriptor instead.
 func (*Method) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{4}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Method) GetName() string {
@@ -521,7 +675,7 @@ type MethodPoint struct {
 
 func (x *MethodPoint) Reset() {
 	*x = MethodPoint{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -533,7 +687,7 @@ func (x *MethodPoint) String() string {
 func (*MethodPoint) ProtoMessage() {}
 
 func (x *MethodPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -546,7 +700,7 @@ func (x *MethodPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MethodPoint.ProtoReflect.Descriptor instead.
 func (*MethodPoint) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *MethodPoint) GetTokens() uint64 {
@@ -601,7 +755,7 @@ type Inner struct {
 
 func (x *Inner) Reset() {
 	*x = Inner{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +767,7 @@ func (x *Inner) String() string {
 func (*Inner) ProtoMessage() {}
 
 func (x *Inner) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +780,7 @@ func (x *Inner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inner.ProtoReflect.Descriptor instead.
 func (*Inner) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Inner) GetLr() float64 {
@@ -751,7 +905,7 @@ type Rounds struct {
 
 func (x *Rounds) Reset() {
 	*x = Rounds{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +917,7 @@ func (x *Rounds) String() string {
 func (*Rounds) ProtoMessage() {}
 
 func (x *Rounds) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +930,7 @@ func (x *Rounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rounds.ProtoReflect.Descriptor instead.
 func (*Rounds) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Rounds) GetH() uint32 {
@@ -857,7 +1011,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +1023,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +1036,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Update) GetSwarm() []byte {
@@ -987,7 +1141,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +1153,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +1166,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Evidence) GetFirst() *Envelope {
@@ -1052,7 +1206,7 @@ type Content struct {
 
 func (x *Content) Reset() {
 	*x = Content{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1218,7 @@ func (x *Content) String() string {
 func (*Content) ProtoMessage() {}
 
 func (x *Content) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1231,7 @@ func (x *Content) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Content.ProtoReflect.Descriptor instead.
 func (*Content) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Content) GetSwarm() []byte {
@@ -1186,7 +1340,7 @@ type Announce struct {
 
 func (x *Announce) Reset() {
 	*x = Announce{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1352,7 @@ func (x *Announce) String() string {
 func (*Announce) ProtoMessage() {}
 
 func (x *Announce) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1365,7 @@ func (x *Announce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announce.ProtoReflect.Descriptor instead.
 func (*Announce) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Announce) GetSwarm() []byte {
@@ -1268,7 +1422,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1280,7 +1434,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1293,7 +1447,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Commit) GetContent() []byte {
@@ -1338,7 +1492,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1504,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1517,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Heartbeat) GetSwarm() []byte {
@@ -1465,7 +1619,7 @@ type Gossip struct {
 
 func (x *Gossip) Reset() {
 	*x = Gossip{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1631,7 @@ func (x *Gossip) String() string {
 func (*Gossip) ProtoMessage() {}
 
 func (x *Gossip) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1644,7 @@ func (x *Gossip) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gossip.ProtoReflect.Descriptor instead.
 func (*Gossip) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Gossip) GetKind() isGossip_Kind {
@@ -1563,7 +1717,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1729,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1742,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SyncRequest) GetCommits() [][]byte {
@@ -1643,7 +1797,7 @@ type SyncResponse struct {
 
 func (x *SyncResponse) Reset() {
 	*x = SyncResponse{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1809,7 @@ func (x *SyncResponse) String() string {
 func (*SyncResponse) ProtoMessage() {}
 
 func (x *SyncResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1822,7 @@ func (x *SyncResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResponse.ProtoReflect.Descriptor instead.
 func (*SyncResponse) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SyncResponse) GetHead() []byte {
@@ -1726,7 +1880,7 @@ type BlobRequest struct {
 
 func (x *BlobRequest) Reset() {
 	*x = BlobRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1892,7 @@ func (x *BlobRequest) String() string {
 func (*BlobRequest) ProtoMessage() {}
 
 func (x *BlobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1905,7 @@ func (x *BlobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobRequest.ProtoReflect.Descriptor instead.
 func (*BlobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BlobRequest) GetId() []byte {
@@ -1788,7 +1942,7 @@ type BlobHeader struct {
 
 func (x *BlobHeader) Reset() {
 	*x = BlobHeader{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1800,7 +1954,7 @@ func (x *BlobHeader) String() string {
 func (*BlobHeader) ProtoMessage() {}
 
 func (x *BlobHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1813,7 +1967,7 @@ func (x *BlobHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobHeader.ProtoReflect.Descriptor instead.
 func (*BlobHeader) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BlobHeader) GetFound() bool {
@@ -1862,7 +2016,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06method\x18\x05 \x01(\v2\x11.murmur.v1.MethodR\x06method\x12&\n" +
 	"\x05inner\x18\x06 \x01(\v2\x10.murmur.v1.InnerR\x05inner\x12)\n" +
 	"\x06rounds\x18\a \x01(\v2\x11.murmur.v1.RoundsR\x06rounds\x12\x12\n" +
-	"\x04seed\x18\b \x01(\fR\x04seed\"\x8c\x02\n" +
+	"\x04seed\x18\b \x01(\fR\x04seed\"\xe0\x02\n" +
 	"\x05Model\x12\x14\n" +
 	"\x05vocab\x18\x01 \x01(\rR\x05vocab\x12\x10\n" +
 	"\x03dim\x18\x02 \x01(\rR\x03dim\x12\x16\n" +
@@ -1876,10 +2030,22 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"rope_theta\x18\t \x01(\x01R\tropeTheta\x12\x19\n" +
 	"\bnorm_eps\x18\n" +
 	" \x01(\x01R\anormEps\x12\x12\n" +
-	"\x04tied\x18\v \x01(\bR\x04tied\".\n" +
+	"\x04tied\x18\v \x01(\bR\x04tied\x12)\n" +
+	"\aweights\x18\f \x01(\v2\x0f.murmur.v1.BlobR\aweights\x12'\n" +
+	"\x06origin\x18\r \x01(\v2\x0f.murmur.v1.BlobR\x06origin\"*\n" +
+	"\x04Blob\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\"\xbb\x01\n" +
 	"\x04Data\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xd7\x02\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05vocab\x18\x03 \x01(\rR\x05vocab\x12-\n" +
+	"\ttokenizer\x18\x04 \x01(\v2\x0f.murmur.v1.BlobR\ttokenizer\x12*\n" +
+	"\aheldout\x18\x05 \x01(\v2\x10.murmur.v1.ShardR\aheldout\x12(\n" +
+	"\x06shards\x18\x06 \x03(\v2\x10.murmur.v1.ShardR\x06shardsJ\x04\b\x02\x10\x03\"C\n" +
+	"\x05Shard\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x16\n" +
+	"\x06tokens\x18\x03 \x01(\x04R\x06tokens\"\xd7\x02\n" +
 	"\x06Method\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x14\n" +
@@ -2031,50 +2197,57 @@ func file_proto_murmur_v1_murmur_proto_rawDescGZIP() []byte {
 	return file_proto_murmur_v1_murmur_proto_rawDescData
 }
 
-var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(*Envelope)(nil),     // 0: murmur.v1.Envelope
 	(*Manifest)(nil),     // 1: murmur.v1.Manifest
 	(*Model)(nil),        // 2: murmur.v1.Model
-	(*Data)(nil),         // 3: murmur.v1.Data
-	(*Method)(nil),       // 4: murmur.v1.Method
-	(*MethodPoint)(nil),  // 5: murmur.v1.MethodPoint
-	(*Inner)(nil),        // 6: murmur.v1.Inner
-	(*Rounds)(nil),       // 7: murmur.v1.Rounds
-	(*Update)(nil),       // 8: murmur.v1.Update
-	(*Evidence)(nil),     // 9: murmur.v1.Evidence
-	(*Content)(nil),      // 10: murmur.v1.Content
-	(*Announce)(nil),     // 11: murmur.v1.Announce
-	(*Commit)(nil),       // 12: murmur.v1.Commit
-	(*Heartbeat)(nil),    // 13: murmur.v1.Heartbeat
-	(*Gossip)(nil),       // 14: murmur.v1.Gossip
-	(*SyncRequest)(nil),  // 15: murmur.v1.SyncRequest
-	(*SyncResponse)(nil), // 16: murmur.v1.SyncResponse
-	(*BlobRequest)(nil),  // 17: murmur.v1.BlobRequest
-	(*BlobHeader)(nil),   // 18: murmur.v1.BlobHeader
+	(*Blob)(nil),         // 3: murmur.v1.Blob
+	(*Data)(nil),         // 4: murmur.v1.Data
+	(*Shard)(nil),        // 5: murmur.v1.Shard
+	(*Method)(nil),       // 6: murmur.v1.Method
+	(*MethodPoint)(nil),  // 7: murmur.v1.MethodPoint
+	(*Inner)(nil),        // 8: murmur.v1.Inner
+	(*Rounds)(nil),       // 9: murmur.v1.Rounds
+	(*Update)(nil),       // 10: murmur.v1.Update
+	(*Evidence)(nil),     // 11: murmur.v1.Evidence
+	(*Content)(nil),      // 12: murmur.v1.Content
+	(*Announce)(nil),     // 13: murmur.v1.Announce
+	(*Commit)(nil),       // 14: murmur.v1.Commit
+	(*Heartbeat)(nil),    // 15: murmur.v1.Heartbeat
+	(*Gossip)(nil),       // 16: murmur.v1.Gossip
+	(*SyncRequest)(nil),  // 17: murmur.v1.SyncRequest
+	(*SyncResponse)(nil), // 18: murmur.v1.SyncResponse
+	(*BlobRequest)(nil),  // 19: murmur.v1.BlobRequest
+	(*BlobHeader)(nil),   // 20: murmur.v1.BlobHeader
 }
 var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
 	2,  // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
-	3,  // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
-	4,  // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
-	6,  // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
-	7,  // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
-	5,  // 5: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
-	0,  // 6: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
-	0,  // 7: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
-	9,  // 8: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
-	0,  // 9: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
-	0,  // 10: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
-	0,  // 11: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
-	0,  // 12: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
-	13, // 13: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
-	12, // 14: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
-	0,  // 15: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	4,  // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
+	6,  // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
+	8,  // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
+	9,  // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
+	3,  // 5: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
+	3,  // 6: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
+	3,  // 7: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
+	5,  // 8: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
+	5,  // 9: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
+	7,  // 10: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
+	0,  // 11: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
+	0,  // 12: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
+	11, // 13: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
+	0,  // 14: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
+	0,  // 15: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
+	0,  // 16: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
+	0,  // 17: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
+	15, // 18: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
+	14, // 19: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
+	0,  // 20: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_proto_murmur_v1_murmur_proto_init() }
@@ -2082,7 +2255,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 	if File_proto_murmur_v1_murmur_proto != nil {
 		return
 	}
-	file_proto_murmur_v1_murmur_proto_msgTypes[14].OneofWrappers = []any{
+	file_proto_murmur_v1_murmur_proto_msgTypes[16].OneofWrappers = []any{
 		(*Gossip_Update)(nil),
 		(*Gossip_Announce)(nil),
 		(*Gossip_Heartbeat)(nil),
@@ -2093,7 +2266,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_murmur_v1_murmur_proto_rawDesc), len(file_proto_murmur_v1_murmur_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/trainer/checkpoint"
+)
+
+// TestCheckpointComesAndGoes begins a swarm with a model from elsewhere, lets a node join by link, and exports what both
+// have learned.
+func TestCheckpointComesAndGoes(t *testing.T) {
+	t.Parallel()
+	const golden = "../../trainer/checkpoint/testdata"
+	home := t.TempDir()
+	file := filepath.Join(home, "swarm.toml")
+	text := strings.Replace(tiny, "seq_len = 16", "seq_len = 32", 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(home, "A")
+	if _, stderr, code := output(t, home, "init", file, "--from-hf", golden, "--dir", dir); code != 0 {
+		t.Fatalf("init: %s", stderr)
+	}
+	first := export(t, home, dir, "--height", "0")
+	want, err := checkpoint.Open(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := theta(t, want), theta(t, first); !slices.Equal(a, b) {
+		t.Fatal("what goes out before any training is not what came in")
+	}
+
+	a := up(t, dir)
+	s := a.height(2)
+	joined := filepath.Join(home, "B")
+	if _, stderr, code := output(t, home, "join", s.Link, "--dir", joined); code != 0 {
+		t.Fatalf("join: %s", stderr)
+	}
+	b := up(t, joined)
+	a.until("both share a round", func(s api.State) bool { return s.Head.Roster == 2 && len(s.Round.Last.Included) == 2 })
+	sameRoots(t, a, b)
+	newest := export(t, home, joined) // by the daemon, which has it from its peer
+	if newest.Config != want.Config {
+		t.Errorf("the configuration became %+v", newest.Config)
+	}
+	if slices.Equal(theta(t, newest), theta(t, want)) {
+		t.Error("nothing was learned")
+	}
+	old := export(t, home, dir, "--height", "1")
+	if slices.Equal(theta(t, old), theta(t, want)) || slices.Equal(theta(t, old), theta(t, newest)) {
+		t.Error("the state of round 1 is another one's")
+	}
+	if _, stderr, code := output(t, home, "export", filepath.Join(home, "x"), "--dir", dir, "--height", "999"); code == 0 || !strings.Contains(stderr, "this node has rounds 0 to") {
+		t.Errorf("a round to come: %d, %s", code, stderr)
+	}
+}
+
+// export writes a model and opens it.
+func export(t *testing.T, home, dir string, args ...string) *checkpoint.Checkpoint {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "out")
+	stdout, stderr, code := output(t, home, append([]string{"export", to, "--dir", dir, "--json"}, args...)...)
+	if code != 0 {
+		t.Fatalf("export: %s", stderr)
+	}
+	var said struct{ To string }
+	if err := json.Unmarshal([]byte(stdout), &said); err != nil || said.To != to {
+		t.Errorf("it said %s, error %v", stdout, err)
+	}
+	c, err := checkpoint.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func theta(t *testing.T, c *checkpoint.Checkpoint) []float32 {
+	t.Helper()
+	v, err := c.Theta()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestCheckpointRefusals(t *testing.T) {
+	home := t.TempDir()
+	bad := filepath.Join(home, "bad")
+	if err := os.Mkdir(bad, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bad, "config.json"), []byte(`{"model_type": "mamba"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--from-hf", bad}, `model_type "mamba" is not supported`},
+		{[]string{"--from-hf", home}, "has no config.json"},
+		{[]string{"--from-hf", "../../trainer/checkpoint/testdata", "--seq-len", "65"}, "longer than the 64 positions"},
+		{[]string{"--data", home}, "data.toml"},
+	} {
+		dir := filepath.Join(t.TempDir(), "d")
+		if _, stderr, code := output(t, home, append([]string{"init", "--dir", dir}, test.args...)...); code == 0 || !strings.Contains(stderr, test.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("init %v: %d, %s", test.args, code, stderr)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("init %v left %s behind", test.args, dir)
+		}
+	}
+}

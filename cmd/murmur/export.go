@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/trainer/checkpoint"
+)
+
+// ExportCmd writes the swarm's model as others can load it.
+type ExportCmd struct {
+	DirFlag
+	To     string  `arg:"" type:"path" help:"The folder to make, in Hugging Face's layout."`
+	Height *uint64 `help:"The round whose state is written (default: the newest)." placeholder:"N"`
+	JSON   bool    `help:"Print one JSON object."`
+}
+
+// Run has the state put on the disk, by the daemon if one runs, and writes the folder.
+func (c *ExportCmd) Run(ctx context.Context) error {
+	dir, err := c.existing()
+	if err != nil {
+		return err
+	}
+	height := int64(node.Newest)
+	if c.Height != nil {
+		height = int64(*c.Height)
+	}
+	client := api.NewClient(string(dir))
+	defer client.Close()
+	kept, err := client.Keep(ctx, height)
+	if errors.Is(err, api.ErrNoDaemon) {
+		kept, err = dir.Keep(height)
+	}
+	if err != nil {
+		return err
+	}
+	e, err := dir.Exported(kept)
+	if err != nil {
+		return err
+	}
+	e.Card.Version = version
+	if err := checkpoint.Write(c.To, e); err != nil {
+		return err
+	}
+	return printed(c.JSON, exported{kept, c.To})
+}
+
+// exported says what was written.
+type exported struct {
+	api.Kept
+	To string `json:"to"`
+}
+
+func (e exported) Table(out io.Writer) error {
+	_, err := fmt.Fprintf(out, "wrote the model of round %d, after %d tokens, to %s\n", e.Height, e.Tokens, e.To)
+	return err
+}

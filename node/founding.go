@@ -1,0 +1,121 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/murmurnet/murmur/node/library"
+	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/replica"
+	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/checkpoint"
+	"github.com/murmurnet/murmur/trainer/shard"
+	"github.com/murmurnet/murmur/trainer/token"
+)
+
+// ErrTaken says that a directory belongs to another swarm.
+var ErrTaken = errors.New("this directory belongs to another swarm")
+
+// Founding is a swarm that is being made: its manifest, and where the files lie that this names.
+type Founding struct {
+	Manifest manifest.Manifest
+	raw      []byte
+	adds     []func(*library.Library) error
+}
+
+// keep has bytes added to the library when the swarm is founded.
+func (f *Founding) keep(b []byte) *shard.Blob {
+	f.adds = append(f.adds, func(l *library.Library) error { _, err := l.AddBytes(b); return err })
+	return &shard.Blob{ID: proto.HashBlob(b).Root(), Size: uint64(len(b))}
+}
+
+// longSample is how many tokens samples have at most for a model from elsewhere, where nothing says another number.
+const longSample = 1024
+
+// From takes over a model in Hugging Face's layout, with its tokenizer. Samples are seqLen tokens long; 0 chooses.
+func (f *Founding) From(dir string, seqLen int) error {
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		return err
+	}
+	if seqLen == 0 {
+		seqLen = min(c.Config.SeqLen, longSample)
+	}
+	if seqLen > c.Config.SeqLen {
+		return fmt.Errorf("samples of %d tokens are longer than the %d positions that the model in %s was made for: give --seq-len a smaller number", seqLen, c.Config.SeqLen, dir)
+	}
+	theta, err := c.Theta()
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	origin, err := c.Origin()
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	packed, err := origin.Encode()
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	o := c.Config
+	f.Manifest.Model = manifest.Model{
+		Vocab: uint32(o.Vocab), Dim: uint32(o.Dim), Layers: uint32(o.Layers), Heads: uint32(o.Heads), KVHeads: uint32(o.KVHeads),
+		HeadDim: uint32(o.HeadDim), FFN: uint32(o.FFN), SeqLen: uint32(seqLen), RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
+		Weights: f.keep(replica.Bytes(theta)), Origin: f.keep(packed),
+	}
+	raw := origin.Files[shard.TokenizerFile]
+	if raw == nil {
+		return nil
+	}
+	t, err := token.Parse(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, shard.TokenizerFile), err)
+	}
+	f.Manifest.Data.Tokenizer, f.Manifest.Data.Vocab = f.keep(raw), t.Vocab()
+	return nil
+}
+
+// Data takes over what murmur data prepare made.
+func (f *Founding) Data(dir string) error {
+	set, err := shard.ReadSet(filepath.Join(dir, shard.SetFile))
+	if err != nil {
+		return err
+	}
+	if have := f.Manifest.Data.Tokenizer; f.Manifest.Model.Weights != nil && have != nil && (set.Tokenizer == nil || set.Tokenizer.ID != have.ID) {
+		return fmt.Errorf("%s was prepared with another tokenizer than the model's: prepare it with --tokenizer of the model's folder", dir)
+	}
+	f.Manifest.Data = set
+	add := func(path string, b shard.Blob) {
+		f.adds = append(f.adds, func(l *library.Library) error { return l.Add(path, b) })
+	}
+	if set.Tokenizer != nil {
+		add(filepath.Join(dir, shard.TokenizerFile), *set.Tokenizer)
+	}
+	for _, e := range append([]shard.Entry{set.Heldout}, set.Shards...) {
+		add(filepath.Join(dir, shard.Folder, shard.FileName(e.ID)), shard.Blob{ID: e.ID, Size: e.Size})
+	}
+	return nil
+}
+
+// Seal fixes the manifest and returns the swarm's id.
+func (f *Founding) Seal() (id proto.ID, err error) {
+	f.raw, id, err = f.Manifest.Encode()
+	return id, err
+}
+
+// Found makes a directory one of the sealed swarm, and returns the node's peer id.
+func (f *Founding) Found(d Dir) (proto.PeerID, error) {
+	if err := d.claim(proto.Sum(f.raw)); err != nil {
+		return "", err
+	}
+	l, err := d.Library()
+	if err != nil {
+		return "", err
+	}
+	for _, add := range f.adds {
+		if err := add(l); err != nil {
+			return "", err
+		}
+	}
+	return d.Found(f.raw)
+}

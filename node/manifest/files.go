@@ -1,0 +1,105 @@
+package manifest
+
+import (
+	"fmt"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/trainer/checkpoint"
+	"github.com/murmurnet/murmur/trainer/model"
+	"github.com/murmurnet/murmur/trainer/shard"
+)
+
+// Config is the model as the trainer knows it.
+func (m Model) Config() model.Config {
+	return model.Config{
+		Vocab: int(m.Vocab), Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads), KVHeads: int(m.KVHeads),
+		HeadDim: int(m.HeadDim), FFN: int(m.FFN), SeqLen: int(m.SeqLen), RopeTheta: m.RopeTheta, NormEps: m.NormEps, Tied: m.Tied,
+	}
+}
+
+// validateFiles checks what names files that peers serve.
+func (m Manifest) validateFiles() error {
+	if err := m.Model.Config().Validate(); err != nil {
+		return err
+	}
+	w, o, d := m.Model.Weights, m.Model.Origin, m.Data
+	params := uint64(m.Model.Config().Layout().Params())
+	switch {
+	case w != nil && (w.ID.IsZero() || w.Size != 4*params):
+		return fmt.Errorf("model.weights: it needs an id, and a size of %d bytes, for %d parameters", 4*params, params)
+	case o != nil && (o.ID.IsZero() || o.Size < 1 || o.Size > checkpoint.MaxOrigin):
+		return fmt.Errorf("model.origin: it needs an id, and a size of 1 to %d bytes", checkpoint.MaxOrigin)
+	case d.Name == Shards:
+		return d.Validate()
+	case len(d.Shards) > 0 || d.Heldout != (shard.Entry{}):
+		return fmt.Errorf("data.name = %q has no shards: with them it is %q", d.Name, Shards)
+	case d.Tokenizer == nil && d.Vocab != 0 && d.Vocab != 256:
+		return fmt.Errorf("data.vocab = %d without a data.tokenizer: bytes have a vocabulary of 256", d.Vocab)
+	case d.Tokenizer != nil && (d.Tokenizer.ID.IsZero() || d.Tokenizer.Size < 1 || d.Tokenizer.Size > shard.MaxTokenizer || d.Vocab < 1):
+		return fmt.Errorf("data.tokenizer: it needs an id, a size of 1 to %d bytes, and data.vocab", shard.MaxTokenizer)
+	}
+	return nil
+}
+
+// Files lists what the manifest names beside the shards, and every node keeps.
+func (m Manifest) Files() (bs []shard.Blob) {
+	for _, b := range []*shard.Blob{m.Model.Weights, m.Model.Origin, m.Data.Tokenizer} {
+		if b != nil {
+			bs = append(bs, *b)
+		}
+	}
+	if h := m.Data.Heldout; !h.ID.IsZero() {
+		bs = append(bs, shard.Blob{ID: h.ID, Size: h.Size})
+	}
+	return bs
+}
+
+func encodeBlob(b *shard.Blob) *murmurv1.Blob {
+	if b == nil {
+		return nil
+	}
+	return &murmurv1.Blob{Id: b.ID[:], Size: b.Size}
+}
+
+func encodeShard(e shard.Entry) *murmurv1.Shard {
+	return &murmurv1.Shard{Id: e.ID[:], Size: e.Size, Tokens: e.Tokens}
+}
+
+func encodeData(d shard.Set) *murmurv1.Data {
+	w := &murmurv1.Data{Name: d.Name, Vocab: uint32(d.Vocab), Tokenizer: encodeBlob(d.Tokenizer)}
+	if !d.Heldout.ID.IsZero() {
+		w.Heldout = encodeShard(d.Heldout)
+	}
+	for _, e := range d.Shards {
+		w.Shards = append(w.Shards, encodeShard(e))
+	}
+	return w
+}
+
+// decodeFiles reads data, weights and origin.
+func (m *Manifest) decodeFiles(w *murmurv1.Manifest) (err error) {
+	blob := func(b *murmurv1.Blob) *shard.Blob {
+		if b == nil || err != nil {
+			return nil
+		}
+		var id proto.ID
+		id, err = proto.IDFrom(b.Id)
+		return &shard.Blob{ID: id, Size: b.Size}
+	}
+	entry := func(s *murmurv1.Shard) (e shard.Entry) {
+		if s == nil || err != nil {
+			return e
+		}
+		e = shard.Entry{Size: s.Size, Tokens: s.Tokens}
+		e.ID, err = proto.IDFrom(s.Id)
+		return e
+	}
+	d := w.GetData()
+	m.Model.Weights, m.Model.Origin = blob(w.GetModel().GetWeights()), blob(w.GetModel().GetOrigin())
+	m.Data = shard.Set{Name: d.GetName(), Vocab: int(d.GetVocab()), Tokenizer: blob(d.GetTokenizer()), Heldout: entry(d.GetHeldout())}
+	for _, s := range d.GetShards() {
+		m.Data.Shards = append(m.Data.Shards, entry(s))
+	}
+	return err
+}

@@ -1,0 +1,90 @@
+package data
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Every sample stands at one position of each epoch, and within a window at most WindowShards shards are needed.
+func TestOrderIsABijectionEachEpoch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		counts := rapid.SliceOfN(rapid.Uint64Range(0, 40), 1, 30).Draw(t, "counts")
+		var key [32]byte
+		key[5] = rapid.Byte().Draw(t, "key")
+		o, err := NewOrder(key, counts)
+		if err != nil {
+			if slices.Max(counts) > 0 {
+				t.Fatal(err)
+			}
+			return
+		}
+		epoch := rapid.Uint64Range(0, 1<<30).Draw(t, "epoch")
+		seen := map[[2]uint64]bool{}
+		var shards []int
+		end := epoch * o.Samples()
+		for i := range o.Samples() {
+			p := epoch*o.Samples() + i
+			if p == end {
+				shards, end = o.Window(p)
+				if len(shards) > WindowShards || end <= p || end > (epoch+1)*o.Samples() {
+					t.Fatalf("from position %d to %d it needs %d shards", p, end, len(shards))
+				}
+			}
+			if again, same := o.Window(p); same != end || !slices.Equal(again, shards) {
+				t.Fatalf("position %d belongs to two windows", p)
+			}
+			s, n := o.At(p)
+			at := [2]uint64{uint64(s), n}
+			if n >= counts[s] || seen[at] || !slices.Contains(shards, s) {
+				t.Fatalf("position %d has sample %d of shard %d: twice, out of range, or not in the window's %v", p, n, s, shards)
+			}
+			seen[at] = true
+		}
+	})
+}
+
+func TestOrderOfOneShardIsPermute(t *testing.T) {
+	o, err := NewOrder([32]byte{3}, []uint64{1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []uint64{0, 1, 999, 1000, 123_456} {
+		if _, n := o.At(p); n != Permute([32]byte{3}, 1000, p) {
+			t.Errorf("position %d has sample %d", p, n)
+		}
+	}
+}
+
+// Epochs differ in the order of shards and in that of samples.
+func TestEpochsDiffer(t *testing.T) {
+	counts := slices.Repeat([]uint64{50}, 20)
+	o, err := NewOrder([32]byte{3}, counts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := o.Window(0)
+	b, _ := o.Window(1000)
+	if slices.Equal(a, b) {
+		t.Error("two epochs begin with the same shards")
+	}
+	same := 0
+	for i := range uint64(1000) {
+		s, n := o.At(i)
+		if s2, n2 := o.At(1000 + i); s == s2 && n == n2 {
+			same++
+		}
+	}
+	if same > 10 {
+		t.Errorf("%d of 1000 samples stand where they stood in the epoch before", same)
+	}
+}
+
+func TestOrderRefusals(t *testing.T) {
+	for _, counts := range [][]uint64{nil, {0, 0}, {1 << 63, 1 << 63}} {
+		if _, err := NewOrder([32]byte{}, counts); err == nil {
+			t.Errorf("%d: accepted", counts)
+		}
+	}
+}
