@@ -13,7 +13,6 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/checkpoint"
-	"github.com/murmurnet/murmur/trainer/shard"
 )
 
 // Newest asks for the newest state that is held.
@@ -144,7 +143,7 @@ func (d Dir) Exported(k api.Kept) (e checkpoint.Export, err error) {
 		if err := files.ReadInto(b, t.ID); err != nil {
 			return e, fmt.Errorf("the swarm's tokenizer: %w", err)
 		}
-		e.Origin = &checkpoint.Origin{Files: map[string][]byte{shard.TokenizerFile: b}}
+		e.Origin = &checkpoint.Origin{Files: map[string][]byte{checkpoint.TokenizerFile: b}}
 	}
 	if o := m.Model.Origin; o != nil {
 		b := make([]byte, o.Size)

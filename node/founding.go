@@ -63,7 +63,7 @@ func (f *Founding) From(dir string, seqLen int) error {
 		HeadDim: uint32(o.HeadDim), FFN: uint32(o.FFN), SeqLen: uint32(seqLen), RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
 		Weights: f.keep(replica.Bytes(theta)), Origin: f.keep(packed),
 	}
-	raw := origin.Files[shard.TokenizerFile]
+	raw := origin.Files[checkpoint.TokenizerFile]
 	if raw == nil {
 		return nil
 	}

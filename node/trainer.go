@@ -12,6 +12,7 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/worker"
+	"github.com/murmurnet/murmur/trainer/writer"
 )
 
 const (
@@ -209,15 +210,12 @@ func (n *Node) Generate(ctx context.Context, g api.Generate, emit func(text stri
 	if n.book.Load() == nil {
 		return errStarting
 	}
-	if g.Prompt == "" {
-		return errors.New("a text needs a prompt of at least one letter")
-	}
 	return n.hand.ask(ctx, func(running context.Context) error {
 		if n.hand.pay(running); n.hand.proc == nil {
 			return errNoTrainer
 		}
 		copy(n.hand.proc.Vector(), n.hand.rep.Theta())
-		return n.hand.proc.Generate(ctx, worker.Generate{
+		return n.hand.proc.Generate(ctx, writer.Request{
 			Prompt: g.Prompt, N: g.Tokens, Stop: g.Stop, Sampling: eval.Sampling{Temperature: g.Temperature, TopK: g.TopK, TopP: g.TopP, Seed: g.Seed},
 		}, emit)
 	})

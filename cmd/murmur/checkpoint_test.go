@@ -56,6 +56,21 @@ func TestCheckpointComesAndGoes(t *testing.T) {
 	if slices.Equal(theta(t, old), theta(t, want)) || slices.Equal(theta(t, old), theta(t, newest)) {
 		t.Error("the state of round 1 is another one's")
 	}
+	// What was written can be read again: it writes a text, and answers a benchmark.
+	for _, args := range [][]string{{"--model", newest.Dir()}, {"--dir", joined}, {"--dir", dir, "--height", "1", "--backend", "go"}} {
+		stdout, stderr, code := output(t, home, append([]string{"generate", "Light", "--tokens", "4", "--top-p", "0.9"}, args...)...)
+		if code != 0 || !strings.HasPrefix(stdout, "Light") || len(stdout) < len("Light....") {
+			t.Errorf("generate %v: %d, %q, %s", args, code, stdout, stderr)
+		}
+	}
+	questions := filepath.Join(home, "piqa.jsonl")
+	if err := os.WriteFile(questions, []byte(`{"goal": "Dry a hat", "sol1": "Hang it up", "sol2": "Soak it", "label": 0}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := output(t, home, "eval", "piqa="+questions, "--model", newest.Dir(), "--backend", "go", "--json")
+	if code != 0 || !strings.Contains(stdout, `"items": 1`) || !strings.Contains(stdout, `"acc_norm"`) {
+		t.Errorf("eval: %d, %s, %s", code, stdout, stderr)
+	}
 	if _, stderr, code := output(t, home, "export", filepath.Join(home, "x"), "--dir", dir, "--height", "999"); code == 0 || !strings.Contains(stderr, "this node has rounds 0 to") {
 		t.Errorf("a round to come: %d, %s", code, stderr)
 	}

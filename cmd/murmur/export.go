@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/trainer/checkpoint"
 )
@@ -25,16 +23,7 @@ func (c *ExportCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	height := int64(node.Newest)
-	if c.Height != nil {
-		height = int64(*c.Height)
-	}
-	client := api.NewClient(string(dir))
-	defer client.Close()
-	kept, err := client.Keep(ctx, height)
-	if errors.Is(err, api.ErrNoDaemon) {
-		kept, err = dir.Keep(height)
-	}
+	kept, err := keep(ctx, dir, c.Height)
 	if err != nil {
 		return err
 	}

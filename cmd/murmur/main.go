@@ -31,6 +31,7 @@ type cli struct {
 	Finish   FinishCmd   `cmd:"" help:"Let the running node end once its work is in."`
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
 	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`
+	Eval     EvalCmd     `cmd:"" help:"Answer multiple-choice benchmarks with a model."`
 	Export   ExportCmd   `cmd:"" help:"Write the swarm's model as a folder that others can load."`
 	XLA      XLACmd      `cmd:"" name:"xla" help:"Show and install the backends that training runs on."`
 	Data     DataCmd     `cmd:"" help:"Make and check data sets of token shards."`

@@ -56,6 +56,9 @@ func Open(dir string) (*Checkpoint, error) {
 	return c, nil
 }
 
+// Dir is the folder.
+func (c *Checkpoint) Dir() string { return c.dir }
+
 // placesIn lists what the safetensors files of a folder have.
 func placesIn(dir string) (map[string]place, error) {
 	raw, err := readSmall(filepath.Join(dir, indexFile))

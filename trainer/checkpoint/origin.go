@@ -21,11 +21,14 @@ type Origin struct {
 
 // companions are the files that belong to a model whatever its weights.
 var companions = []string{
-	configFile, "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+	configFile, "generation_config.json", TokenizerFile, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
 	"tokenizer.model", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt", "USE_POLICY.md",
 }
 
 const (
+	// TokenizerFile is the tokenizer's.
+	TokenizerFile = "tokenizer.json"
+
 	dtypesFile = "dtypes.json" // in the archive alone
 	// MaxOrigin bounds an encoded origin, and what it unpacks to.
 	MaxOrigin = 128 << 20

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/murmurnet/murmur/trainer/writer"
 )
 
 // call is a request without an answer.
@@ -61,12 +63,12 @@ func (p *Process) Heldout(ctx context.Context) (float64, error) {
 
 // Generate continues a prompt by the θ in Vector, calling emit for each piece of text as it comes. Training waits meanwhile. When
 // ctx ends, so does the generation, after its next token.
-func (p *Process) Generate(ctx context.Context, g Generate, emit func(text string)) error {
-	if g.N < 1 || g.N > MaxGenerate {
-		return fmt.Errorf("a text of %d tokens was asked for: 1 to %d can be generated", g.N, MaxGenerate)
+func (p *Process) Generate(ctx context.Context, r writer.Request, emit func(text string)) error {
+	if err := r.Validate(); err != nil {
+		return err
 	}
-	texts := make(chan string, g.N+2) // a piece a token, and what is left at the end
-	c, err := p.send(ctx, opGenerate, g, true, texts)
+	texts := make(chan string, r.N+2) // a piece a token, and what is left at the end
+	c, err := p.send(ctx, opGenerate, r, true, texts)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/murmurnet/murmur/trainer/token"
+	"github.com/murmurnet/murmur/trainer/writer"
 )
 
 // ServeParams are a child's surroundings.
@@ -193,7 +194,7 @@ func (c *child) serve(ctx context.Context, r request) (any, error) {
 	case opHeldout:
 		return c.heldout()
 	case opGenerate:
-		return with(r, func(g Generate) (any, error) { return nil, c.generate(ctx, r.ID, g) })
+		return with(r, func(w writer.Request) (any, error) { return nil, c.generate(ctx, r.ID, w) })
 	}
 	return nil, fmt.Errorf("operation %q is not known", r.Op)
 }
@@ -308,10 +309,7 @@ func (c *child) heldout() (any, error) {
 	return heldout{Loss: loss}, err
 }
 
-func (c *child) generate(ctx context.Context, id uint64, g Generate) error {
-	if g.N < 1 || g.N > MaxGenerate {
-		return fmt.Errorf("a text of %d tokens was asked for: 1 to %d can be generated", g.N, MaxGenerate)
-	}
+func (c *child) generate(ctx context.Context, id uint64, r writer.Request) error {
 	j, err := c.opened()
 	if err != nil {
 		return err
@@ -321,34 +319,10 @@ func (c *child) generate(ctx context.Context, id uint64, g Generate) error {
 			return err
 		}
 	}
-	end, ends := c.tokens.End()
-	text := c.tokens.Stream()
-	stop, err := newStopper(g.Stop)
-	if err != nil {
-		return err
-	}
-	stopped := false
-	say := func(piece string) {
-		if stopped {
-			return
-		}
-		var told string
-		if told, stopped = stop.push(piece); told != "" {
-			c.out.text(id, told)
-		}
-	}
-	err = j.Generate(ctx, c.file.vector(0), c.tokens.Append(nil, g.Prompt), g.N, g.Sampling, func(token int32) bool {
-		if ends && token == end {
-			return false
-		}
-		say(text.Push(token))
-		return !stopped && c.cancelled.Load() != id
+	return writer.Write(ctx, j, c.tokens, c.file.vector(0), r, func(piece string) bool {
+		c.out.text(id, piece)
+		return c.cancelled.Load() != id
 	})
-	say(text.Flush())
-	if !stopped && stop.held != "" {
-		c.out.text(id, stop.held)
-	}
-	return err
 }
 
 // release gives back what the child holds.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/trainer/data"
+	"github.com/murmurnet/murmur/trainer/writer"
 )
 
 // line is a request whose id is still to be filled in.
@@ -283,7 +284,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	s.init(spec)
 	refused(opInit, initArgs{Spec: spec, Exchange: path}, "twice")
 	refused("dance", nil, "not known")
-	refused(opGenerate, Generate{N: 0, Prompt: "1"}, "tokens")
+	refused(opGenerate, writer.Request{N: 0, Prompt: "1"}, "tokens")
 	s.do(opStop, nil)
 	must(t, s.wait())
 }

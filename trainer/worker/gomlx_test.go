@@ -15,6 +15,7 @@ import (
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/model"
+	"github.com/murmurnet/murmur/trainer/writer"
 )
 
 // A real model in a real child: it learns, and one that continues from a capture ends at the same bits as one that was
@@ -53,7 +54,7 @@ func TestGoMLXLearnsAndResumes(t *testing.T) {
 		t.Errorf("held-out loss from %v after %d steps to %v after %d", before, half.Step, after, whole.Step)
 	}
 	var text string
-	must(t, first.Generate(ctx, Generate{Prompt: "Light ", N: 5, Sampling: eval.Sampling{Temperature: .5, Seed: 1}}, func(s string) { text += s }))
+	must(t, first.Generate(ctx, writer.Request{Prompt: "Light ", N: 5, Sampling: eval.Sampling{Temperature: .5, Seed: 1}}, func(s string) { text += s }))
 	if len(text) < 5 {
 		t.Errorf("5 tokens are %q", text)
 	}

@@ -14,7 +14,7 @@ const flushWait = 2 * time.Second
 const maxPiece = MaxLine / 8
 
 // outbox writes the child's lines in a goroutine of its own, so that a daemon that reads slowly never holds up a step.
-// Nothing in it grows without bound: answers by maxOutstanding, text by MaxGenerate tokens for each of them, and of progress
+// Nothing in it grows without bound: answers by maxOutstanding, text by writer.MaxTokens for each of them, and of progress
 // only the newest waits, and one before each answer.
 type outbox struct {
 	w io.Writer

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/trainer/eval"
+	"github.com/murmurnet/murmur/trainer/writer"
 )
 
 // await is the longest that a test waits for anything.
@@ -150,24 +151,24 @@ func TestHeldoutAndGenerate(t *testing.T) {
 	}
 	var text string
 	say := func(piece string) { text += piece }
-	must(t, p.Generate(ctx, Generate{Prompt: "5A", N: 50}, say))
+	must(t, p.Generate(ctx, writer.Request{Prompt: "5A", N: 50}, say))
 	if len(text) != 50 || text[0] != 'B' || text[49] != 'A'+50 {
 		t.Errorf("generated %q", text)
 	}
 	text = ""
-	must(t, p.Generate(ctx, Generate{Prompt: "5A", N: 50, Stop: []string{"DEF", "HI"}}, say))
+	must(t, p.Generate(ctx, writer.Request{Prompt: "5A", N: 50, Stop: []string{"DEF", "HI"}}, say))
 	if text != "BC" {
 		t.Errorf("up to DEF it generated %q", text)
 	}
-	if err := p.Generate(ctx, Generate{Prompt: "1", N: MaxGenerate + 1}, nil); err == nil {
-		t.Error("a text of more than MaxGenerate tokens was accepted")
+	if err := p.Generate(ctx, writer.Request{Prompt: "1", N: writer.MaxTokens + 1}, nil); err == nil {
+		t.Error("a text of more than writer.MaxTokens tokens was accepted")
 	}
-	long := Generate{Prompt: strings.Repeat("a", MaxLine), N: 1}
+	long := writer.Request{Prompt: strings.Repeat("a", MaxLine), N: 1}
 	mentions(t, p.Generate(ctx, long, nil), "longer than")
 
 	// A text nobody waits for any more ends early: it would take an hour.
 	ctx, cancel := context.WithCancel(ctx)
-	err = p.Generate(ctx, Generate{Prompt: "A", N: MaxGenerate, Sampling: eval.Sampling{Temperature: 1000}}, func(string) { cancel() })
+	err = p.Generate(ctx, writer.Request{Prompt: "A", N: writer.MaxTokens, Sampling: eval.Sampling{Temperature: 1000}}, func(string) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled generation ends with %v", err)
 	}

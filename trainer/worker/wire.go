@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"github.com/murmurnet/murmur/trainer/data"
-	"github.com/murmurnet/murmur/trainer/eval"
 )
 
 // MaxLine bounds one control line in bytes, either way. The longest is a prompt.
@@ -13,9 +12,6 @@ const MaxLine = 1 << 20
 // maxOutstanding bounds the requests that wait for an answer. The daemon keeps to it, the child insists on it: so neither
 // ever blocks on the other's queue, and the child's reader is always free to see that stdin has ended.
 const maxOutstanding = 32
-
-// MaxGenerate bounds the tokens of one generated text.
-const MaxGenerate = 4096
 
 // The operations of a request.
 const (
@@ -103,14 +99,6 @@ type Captured struct {
 	Position uint64  `json:"position"` // one past the highest sample position taken in this assignment
 	Loss     float64 `json:"loss"`     // mean over those steps, nats per token; 0 without steps
 	Step     int64   `json:"step"`     // total, of the inner optimizer
-}
-
-// Generate asks for a text by the θ in the exchange file.
-type Generate struct {
-	Prompt   string        `json:"prompt"`
-	N        int           `json:"n"`              // tokens at most, up to MaxGenerate
-	Stop     []string      `json:"stop,omitempty"` // the text ends before the first of these
-	Sampling eval.Sampling `json:"sampling"`
 }
 
 // Progress is how far the child has come. Counts are as in Captured.
