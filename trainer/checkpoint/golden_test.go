@@ -55,7 +55,7 @@ func TestGolden(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		exec, err := graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
 			params := in[:len(layout)]
-			logits := model.Logits(c, params, in[len(layout)])
+			logits := model.Logits(c, model.Compute{}, params, in[len(layout)])
 			loss := model.Loss(logits, in[len(layout)+1])
 			return append([]*graph.Node{logits, loss}, graph.Gradient(loss, params...)...)
 		})

@@ -62,7 +62,7 @@ func (e *Evaluator) lossGraph(in []*graph.Node) []*graph.Node {
 	n, seq := len(e.layout), e.model.SeqLen
 	inputs := graph.Slice(in[n], graph.AxisRange(), graph.AxisRange(0, seq))
 	targets := graph.Slice(in[n], graph.AxisRange(), graph.AxisRange(1, seq+1))
-	return []*graph.Node{model.TokenLosses(model.Logits(e.model, in[:n], inputs), targets)}
+	return []*graph.Node{model.TokenLosses(model.Logits(e.model, model.Compute{}, in[:n], inputs), targets)}
 }
 
 // Loss is the mean cross-entropy, in nats for each predicted token, of the text under theta. The text is read in

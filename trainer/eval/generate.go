@@ -41,9 +41,9 @@ func (s Sampling) Validate() error {
 // token at that position, float32 [vocab]. What stands behind the position has no effect, by causality.
 func (e *Evaluator) nextGraph(in []*graph.Node) []*graph.Node {
 	n := len(e.layout)
-	hidden := model.Hidden(e.model, in[:n], in[n])
+	hidden := model.Hidden(e.model, model.Compute{}, in[:n], in[n])
 	row := graph.Gather(hidden, graph.Reshape(in[n+1], 1, 1))
-	return []*graph.Node{graph.Reshape(model.Head(e.model, in[:n], row), e.model.Vocab)}
+	return []*graph.Node{graph.Reshape(model.Head(e.model, model.Compute{}, in[:n], row), e.model.Vocab)}
 }
 
 // Generate continues a prompt of at least one token by n tokens, each given to emit as it is drawn; it ends early

@@ -30,17 +30,10 @@ func NewGradient(p Params) (*Gradient, error) {
 	}
 	layout := p.Model.Layout()
 	g := &Gradient{replica: replica{params: p, layout: layout, regions: [3]model.Layout{layout}}, sum: make([]float32, layout.Params())}
-	if err := g.compile(g.stepGraph, 0); err != nil {
+	if err := g.compile(func(_, grads, _ []*graph.Node) []*graph.Node { return grads }, 0); err != nil {
 		return nil, err
 	}
 	return g, nil
-}
-
-// stepGraph takes parameters and tokens; it returns the gradients and the loss.
-func (g *Gradient) stepGraph(in []*graph.Node) []*graph.Node {
-	n := len(g.layout)
-	loss, grads := g.lossGraph(in[:n], in[n])
-	return append(grads, loss)
 }
 
 // Load replaces the parameters and the count of steps, and forgets the sum of gradients. Moments are not read.
@@ -60,19 +53,9 @@ func (g *Gradient) Step(tokens []int32, _ float64) (loss float32, err error) {
 	if g.state == nil {
 		return 0, ErrLost
 	}
-	batch, err := g.upload(tokens)
-	if err != nil {
-		return 0, err
-	}
-	args := make([]any, 0, len(g.state)+1)
-	for _, t := range g.state {
-		args = append(args, t)
-	}
-	out, err := g.step.Call(append(args, batch)...)
-	if err == nil {
-		last := len(out) - 1
-		loss, err = scalar(out[last])
-		err = errors.Join(err, g.collect(out[:last]), model.Free(out[:last]))
+	grads, loss, err := g.learn(tokens, false)
+	if len(grads) > 0 {
+		err = errors.Join(err, g.take(grads), model.Free(grads))
 	}
 	if err != nil {
 		g.since = 0
@@ -83,8 +66,8 @@ func (g *Gradient) Step(tokens []int32, _ float64) (loss float32, err error) {
 	return loss, nil
 }
 
-// collect adds gradients to the sum; the first one is the sum.
-func (g *Gradient) collect(grads []*tensors.Tensor) error {
+// take adds gradients to the sum; the first one is the sum.
+func (g *Gradient) take(grads []*tensors.Tensor) error {
 	for i, tensor := range g.layout {
 		sum := g.sum[tensor.Offset:][:tensor.Size]
 		if g.since == 0 {

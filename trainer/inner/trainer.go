@@ -29,7 +29,7 @@ func New(p Params) (*Trainer, error) {
 			t.regions[2] = append(t.regions[2], tensor) // the last tensor is among them, so Upload sees the whole length
 		}
 	}
-	if err := t.compile(t.stepGraph, 4); err != nil {
+	if err := t.compile(t.update, 4); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -40,16 +40,14 @@ func (t *Trainer) hidden(tensor model.Tensor) bool {
 	return t.params.Optimizer.Kind == KindMuon && hidden(tensor)
 }
 
-// stepGraph takes parameters, first and second moments, tokens, the learning rate, and the scalars of adam.Factors. It
-// returns new parameters, first and second moments, and the loss.
-func (t *Trainer) stepGraph(in []*graph.Node) []*graph.Node {
-	o, n, state := t.params.Optimizer, len(t.layout), 2*len(t.layout)+len(t.regions[2])
-	params, m, v := in[:n], in[n:2*n], in[2*n:state]
-	rate, adamRate, decay, correction := in[state+1], in[state+2], in[state+3], in[state+4]
-	loss, grads := t.lossGraph(params, in[state])
+// update takes parameters, first and second moments, clipped gradients, and as scalars the learning rate and those of
+// adam.Factors. It returns new parameters, first and second moments.
+func (t *Trainer) update(state, grads, scalars []*graph.Node) []*graph.Node {
+	o, n := t.params.Optimizer, len(t.layout)
+	params, m, v := state[:n], state[n:2*n], state[2*n:]
+	rate, adamRate, decay, correction := scalars[0], scalars[1], scalars[2], scalars[3]
 
-	out := make([]*graph.Node, state+1)
-	out[state] = loss
+	out := make([]*graph.Node, len(state))
 	var matrices []int
 	second := 0
 	for i, tensor := range t.layout {
@@ -84,20 +82,14 @@ func (t *Trainer) Step(tokens []int32, rate float64) (loss float32, err error) {
 	if t.state == nil {
 		return 0, ErrLost
 	}
-	batch, err := t.upload(tokens)
-	if err != nil {
-		return 0, err
-	}
 	f := t.params.Optimizer.Factors(rate, t.steps+1)
-	out, err := t.run(t.step, t.state, batch, float32(rate), f.Rate, f.Decay, f.Correction)
+	out, loss, err := t.learn(tokens, true, float32(rate), f.Rate, f.Decay, f.Correction)
+	if len(out) > 0 {
+		t.state = out
+		t.steps++
+	}
 	if err != nil {
 		return 0, fmt.Errorf("inner: step %d: %w", t.steps+1, err)
-	}
-	last := len(out) - 1
-	t.state = out[:last]
-	t.steps++
-	if loss, err = scalar(out[last]); err != nil {
-		return 0, fmt.Errorf("inner: the loss of step %d: %w", t.steps, err)
 	}
 	return loss, nil
 }

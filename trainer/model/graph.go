@@ -4,20 +4,29 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers/attention"
 )
 
+// Compute says how a graph is computed; the zero value is the plainest.
+type Compute struct {
+	// Half multiplies matrices, and attends, in bfloat16; parameters, norms, the residual stream and the loss stay float32.
+	Half bool `json:"half,omitempty"`
+	// Remat keeps of each block only its input for the backward pass, and computes the rest again: about a third more work.
+	Remat bool `json:"remat,omitempty"`
+}
+
 // Logits builds the forward pass: params as the layout lists them, tokens int32 [batch, seq] with seq ≤ SeqLen;
 // the result is float32 [batch, seq, vocab]. Like all graph code it panics on wrong shapes; graph.Exec recovers.
-func Logits(c Config, params []*graph.Node, tokens *graph.Node) *graph.Node {
+func Logits(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *graph.Node {
 	b, s := tokens.Shape().Dim(0), tokens.Shape().Dim(1)
-	return graph.Reshape(Head(c, params, Hidden(c, params, tokens)), b, s, c.Vocab)
+	return graph.Reshape(Head(c, how, params, Hidden(c, how, params, tokens)), b, s, c.Vocab)
 }
 
 // Hidden builds the forward pass up to the last decoder block, before the final norm: float32 [batch·seq, dim].
-func Hidden(c Config, params []*graph.Node, tokens *graph.Node) *graph.Node {
+func Hidden(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *graph.Node {
 	if want := len(c.Layout()); len(params) != want {
 		panic(fmt.Errorf("model: %d parameter nodes, want %d", len(params), want))
 	}
@@ -25,34 +34,41 @@ func Hidden(c Config, params []*graph.Node, tokens *graph.Node) *graph.Node {
 	cos, sin := c.rotary(tokens.Graph(), s)
 	// Matrices are kept two-dimensional, [batch·seq, width]: both backends multiply those fastest.
 	x := graph.Gather(params[0], graph.Reshape(tokens, b*s, 1))
+	linear := how.linear
 	for i := range c.Layers {
 		p := params[1+i*tensorsPerLayer:][:tensorsPerLayer]
+		if how.Remat {
+			x = x.Checkpoint()
+		}
 
-		h := rmsNorm(x, p[inputNorm], c.NormEps)
+		h := how.narrow(rmsNorm(x, p[inputNorm], c.NormEps))
 		q := graph.Reshape(linear(h, p[queryWeight]), b, s, c.Heads, c.HeadDim)
 		k := graph.Reshape(linear(h, p[keyWeight]), b, s, c.KVHeads, c.HeadDim)
 		v := graph.Reshape(linear(h, p[valueWeight]), b, s, c.KVHeads, c.HeadDim)
 		// Scores are scaled by 1/sqrt(HeadDim), Core's default.
 		a, _ := attention.Core(rotate(q, cos, sin), rotate(k, cos, sin), v, attention.LayoutBSHD,
 			attention.CoreOptions{UseCausalMask: true})
-		x = graph.Add(x, linear(graph.Reshape(a, b*s, c.Heads*c.HeadDim), p[outWeight]))
+		x = graph.Add(x, widened(linear(graph.Reshape(a, b*s, c.Heads*c.HeadDim), p[outWeight])))
 
-		h = rmsNorm(x, p[postNorm], c.NormEps)
+		h = how.narrow(rmsNorm(x, p[postNorm], c.NormEps))
 		gate := linear(h, p[gateWeight])
 		h = graph.Mul(graph.Mul(gate, graph.Sigmoid(gate)), linear(h, p[upWeight]))
-		x = graph.Add(x, linear(h, p[downWeight]))
+		x = graph.Add(x, widened(linear(h, p[downWeight])))
+	}
+	if how.Remat {
+		x = x.StopCheckpoint()
 	}
 	return x
 }
 
 // Head applies the final norm and the output projection to hidden states [n, dim]: float32 [n, vocab].
-func Head(c Config, params []*graph.Node, hidden *graph.Node) *graph.Node {
+func Head(c Config, how Compute, params []*graph.Node, hidden *graph.Node) *graph.Node {
 	norm := 1 + c.Layers*tensorsPerLayer
 	head := params[0]
 	if !c.Tied {
 		head = params[norm+1]
 	}
-	return linear(rmsNorm(hidden, params[norm], c.NormEps), head)
+	return widened(how.linear(how.narrow(rmsNorm(hidden, params[norm], c.NormEps)), head))
 }
 
 // TokenLosses is each position's cross-entropy in nats: logits float32 [.., vocab], targets int32 [..]; float32 [..].
@@ -71,8 +87,24 @@ func Loss(logits, targets *graph.Node) *graph.Node {
 }
 
 // linear is x·wᵀ: x [n, in], w [out, in] as Hugging Face stores it.
-func linear(x, w *graph.Node) *graph.Node {
-	return graph.Dot(x, w).General([]int{1}, nil, []int{1}, nil)
+func (how Compute) linear(x, w *graph.Node) *graph.Node {
+	return graph.Dot(x, how.narrow(w)).General([]int{1}, nil, []int{1}, nil)
+}
+
+// narrow is x as matrices are multiplied.
+func (how Compute) narrow(x *graph.Node) *graph.Node {
+	if how.Half {
+		return graph.ConvertDType(x, dtypes.BFloat16)
+	}
+	return x
+}
+
+// widened is x as sums are made.
+func widened(x *graph.Node) *graph.Node {
+	if x.DType() != dtypes.Float32 {
+		return graph.ConvertDType(x, dtypes.Float32)
+	}
+	return x
 }
 
 // rmsNorm scales each row of x [n, dim] to a root mean square of 1, then by w [dim] (Zhang, Sennrich 2019).
@@ -102,10 +134,14 @@ func (c Config) rotary(g *graph.Graph, seq int) (cos, sin *graph.Node) {
 // rotate turns x [batch, seq, heads, HeadDim] by its positions. Element i of a head pairs with element i+HeadDim/2
 // (Hugging Face's "rotate half"), not with its neighbour.
 func rotate(x, cos, sin *graph.Node) *graph.Node {
-	halves := graph.Split(x, -1, 2)
+	halves := graph.Split(widened(x), -1, 2)
 	lo, hi := halves[0], halves[1]
-	return graph.Concatenate([]*graph.Node{
+	turned := graph.Concatenate([]*graph.Node{
 		graph.Sub(graph.Mul(lo, cos), graph.Mul(hi, sin)),
 		graph.Add(graph.Mul(hi, cos), graph.Mul(lo, sin)),
 	}, -1)
+	if x.DType() != dtypes.Float32 {
+		return graph.ConvertDType(turned, x.DType())
+	}
+	return turned
 }

@@ -154,7 +154,7 @@ func TestTiedHeadAndCausality(t *testing.T) {
 		logits := func(c Config, theta []float32, tokens []int32) []float32 {
 			t.Helper()
 			n := len(c.Layout())
-			exec, err := graph.NewExec(backend, func(in []*graph.Node) *graph.Node { return Logits(c, in[:n], in[n]) })
+			exec, err := graph.NewExec(backend, func(in []*graph.Node) *graph.Node { return Logits(c, Compute{}, in[:n], in[n]) })
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -59,7 +59,7 @@ func newBare(backend compute.Backend, s worker.Spec, theta []float32) (*bare, er
 		}
 		inputs := graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(0, s.Model.SeqLen))
 		targets := graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(1, width))
-		loss := model.Loss(model.Logits(s.Model, params, inputs), targets)
+		loss := model.Loss(model.Logits(s.Model, model.Compute{}, params, inputs), targets)
 		adam.UpdateGraph(scope, g, loss)
 		return loss
 	})

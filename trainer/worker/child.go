@@ -241,6 +241,9 @@ func (c *child) load(a loadArgs) (any, error) {
 			return nil, err
 		}
 		c.learner = l
+		if p, ok := l.(interface{ Plan() string }); ok {
+			c.p.Log.Info("The training step is laid out", "batch", p.Plan())
+		}
 	}
 	var m, v []float32
 	if a.Moments {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/gomlx/compute"
 
@@ -60,13 +61,38 @@ func GoMLX(open func(want string) (Device, error)) Engine {
 		Open: open,
 		Learner: func(d Device, s Spec) (Learner, error) {
 			p := inner.Params{Backend: d.Backend, Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch}
+			p.Compute.Half = d.graphics()
 			if s.Optimizer.Kind == inner.KindGradient {
-				return inner.NewGradient(p)
+				return learner(d, p, inner.NewGradient)
 			}
-			return inner.New(p)
+			return learner(d, p, inner.New)
 		},
 		Judge: func(d Device, s Spec) (Judge, error) { return eval.New(d.Backend, s.Model, s.Batch) },
 	}
+}
+
+// graphics tells whether a device is a graphics card, which multiplies bfloat16 matrices many times faster, and whose memory
+// is its own.
+func (d Device) graphics() bool {
+	return strings.Contains(d.Config, "cuda") || strings.Contains(d.Config, "rocm")
+}
+
+// learner lays out the step for the memory there is, and compiles it.
+func learner[L interface {
+	comparable
+	Learner
+}](d Device, p inner.Params, build func(inner.Params) (L, error)) (Learner, error) {
+	var l L
+	var err error
+	if d.graphics() {
+		l, err = inner.NewFitting(p, build)
+	} else if p, err = inner.Fit(p, available()); err == nil {
+		l, err = build(p)
+	}
+	if err != nil {
+		return nil, err // not l, which is nil of its own type
+	}
+	return l, nil
 }
 
 // Validate says what an engine lacks.

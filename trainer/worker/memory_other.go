@@ -1,0 +1,6 @@
+//go:build !linux
+
+package worker
+
+// available is how many bytes a training step may take on this machine; 0 is unknown.
+func available() uint64 { return 0 }
