@@ -45,6 +45,7 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	if h.learning.Residual == outer.InModel {
 		h.saveSometimes(ctx)
 	}
+	h.measure(ctx, e.To)
 }
 
 func (h *hand) move(ctx context.Context, e round.Adopt) error {

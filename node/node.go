@@ -54,6 +54,7 @@ type Node struct {
 	manifest manifest.Manifest
 	folder   string // of private data
 	method   outer.Method
+	curve    *curve
 	supply   *supply        // of token shards; nil where the data are others
 	machine  *round.Machine // the loop's
 	hand     *hand
@@ -113,6 +114,9 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	}
 	n.releases = append(n.releases, n.store.Close)
 	if n.library, err = library.Open(p.Dir.path(filesDir)); err != nil {
+		return n, err
+	}
+	if n.curve, err = openCurve(p.Dir.path("curve.json")); err != nil {
 		return n, err
 	}
 	net := p2p.Params{

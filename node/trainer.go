@@ -197,7 +197,7 @@ func (n *Node) Heldout(ctx context.Context) (out api.Heldout, err error) {
 		if n.hand.pay(running); n.hand.proc == nil {
 			return errNoTrainer
 		}
-		out.Height = n.hand.rep.Head().Height
+		out.Height, out.By = n.hand.rep.Head().Height, n.self
 		copy(n.hand.proc.Vector(), n.hand.rep.Theta())
 		out.Loss, err = n.hand.proc.Heldout(ctx)
 		return err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/policy"
@@ -299,6 +300,7 @@ func (n *Node) hear(ctx context.Context, m p2p.Message) {
 			return
 		}
 		n.view.heard(m.Author, h)
+		n.told(api.Heldout{Height: h.HeldoutHeight, Loss: h.HeldoutLoss, By: m.Author})
 		n.post(ctx, round.Heartbeat{
 			From: m.Author, Head: head, Height: h.Height, Tokens: h.Tokens, Rate: h.Rate, Paused: h.Paused, Done: h.Done,
 			Leaving:  h.State == string(policy.Leaving),

@@ -40,7 +40,8 @@ type viewed struct {
 	learned    uint64
 	idle       bool // the trainer has done all that it may in this round
 	heard      map[proto.PeerID]*murmurv1.Heartbeat
-	stages     api.Stages // of the round under way
+	heldout    api.Heldout // that this node measured last
+	stages     api.Stages  // of the round under way
 	rounds     []api.Outcome
 }
 
@@ -127,7 +128,7 @@ func (w *view) heartbeat(n *Node) *murmurv1.Heartbeat {
 		Swarm: n.swarm[:], Height: v.status.Head.Height, Head: v.status.Head.ID[:], Tokens: v.status.Lacking,
 		State: string(d.Reason), Why: d.Public(), Version: n.p.Version, Paused: !d.Train,
 		IntervalMs: uint32(w.beatInterval().Milliseconds()), Backend: v.trainer.Backend,
-		Done: v.idle,
+		Done: v.idle, HeldoutHeight: v.heldout.Height, HeldoutLoss: v.heldout.Loss,
 	}
 	if d.Train {
 		h.Rate = v.trainer.TokensPerSec
@@ -151,7 +152,7 @@ func (n *Node) State() api.State {
 		return s
 	}
 	h := v.status.Head
-	s.Name = n.manifest.Name
+	s.Name, s.Heldout = n.manifest.Name, n.curve.newest()
 	s.Head = api.Head{ID: h.ID, Height: h.Height, StateRoot: h.Root, Tokens: h.Tokens, Roster: len(h.Roster)}
 	s.Round = api.Round{
 		Seconds: v.status.Round.Seconds(), Due: v.status.Due, Active: v.status.Active, H: h.NextH, Last: v.outcome,

@@ -69,6 +69,15 @@ func TestShardsSpread(t *testing.T) {
 	b = up(t, joined, a.bootstrap()...)
 	b.until("it trains on shards that it fetched again", trains)
 	a.until("both share a round again", both)
+	// One curve of held-out losses for the swarm: what one measures, all know.
+	a.until("both know one point", func(api.State) bool {
+		ours, err := a.client.Curve(t.Context(), 0)
+		theirs, err2 := b.client.Curve(t.Context(), 0)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		return slices.ContainsFunc(ours, func(h api.Heldout) bool { return h.Loss > 0 && slices.Contains(theirs, h) })
+	})
 	sameRoots(t, a, b)
 	events, err := b.client.Events(t.Context(), 0)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"text/tabwriter"
 
@@ -46,6 +47,9 @@ func printStatus(out io.Writer, s api.State) error {
 	fmt.Fprintf(w, "round\t%d, %.0f s old, %d nodes share it\n", s.Head.Height+1, s.Round.Seconds, s.Round.Active)
 	fmt.Fprintf(w, "model\tstate %s at round %d\n", s.Head.StateRoot.Short(), s.Head.Height)
 	fmt.Fprintf(w, "trained\t%d of %d tokens committed by the swarm\n", s.Head.Tokens, s.Schedule.TotalTokens)
+	if h := s.Heldout; h != nil {
+		fmt.Fprintf(w, "held out\tloss %.3f at round %d, perplexity %.4g, measured by %s\n", h.Loss, h.Height, math.Exp(h.Loss), h.By.Short())
+	}
 	if s.Trainer.Up {
 		fmt.Fprintf(w, "trainer\t%s, %s: %.0f tokens/s, loss %.3f\n", s.Trainer.Backend, s.Trainer.Device, s.Trainer.TokensPerSec, s.Trainer.Loss)
 	}

@@ -30,6 +30,7 @@ type State struct {
 	Traffic  Traffic      `json:"traffic"`
 	Schedule Schedule     `json:"schedule"`
 	Process  Process      `json:"process"`
+	Heldout  *Heldout     `json:"heldout,omitempty"` // the newest that the swarm measured
 }
 
 // Head is the commit that the node stands on.
@@ -130,6 +131,8 @@ type Source interface {
 	Events(since uint64) []event.Event
 	// Rounds returns the newest rounds above a height, at most 256.
 	Rounds(since uint64) []Outcome
+	// Curve returns the swarm's held-out losses above a height.
+	Curve(since uint64) []Heldout
 	SetPaused(paused bool)
 	// Finish has the node leave once its work is in.
 	Finish()
@@ -152,8 +155,9 @@ type Kept struct {
 
 // Heldout is a held-out loss and the height that it belongs to.
 type Heldout struct {
-	Height uint64  `json:"height"`
-	Loss   float64 `json:"loss"`
+	Height uint64       `json:"height"`
+	Loss   float64      `json:"loss"` // nats a token
+	By     proto.PeerID `json:"by"`   // who measured it
 }
 
 // Generate asks for a text.

@@ -25,6 +25,9 @@ func (s *told) Events(since uint64) []event.Event {
 	return []event.Event{{Seq: since + 1, Text: "it rains"}}
 }
 func (s *told) Rounds(since uint64) []Outcome { return []Outcome{{Height: since + 1}} }
+func (s *told) Curve(since uint64) []Heldout {
+	return []Heldout{{Height: since + 20, Loss: 1.5, By: "a"}}
+}
 func (s *told) SetPaused(paused bool) {
 	if s.note("resume"); paused {
 		s.did[len(s.did)-1] = "pause"
@@ -82,6 +85,9 @@ func TestClientAndServer(t *testing.T) {
 	}
 	if es, err := c.Events(ctx, 41); err != nil || len(es) != 1 || es[0].Seq != 42 {
 		t.Fatalf("%+v, %v", es, err)
+	}
+	if hs, err := c.Curve(ctx, 20); err != nil || len(hs) != 1 || hs[0].Height != 40 || hs[0].By != "a" {
+		t.Fatalf("%+v, %v", hs, err)
 	}
 	if rs, err := c.Rounds(ctx, 6); err != nil || len(rs) != 1 || rs[0].Height != 7 {
 		t.Fatalf("%+v, %v", rs, err)

@@ -55,6 +55,11 @@ func (c *Client) Rounds(ctx context.Context, since uint64) (o []Outcome, err err
 	return o, c.call(ctx, http.MethodGet, "/v1/rounds?since="+strconv.FormatUint(since, 10), &o)
 }
 
+// Curve reads the swarm's held-out losses above a height.
+func (c *Client) Curve(ctx context.Context, since uint64) (h []Heldout, err error) {
+	return h, c.call(ctx, http.MethodGet, "/v1/curve?since="+strconv.FormatUint(since, 10), &h)
+}
+
 // Pause stops training until Resume.
 func (c *Client) Pause(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/pause", &State{})

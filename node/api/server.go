@@ -81,6 +81,7 @@ func handler(src Source) http.Handler {
 	mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.State()) })
 	mux.HandleFunc("GET /v1/events", since(func(n uint64) any { return src.Events(n) }))
 	mux.HandleFunc("GET /v1/rounds", since(func(n uint64) any { return src.Rounds(n) }))
+	mux.HandleFunc("GET /v1/curve", since(func(n uint64) any { return src.Curve(n) }))
 	mux.HandleFunc("POST /v1/pause", func(w http.ResponseWriter, _ *http.Request) {
 		src.SetPaused(true)
 		reply(w, src.State())

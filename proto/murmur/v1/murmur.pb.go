@@ -1485,7 +1485,9 @@ type Heartbeat struct {
 	IntervalMs    uint32                 `protobuf:"varint,9,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`
 	Paused        bool                   `protobuf:"varint,10,opt,name=paused,proto3" json:"paused,omitempty"`
 	Backend       string                 `protobuf:"bytes,11,opt,name=backend,proto3" json:"backend,omitempty"`
-	Done          bool                   `protobuf:"varint,12,opt,name=done,proto3" json:"done,omitempty"` // all that it may do in this round
+	Done          bool                   `protobuf:"varint,12,opt,name=done,proto3" json:"done,omitempty"`                                        // all that it may do in this round
+	HeldoutHeight uint64                 `protobuf:"varint,13,opt,name=heldout_height,json=heldoutHeight,proto3" json:"heldout_height,omitempty"` // where its turn to measure the held-out loss last came
+	HeldoutLoss   float64                `protobuf:"fixed64,14,opt,name=heldout_loss,json=heldoutLoss,proto3" json:"heldout_loss,omitempty"`      // nats a token; 0: its turn never came
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1602,6 +1604,20 @@ func (x *Heartbeat) GetDone() bool {
 		return x.Done
 	}
 	return false
+}
+
+func (x *Heartbeat) GetHeldoutHeight() uint64 {
+	if x != nil {
+		return x.HeldoutHeight
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetHeldoutLoss() float64 {
+	if x != nil {
+		return x.HeldoutLoss
+	}
+	return 0
 }
 
 // Gossip is what a topic carries.
@@ -2139,7 +2155,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06Commit\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\fR\acontent\x12-\n" +
 	"\aupdates\x18\x02 \x03(\v2\x13.murmur.v1.EnvelopeR\aupdates\x12/\n" +
-	"\bannounce\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\bannounce\"\xa2\x02\n" +
+	"\bannounce\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\bannounce\"\xec\x02\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\x04R\x06height\x12\x12\n" +
@@ -2154,7 +2170,9 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06paused\x18\n" +
 	" \x01(\bR\x06paused\x12\x18\n" +
 	"\abackend\x18\v \x01(\tR\abackend\x12\x12\n" +
-	"\x04done\x18\f \x01(\bR\x04done\"\xa8\x01\n" +
+	"\x04done\x18\f \x01(\bR\x04done\x12%\n" +
+	"\x0eheldout_height\x18\r \x01(\x04R\rheldoutHeight\x12!\n" +
+	"\fheldout_loss\x18\x0e \x01(\x01R\vheldoutLoss\"\xa8\x01\n" +
 	"\x06Gossip\x12-\n" +
 	"\x06update\x18\x01 \x01(\v2\x13.murmur.v1.EnvelopeH\x00R\x06update\x121\n" +
 	"\bannounce\x18\x02 \x01(\v2\x13.murmur.v1.EnvelopeH\x00R\bannounce\x124\n" +
