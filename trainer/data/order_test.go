@@ -88,3 +88,51 @@ func TestOrderRefusals(t *testing.T) {
 		}
 	}
 }
+
+// Up to fifty peers of unequal speed train on shards, and others join: a sample comes up once an epoch, but where two
+// newcomers meet in a lane before the next commit spreads them. Whoever knows a parent's roster and cursor can say what a
+// peer trained on, from the peer's name and count alone.
+func TestManyPeersOnShards(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		counts := rapid.SliceOfN(rapid.Uint64Range(0, 300), 1, 24).Draw(t, "counts")
+		counts[0]++
+		a := Assignment{Manifest: [32]byte{9}, CapSamples: 24, Cursor: rapid.Uint64Range(0, 1<<40).Draw(t, "cursor")}
+		order, err := NewOrder(a.Manifest, counts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roster := rapid.IntRange(1, 50).Draw(t, "members")
+		speeds := rapid.SliceOfN(rapid.Uint64Range(0, a.CapSamples), 80, 80).Draw(t, "speeds")
+		type place struct{ epoch, shard, sample uint64 }
+		seen := map[place]bool{} // true: by a newcomer of this round
+		for round := range rapid.IntRange(1, 5).Draw(t, "rounds") {
+			for p := range seen {
+				seen[p] = false
+			}
+			joining := rapid.IntRange(0, 5).Draw(t, "joining")
+			a.Parent[0], a.Roster = byte(round), roster
+			next := a.Cursor
+			for i := range roster + joining {
+				a.Rank, a.Peer = i, ""
+				if i >= roster {
+					a.Rank, a.Peer = -1, string(rune('a'+i))
+				}
+				l, again := NewLane(a), NewLane(a)
+				for range speeds[i] {
+					p := l.Next()
+					shard, sample := order.At(p)
+					if s, n := order.At(again.Next()); s != shard || n != sample {
+						t.Fatalf("the batch of peer %d cannot be found again", i)
+					}
+					at := place{p / order.Samples(), uint64(shard), sample}
+					if newcomer, twice := seen[at]; twice && !(newcomer && a.Rank < 0) {
+						t.Fatalf("round %d, peer %d of %d and %d: sample %d of shard %d twice in an epoch", round, i, roster, joining, sample, shard)
+					}
+					seen[at] = a.Rank < 0
+				}
+				next = max(next, l.High())
+			}
+			a.Cursor, roster = next, min(roster+joining, 50)
+		}
+	})
+}
