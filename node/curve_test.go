@@ -19,8 +19,14 @@ func TestCurveIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []api.Heldout{
-		{Height: 20, Loss: 2, By: "a"}, {Height: 40, Loss: 1.5, By: "b"}, {Height: 30, Loss: 1.7, By: "c"}, {Height: 40, Loss: 1, By: "liar"},
-		{Height: 50, Loss: math.NaN()}, {Height: 60, Loss: 0}, {Height: 70, Loss: 1e9}, {Height: 1 << 63, Loss: 1, By: "d"},
+		{Height: 20, Loss: 2, By: "a"},
+		{Height: 40, Loss: 1.5, By: "b"},
+		{Height: 30, Loss: 1.7, By: "c"},
+		{Height: 40, Loss: 1, By: "liar"},
+		{Height: 50, Loss: math.NaN()},
+		{Height: 60, Loss: 0},
+		{Height: 70, Loss: 1e9},
+		{Height: 1 << 63, Loss: 1, By: "d"},
 	} {
 		if err := c.add(p); err != nil {
 			t.Fatal(err)

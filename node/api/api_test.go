@@ -28,6 +28,7 @@ func (s *told) Rounds(since uint64) []Outcome { return []Outcome{{Height: since 
 func (s *told) Curve(since uint64) []Heldout {
 	return []Heldout{{Height: since + 20, Loss: 1.5, By: "a"}}
 }
+
 func (s *told) SetPaused(paused bool) {
 	if s.note("resume"); paused {
 		s.did[len(s.did)-1] = "pause"

@@ -125,7 +125,7 @@ func TestManyPeersOnShards(t *testing.T) {
 						t.Fatalf("the batch of peer %d cannot be found again", i)
 					}
 					at := place{p / order.Samples(), uint64(shard), sample}
-					if newcomer, twice := seen[at]; twice && !(newcomer && a.Rank < 0) {
+					if newcomer, twice := seen[at]; twice && (!newcomer || a.Rank >= 0) {
 						t.Fatalf("round %d, peer %d of %d and %d: sample %d of shard %d twice in an epoch", round, i, roster, joining, sample, shard)
 					}
 					seen[at] = a.Rank < 0

@@ -121,25 +121,24 @@ func (s Settings) learning() Learning {
 }
 
 func newBitloco(p Params) (Method, error) {
-	c, chunk := p.cover(all), int(p.Settings.Chunk)
-	var bits coder
-	var err error
-	if p.Settings.Bits == 1 {
-		bits, err = codec.NewOneBit(c, chunk)
-	} else {
-		bits, err = codec.NewTwoBit(c, chunk)
-	}
+	whole := p.cover(all)
+	bits, err := p.apart(func(c codec.Cover) (coder, error) {
+		if p.Settings.Bits == 1 {
+			return codec.NewOneBit(c, int(p.Settings.Chunk))
+		}
+		return codec.NewTwoBit(c, int(p.Settings.Chunk))
+	})
 	if err != nil {
 		return nil, err
 	}
-	return p.averaging(c.Total, newPart(c, bits)), nil
+	return p.averaging(whole.Total, newPart(whole, bits)), nil
 }
 
 func newSparseLoCo(p Params) (Method, error) {
 	c := p.cover(all)
 	by := map[uint32]coder{}
 	for _, keep := range p.Settings.keeps() {
-		s, err := codec.NewSparse(c, int(p.Settings.Chunk), int(keep))
+		s, err := p.apart(func(c codec.Cover) (coder, error) { return codec.NewSparse(c, int(p.Settings.Chunk), int(keep)) })
 		if err != nil {
 			return nil, err
 		}
@@ -149,6 +148,9 @@ func newSparseLoCo(p Params) (Method, error) {
 		ranges: c.Ranges, reader: by[p.Settings.Keep], coder: func(s Settings) coder { return by[s.Keep] },
 	}), nil
 }
+
+// formats are Values' by name.
+var formats = map[string]codec.Format{"fp32": codec.FP32, "fp16": codec.FP16, "int8": codec.Int8, "fp4": codec.FP4}
 
 // newWhole is for diloco and fedavg, which differ in their settings alone.
 func newWhole(p Params) (Method, error) { return newDense(p, 1) }
@@ -167,12 +169,11 @@ func newStreaming(p Params) (Method, error) {
 // newDense sends every coordinate of a fragment. Fragment k of f has the layers k, k+f, k+2f … (Streaming DiLoCo's strided
 // pattern); what is in no layer goes with the first.
 func newDense(p Params, fragments int) (Method, error) {
-	format := map[string]codec.Format{"fp32": codec.FP32, "fp16": codec.FP16, "int8": codec.Int8, "fp4": codec.FP4}[p.Settings.Values]
 	var parts []part
 	total := 0
 	for k := range fragments {
 		c := p.cover(func(t Tensor) bool { return max(t.Layer, 0)%fragments == k })
-		v, err := codec.NewValues(c, int(p.Settings.Chunk), format)
+		v, err := codec.NewValues(c, int(p.Settings.Chunk), formats[p.Settings.Values])
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,8 @@
 // The residual stays in the local model: a node goes on from θ(C) − d and not from θ(C), which on a small model cost
 // nothing against averaging in fp32 at the same number of inner steps, where a buffer cost 0.08 nats.
 //
+// Norms, and embedding and head, may be sent apart, every value in a format of their own (Settings); so too in sparseloco.
+//
 // # sparseloco
 //
 // SparseLoCo (arXiv 2508.15706): the largest 64 of each 4096 coordinates, in 2 bits, and a buffer with β = 0.95.

@@ -77,6 +77,8 @@ func variants() []variant {
 		{"bitloco", Bitloco, nil},
 		{"bitloco, 2 bits", Bitloco, func(s *Settings) { s.Bits = 2 }},
 		{"bitloco, momentum", Bitloco, func(s *Settings) { s.Momentum, s.OuterLR = .5, .8 }},
+		{"bitloco, apart", Bitloco, func(s *Settings) { s.Norms, s.Embedding = "int8", "fp4" }},
+		{"sparseloco, apart", SparseLoCo, func(s *Settings) { s.Norms = "fp16" }},
 		{"bitloco, buffer", Bitloco, func(s *Settings) { s.Residual = ResidualBuffer }},
 		{"sparseloco", SparseLoCo, nil},
 		{"sparseloco, in the model", SparseLoCo, func(s *Settings) { s.Residual = ResidualModel }},

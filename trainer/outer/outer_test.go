@@ -119,6 +119,8 @@ func TestApplyIsTheSameEverywhere(t *testing.T) {
 		"bitloco":                  "2a652360065662e2d3e9b6505cc6f8c5",
 		"bitloco, 2 bits":          "3113ca6b3467d5f8b25953d55130f6c0",
 		"bitloco, momentum":        "60b7f3883718920693e543e2ff230381",
+		"bitloco, apart":           "552eb8dfdd275a86fedf8133c8a090fa",
+		"sparseloco, apart":        "7a93e0cd392eccd235d67f148733ae0a",
 		"bitloco, buffer":          "2a652360065662e2d3e9b6505cc6f8c5",
 		"sparseloco":               "a0916988be07a79503c2b27336d867df",
 		"sparseloco, in the model": "a0916988be07a79503c2b27336d867df",

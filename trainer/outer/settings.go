@@ -39,6 +39,8 @@ type Settings struct {
 	Mix       float64 `toml:"mix"`       // share of its own values that a node keeps where a commit moves θ
 	Epochs    uint32  `toml:"epochs"`    // of private data, in a round; 0: rounds go by tokens
 	Residual  string  `toml:"residual"`  // where the residual is kept
+	Norms     string  `toml:"norms"`     // how values of tensors of one dimension are sent; empty: as all others
+	Embedding string  `toml:"embedding"` // how those of matrices in no layer are sent; empty: as all others
 	Schedule  []Point `toml:"schedule"`
 }
 
@@ -115,6 +117,10 @@ func (s Settings) rules() []rule {
 	add(s.Name == FedAvg, "epochs", s.Epochs, s.Epochs <= 1000, "0..1000")
 	ok, rng := one(s.Residual, ResidualModel, ResidualBuffer)
 	add(s.Name == Bitloco || s.Name == SparseLoCo, "residual", s.Residual, ok, rng)
+	ok, rng = one(s.Norms, "", "fp32", "fp16", "int8", "fp4")
+	add(s.Name == Bitloco || s.Name == SparseLoCo, "norms", s.Norms, ok, rng)
+	ok, rng = one(s.Embedding, "", "fp32", "fp16", "int8", "fp4")
+	add(s.Name == Bitloco || s.Name == SparseLoCo, "embedding", s.Embedding, ok, rng)
 	return rs
 }
 
@@ -150,7 +156,7 @@ func (s Settings) set() map[string]bool {
 	return map[string]bool{
 		"bits": s.Bits != 0, "values": s.Values != "", "chunk": s.Chunk != 0, "keep": s.Keep != 0, "decay": s.Decay != 0,
 		"outer_lr": s.OuterLR != 0, "momentum": s.Momentum != 0, "fragments": s.Fragments != 0, "mix": s.Mix != 0,
-		"epochs": s.Epochs != 0, "residual": s.Residual != "",
+		"epochs": s.Epochs != 0, "residual": s.Residual != "", "norms": s.Norms != "", "embedding": s.Embedding != "",
 	}
 }
 

@@ -32,7 +32,8 @@ type Cell struct {
 	Steps     int             `json:"steps"` // of a peer
 	Total     int             `json:"total"` // steps of the schedule, of which these are the first
 	Heldout   int             `json:"heldout"`
-	Seed      uint64          `json:"seed"` // of initial weights and of the order of the data
+	Fresh     bool            `json:"fresh,omitempty"` // the inner optimizer's moments begin at 0 in each round
+	Seed      uint64          `json:"seed"`            // of initial weights and of the order of the data
 }
 
 // None is the inner optimizer of methods that are sent gradients and step by themselves.

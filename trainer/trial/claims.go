@@ -58,8 +58,8 @@ func judge(rows []Row, text string, names []string, how func(rs []Row, losses []
 }
 
 func reaches(rows []Row, params int) Claim {
-	text := fmt.Sprintf("bitloco with Muon reaches AdamW all-reduce's held-out loss with at most a %dth of a dense gradient's bytes (%s)", wideReduction, bitlocoH40)
-	return judge(rows, text, []string{bitlocoH40, allReduceAdamW}, func(rs []Row, l []float64) (bool, string) {
+	text := fmt.Sprintf("bitloco with Muon reaches AdamW all-reduce's held-out loss with at most a %dth of a dense gradient's bytes (%s)", wideReduction, bitlocoH32)
+	return judge(rows, text, []string{bitlocoH32, allReduceAdamW}, func(rs []Row, l []float64) (bool, string) {
 		times := rs[0].Reduction(params)
 		return l[0] <= l[1] && times >= wideReduction, fmt.Sprintf("%.3f against %.3f at %.0fx", l[0], l[1], times)
 	})
@@ -82,12 +82,7 @@ func keeps(rows []Row, params int) Claim {
 func placed(rows []Row) Claim {
 	text := "the residual in a buffer is worse for it than in the local model, with every seed (" + bitlocoInBuffer + " and " + bitlocoH20 + ")"
 	return judge(rows, text, []string{bitlocoInBuffer, bitlocoH20}, func(rs []Row, _ []float64) (bool, string) {
-		buffer, _ := rs[0].losses()
-		inModel, _ := rs[1].losses()
-		var apart []float64
-		for i := range min(len(buffer), len(inModel)) {
-			apart = append(apart, buffer[i]-inModel[i])
-		}
+		apart := rs[0].above(rs[1])
 		return slices.Min(apart) > 0, fmt.Sprintf("%.3f nats, %.3f to %.3f over seeds (%d)",
 			average(apart), slices.Min(apart), slices.Max(apart), len(apart))
 	})

@@ -19,6 +19,8 @@ type Line struct {
 	Peers     int
 	Rate      float64 // where the search for the learning rate begins; one of rates
 	Claimed   bool    // a claim rests on it, so it is run with all seeds
+	Like      string  // the line that it varies: it has that one's learning rate, and no search of its own
+	Fresh     bool
 }
 
 // Names of the lines that claims are about.
@@ -28,7 +30,7 @@ const (
 	allReduceMuon   = "allreduce-muon"
 	bitlocoH10      = "bitloco-h10"
 	bitlocoH20      = "bitloco-h20"
-	bitlocoH40      = "bitloco-h40"
+	bitlocoH32      = "bitloco-h32"
 	bitlocoInBuffer = "bitloco-buffer"
 )
 
@@ -37,16 +39,21 @@ var rates = [...]float64{
 	2.5e-4, 3.5e-4, 5e-4, 7e-4, 1e-3, 1.4e-3, 2e-3, 2.8e-3, 4e-3, 5.6e-3, 8e-3, 11e-3, 16e-3, 22e-3, 32e-3,
 }
 
-// Lines are all that the table has. Rates are about the best ones that a simulation found.
-func Lines() []Line {
-	const adamW, muon = inner.KindAdamW, inner.KindMuon
-	with := func(name string, change func(*outer.Settings)) *outer.Settings {
-		s := defaults(name)
-		if change != nil {
-			change(&s)
-		}
-		return &s
+// with are a method's settings, changed.
+func with(name string, change func(*outer.Settings)) *outer.Settings {
+	s := defaults(name)
+	if change != nil {
+		change(&s)
 	}
+	return &s
+}
+
+// Lines are all that the table has. Rates are about the best ones that a simulation found.
+func Lines() []Line { return append(methods(), frontier()...) }
+
+// methods are the lines that compare the methods.
+func methods() []Line {
+	const adamW, muon = inner.KindAdamW, inner.KindMuon
 	bitloco := with(outer.Bitloco, nil)
 	keep := func(n uint32) func(*outer.Settings) { return func(s *outer.Settings) { s.Keep = n } }
 	return []Line{
@@ -63,7 +70,7 @@ func Lines() []Line {
 		},
 		{Name: bitlocoH10, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 10, Peers: 4, Rate: 5.6e-3, Claimed: true},
 		{Name: bitlocoH20, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 20, Peers: 4, Rate: 4e-3, Claimed: true},
-		{Name: bitlocoH40, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 40, Peers: 4, Rate: 4e-3, Claimed: true},
+		{Name: bitlocoH32, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 32, Peers: 4, Rate: 4e-3, Claimed: true},
 		{Name: "bitloco-adamw", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: adamW, H: 20, Peers: 4, Rate: 2.8e-3},
 		{
 			Name: bitlocoInBuffer, Title: "bitloco, 1 bit, residual in a buffer",
@@ -119,6 +126,6 @@ func Select(names []string) ([]Line, error) {
 func (l Line) cell(p TableParams, rate float64, steps int, seed uint64) Cell {
 	return Cell{
 		Line: l.Name, Method: l.Method, Optimizer: l.Optimizer, Rate: rate, H: l.H, Late: l.Late, Peers: l.Peers,
-		Batch: p.Batch, Steps: steps, Total: p.Steps, Heldout: p.Heldout, Seed: seed,
+		Batch: p.Batch, Steps: steps, Total: p.Steps, Heldout: p.Heldout, Fresh: l.Fresh, Seed: seed,
 	}
 }

@@ -14,7 +14,7 @@ const (
 // TokensPlot draws the held-out loss over the tokens that a node trained on.
 func (r Report) TokensPlot(out io.Writer) error {
 	p := plot{Title: "Held-out loss over tokens", X: "tokens that each node trained on", Y: "held-out loss, nats a byte", Tick: count}
-	for i, x := range r.Rows {
+	for i, x := range r.methods() {
 		c := curve{Name: x.label(), Style: i}
 		for _, at := range x.curve() {
 			c.Xs, c.Ys = append(c.Xs, float64(at.Tokens)), append(c.Ys, at.Loss)
@@ -27,7 +27,7 @@ func (r Report) TokensPlot(out io.Writer) error {
 // BytesPlot draws the held-out loss over the payload bytes that a node sent.
 func (r Report) BytesPlot(out io.Writer) error {
 	p := plot{Title: "Held-out loss over bytes sent", X: "payload bytes that a node published (logarithmic)", Y: "held-out loss, nats a byte", Log: true, Tick: size}
-	for i, x := range r.Rows {
+	for i, x := range r.methods() {
 		c := curve{Name: x.label(), Style: i}
 		for _, at := range x.curve() {
 			if at.Sent > 0 {

@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -96,7 +97,7 @@ virtual: one process, one device (%s), the daemon's own methods, inner optimizer
 
 `, float64(r.Params)/1e6, r.Steps, r.Batch, r.SeqLen, r.Steps/warmupOf, r.Backend)
 	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(head[:], " | "), strings.Repeat("---|", len(head)))
-	for _, x := range r.Rows {
+	for _, x := range r.methods() {
 		fmt.Fprintf(b, "| %s |\n", strings.Join(r.cells(x), " | "))
 	}
 	fmt.Fprintf(b, `
@@ -129,9 +130,36 @@ A node's tokens: %d a step.
 
 Lone nodes send nothing; dashed lines are where they end.
 `, TokensPlotFile, tokens, BytesPlotFile)
+	r.variations(b)
 	r.rates(b)
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// methods are the rows that compare the methods.
+func (r Report) methods() []Row {
+	return slices.DeleteFunc(slices.Clone(r.Rows), func(x Row) bool { return x.Like != "" })
+}
+
+// variations compares rows with those that they vary.
+func (r Report) variations(b *strings.Builder) {
+	title := "\n## What was varied\n\nOne thing at a time, at the learning rate of the line that it varies. *Better*: nats below that line with the same seeds, the mean, and the least to the most.\n\n" +
+		"| line | varies | by | held-out loss | seeds | bytes/step | better |\n|---|---|---|---|---|---|---|\n"
+	for _, x := range r.Rows {
+		base := slices.IndexFunc(r.Rows, func(o Row) bool { return o.Name == x.Like })
+		if base < 0 {
+			continue
+		}
+		loss, better := "diverged", "–"
+		if mean, _, ok := x.Loss(); ok {
+			loss = fmt.Sprintf("%.3f", mean)
+			if by := r.Rows[base].above(x); len(by) > 0 {
+				better = fmt.Sprintf("%.3f (%.3f to %.3f)", average(by), slices.Min(by), slices.Max(by))
+			}
+		}
+		fmt.Fprintf(b, "%s| %s | %s | %s | %s | %d | %.0f | %s |\n", title, x.Name, x.Like, x.Title, loss, len(x.Results), x.PerStep(), better)
+		title = ""
+	}
 }
 
 // rates tells which learning rates were tried.
@@ -142,7 +170,7 @@ func (r Report) rates(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "Each line's is the best of those tried for the first %d steps of the schedule, with the first seed: held-out loss there by learning rate.\n\n| line | tried |\n|---|---|\n", r.Tune)
-	for _, x := range r.Rows {
+	for _, x := range r.methods() {
 		var each []string
 		for _, t := range x.Tried {
 			loss := "diverged"

@@ -18,9 +18,11 @@ func report(rows ...Row) Report {
 func TestTableAndPage(t *testing.T) {
 	tuned := rowOf(bitlocoH10, 4, 13_000, 1.45, 1.47)
 	tuned.Tried = []Tried{{Rate: 2.8e-3, Loss: 1.9}, {Rate: 4e-3, Loss: 1.8}, {Rate: 5.6e-3, Diverged: true}}
+	varied := rowOf("outer-9", 4, 13_000, 1.40, 1.45)
+	varied.Like, varied.Title = bitlocoH10, "outer rate 9"
 	bad := rowOf("bad", 4, 1000, 3)
 	bad.Results[0].Diverged = true
-	r := report(rowOf(aloneMuon, 1, 0, 1.55), tuned, bad)
+	r := report(rowOf(aloneMuon, 1, 0, 1.55), tuned, varied, bad)
 	var terminal, page strings.Builder
 	if err := errors.Join(r.Table(&terminal), r.Markdown(&page)); err != nil {
 		t.Fatal(err)
@@ -36,9 +38,12 @@ func TestTableAndPage(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, page.String())
 		}
 	}
+	if want := "| outer-9 | " + bitlocoH10 + " | outer rate 9 | 1.425 | 2 | 13000 | 0.035 (0.020 to 0.050) |"; !strings.Contains(page.String(), want) {
+		t.Errorf("%q is missing in\n%s", want, page.String())
+	}
 	columns := 0
 	for line := range strings.Lines(page.String()) {
-		if n := strings.Count(line, "|"); strings.HasPrefix(line, "| ") && n > 3 {
+		if n := strings.Count(line, "|"); strings.HasPrefix(line, "| ") && n > 8 {
 			if columns != 0 && n != columns {
 				t.Errorf("%d columns, %d before: %s", n, columns, line)
 			}

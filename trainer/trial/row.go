@@ -6,6 +6,7 @@ import "slices"
 type Row struct {
 	Name      string   `json:"name"`
 	Title     string   `json:"title"`
+	Like      string   `json:"like,omitempty"`
 	Optimizer string   `json:"optimizer"`
 	H         int      `json:"h,omitempty"`
 	Late      int      `json:"late,omitempty"`
@@ -34,6 +35,16 @@ func (r Row) Loss() (mean, spread float64, ok bool) {
 		return 0, 0, false
 	}
 	return average(ls), (slices.Max(ls) - slices.Min(ls)) / 2, true
+}
+
+// above is by how much the row's losses are above another's, seed by seed.
+func (r Row) above(o Row) (by []float64) {
+	ours, _ := r.losses()
+	theirs, _ := o.losses()
+	for i := range min(len(ours), len(theirs)) {
+		by = append(by, ours[i]-theirs[i])
+	}
+	return by
 }
 
 // steps that were done; of a trial that diverged there may be none.

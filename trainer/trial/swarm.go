@@ -112,6 +112,10 @@ func (s *swarm) alone() error {
 // learn has a peer do n steps, and adopt the commit before when it comes.
 func (s *swarm) learn(i, n int) error {
 	p := s.peers[i]
+	if s.cell.Fresh {
+		clear(p.m)
+		clear(p.v)
+	}
 	if err := s.learner.Load(p.theta, p.m, p.v, p.step); err != nil {
 		return err
 	}
@@ -135,9 +139,11 @@ func (s *swarm) learn(i, n int) error {
 
 // train does one step, at the rate of worker's stepper.
 func (s *swarm) train(p *peer) error {
-	width, n := s.set.SeqLen+1, uint64(s.set.Samples())
+	width := s.set.SeqLen + 1
 	for i := range len(s.batch) / width {
-		s.set.Sample(int(data.Permute(s.id, n, p.lane.Next())), s.batch[i*width:])
+		if err := s.set.Fill(s.batch[i*width:], s.id, p.lane.Next()); err != nil {
+			return err
+		}
 	}
 	loss, err := s.learner.Step(s.batch, s.rates.Rate(int64(p.committed+p.since*uint64(len(s.peers)))))
 	if err != nil {

@@ -64,14 +64,16 @@ func Make(ctx context.Context, p TableParams, store *Store, run func(context.Con
 }
 
 func (t table) row(ctx context.Context, l Line) (Row, error) {
-	row := Row{Name: l.Name, Title: l.Title, Optimizer: l.Optimizer, H: l.H, Late: l.Late, Peers: l.Peers, Rate: l.Rate}
+	row := Row{Name: l.Name, Title: l.Title, Like: l.Like, Optimizer: l.Optimizer, H: l.H, Late: l.Late, Peers: l.Peers, Rate: l.Rate}
 	if t.Tune > 0 {
-		tried, err := t.tune(ctx, l)
+		tried, err := t.tune(ctx, l.tuned())
 		if err != nil {
 			return row, err
 		}
-		row.Tried = tried
 		row.Rate = slices.MinFunc(tried, Tried.compare).Rate
+		if l.Like == "" {
+			row.Tried = tried
+		}
 	}
 	seeds := uint64(1)
 	if l.Claimed {

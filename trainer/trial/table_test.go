@@ -21,7 +21,7 @@ func TestLinesAreWhole(t *testing.T) {
 		}
 		seen[l.Name] = true
 	}
-	for _, name := range []string{aloneMuon, allReduceAdamW, allReduceMuon, bitlocoH10, bitlocoH20, bitlocoH40, bitlocoInBuffer} {
+	for _, name := range []string{aloneMuon, allReduceAdamW, allReduceMuon, bitlocoH10, bitlocoH20, bitlocoH32, bitlocoInBuffer} {
 		if !seen[name] {
 			t.Errorf("a claim is about %s, which is no line", name)
 		}
@@ -42,7 +42,7 @@ func TestLinesAreWhole(t *testing.T) {
 	if len(methods) != len(outer.Names()) {
 		t.Errorf("the quick lines have the methods %v, there are %v", methods, outer.Names())
 	}
-	if _, err := Select([]string{"smoke"}); err == nil || !strings.Contains(err.Error(), `"smoke"`) || !strings.Contains(err.Error(), bitlocoH40) {
+	if _, err := Select([]string{"smoke"}); err == nil || !strings.Contains(err.Error(), `"smoke"`) || !strings.Contains(err.Error(), bitlocoH32) {
 		t.Errorf("an unknown line: %v", err)
 	}
 }
@@ -148,12 +148,42 @@ func rowOf(name string, peers int, perStep uint64, losses ...float64) Row {
 	return r
 }
 
+// A variation takes the learning rate of the line that it varies, and is searched for none of its own.
+func TestVariations(t *testing.T) {
+	lines, err := Select([]string{"outer-1.5"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := OpenStore("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := map[string]int{}
+	var n int
+	run := pretend(8e-3, &n)
+	rows, err := Make(t.Context(), params(lines), store, func(ctx context.Context, c Cell) (Result, error) {
+		runs[c.Line]++
+		return run(ctx, c)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := rows[0]; r.Rate != 8e-3 || r.Like != bitlocoH32 || len(r.Tried) != 0 || runs["outer-1.5"] != 1 || runs[bitlocoH32] < 3 {
+		t.Errorf("rate %g like %s after %v runs, tried %v", r.Rate, r.Like, runs, r.Tried)
+	}
+	for _, l := range frontier() {
+		if l.tuned().Name != l.Like || l.tuned().Like != "" || l.Rate != l.tuned().Rate || l.Claimed {
+			t.Errorf("line %s varies %s", l.Name, l.Like)
+		}
+	}
+}
+
 func TestClaims(t *testing.T) {
 	const params = 1_000_000 // a dense gradient has 4 MB
 	good := func() []Row {
 		return []Row{
 			rowOf(aloneMuon, 1, 0, 1.55, 1.53), rowOf(allReduceAdamW, 4, 4_000_016, 1.55), rowOf(allReduceMuon, 4, 4_000_016, 1.44, 1.44),
-			rowOf(bitlocoH10, 4, 13_000, 1.45, 1.45), rowOf(bitlocoH20, 4, 6_500, 1.46, 1.47), rowOf(bitlocoH40, 4, 3_200, 1.55),
+			rowOf(bitlocoH10, 4, 13_000, 1.45, 1.45), rowOf(bitlocoH20, 4, 6_500, 1.46, 1.47), rowOf(bitlocoH32, 4, 3_200, 1.55),
 			rowOf(bitlocoInBuffer, 4, 6_500, 1.54, 1.56),
 		}
 	}
@@ -164,9 +194,9 @@ func TestClaims(t *testing.T) {
 	}{
 		{"as hoped", func(r []Row) []Row { return r }, [3]string{Yes, Yes, Yes}},
 		{"nothing", func([]Row) []Row { return nil }, [3]string{NotMeasured, NotMeasured, NotMeasured}},
-		{"worse", func(r []Row) []Row { r[5] = rowOf(bitlocoH40, 4, 3_200, 1.56); return r }, [3]string{No, Yes, Yes}},
+		{"worse", func(r []Row) []Row { r[5] = rowOf(bitlocoH32, 4, 3_200, 1.56); return r }, [3]string{No, Yes, Yes}},
 		{"more bytes", func(r []Row) []Row {
-			r[5], r[3] = rowOf(bitlocoH40, 4, 4_100, 1.5), rowOf(bitlocoH10, 4, 14_000, 1.44)
+			r[5], r[3] = rowOf(bitlocoH32, 4, 4_100, 1.5), rowOf(bitlocoH10, 4, 14_000, 1.44)
 			return r
 		}, [3]string{No, No, Yes}},
 		{"less gain", func(r []Row) []Row { r[3] = rowOf(bitlocoH10, 4, 13_000, 1.47); return r }, [3]string{Yes, No, Yes}},

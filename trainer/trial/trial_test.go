@@ -38,7 +38,7 @@ func TestEachLineRuns(t *testing.T) {
 	for _, l := range Lines() {
 		t.Run(l.Name, func(t *testing.T) {
 			c := l.cell(TableParams{Steps: 4, Batch: 2, Heldout: 65}, l.Rate, 4, 1)
-			c.H, c.Peers = min(c.H, 2), min(c.Peers, 2)
+			c.H, c.Late, c.Peers = min(c.H, 2), min(c.Late, 2), min(c.Peers, 2)
 			r := run(t, b, c)
 			if loss, _ := r.Loss(); loss >= before {
 				t.Errorf("the loss went from %.4f to %.4f", before, loss)

@@ -536,6 +536,8 @@ type Method struct {
 	Epochs        uint32                 `protobuf:"varint,11,opt,name=epochs,proto3" json:"epochs,omitempty"`
 	Residual      string                 `protobuf:"bytes,12,opt,name=residual,proto3" json:"residual,omitempty"`
 	Schedule      []*MethodPoint         `protobuf:"bytes,13,rep,name=schedule,proto3" json:"schedule,omitempty"`
+	Norms         string                 `protobuf:"bytes,14,opt,name=norms,proto3" json:"norms,omitempty"`
+	Embedding     string                 `protobuf:"bytes,15,opt,name=embedding,proto3" json:"embedding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -659,6 +661,20 @@ func (x *Method) GetSchedule() []*MethodPoint {
 		return x.Schedule
 	}
 	return nil
+}
+
+func (x *Method) GetNorms() string {
+	if x != nil {
+		return x.Norms
+	}
+	return ""
+}
+
+func (x *Method) GetEmbedding() string {
+	if x != nil {
+		return x.Embedding
+	}
+	return ""
 }
 
 // MethodPoint changes settings from a number of committed tokens on; 0 leaves
@@ -2061,7 +2077,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x05Shard\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x16\n" +
-	"\x06tokens\x18\x03 \x01(\x04R\x06tokens\"\xd7\x02\n" +
+	"\x06tokens\x18\x03 \x01(\x04R\x06tokens\"\x8b\x03\n" +
 	"\x06Method\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x14\n" +
@@ -2076,7 +2092,9 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	" \x01(\x01R\x03mix\x12\x16\n" +
 	"\x06epochs\x18\v \x01(\rR\x06epochs\x12\x1a\n" +
 	"\bresidual\x18\f \x01(\tR\bresidual\x122\n" +
-	"\bschedule\x18\r \x03(\v2\x16.murmur.v1.MethodPointR\bschedule\"b\n" +
+	"\bschedule\x18\r \x03(\v2\x16.murmur.v1.MethodPointR\bschedule\x12\x14\n" +
+	"\x05norms\x18\x0e \x01(\tR\x05norms\x12\x1c\n" +
+	"\tembedding\x18\x0f \x01(\tR\tembedding\"b\n" +
 	"\vMethodPoint\x12\x16\n" +
 	"\x06tokens\x18\x01 \x01(\x04R\x06tokens\x12\f\n" +
 	"\x01h\x18\x02 \x01(\rR\x01h\x12\x12\n" +
