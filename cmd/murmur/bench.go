@@ -26,7 +26,8 @@ type BenchCmd struct {
 // TrainCmd measures training speed.
 type TrainCmd struct {
 	Backend []string `help:"Measure on these backends (default: all that work here)." placeholder:"NAME"`
-	Model   []string `help:"Measure these models only: 0.87M, 10.8M." placeholder:"NAME"`
+	Model   []string `help:"Measure these models: 0.87M, 10.8M, 124M." default:"0.87M,10.8M" placeholder:"NAME"`
+	JAX     string   `name:"jax" type:"existingfile" help:"Measure docs/bench/train_jax.py as well, by this Python." placeholder:"PYTHON"`
 	Rounds  int      `help:"How often the two sides take turns." default:"5"`
 	Steps   int      `help:"Steps of a turn; 0 takes as many as fill five seconds." default:"0"`
 	JSON    bool     `help:"Print one JSON array."`
@@ -37,12 +38,10 @@ func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
 	models := speed.Models()
 	for _, name := range c.Model {
 		if !slices.ContainsFunc(models, func(m speed.Model) bool { return m.Name == name }) {
-			return usageError{fmt.Errorf("model %q is not one of 0.87M and 10.8M", name)}
+			return usageError{fmt.Errorf("model %q is not one of 0.87M, 10.8M and 124M", name)}
 		}
 	}
-	if len(c.Model) > 0 {
-		models = slices.DeleteFunc(models, func(m speed.Model) bool { return !slices.Contains(c.Model, m.Name) })
-	}
+	models = slices.DeleteFunc(models, func(m speed.Model) bool { return !slices.Contains(c.Model, m.Name) })
 	backends := c.Backend
 	if len(backends) == 0 {
 		all, err := xla.Survey(ctx, xla.Params{Probe: xla.SelfProbe()})
@@ -71,6 +70,12 @@ func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
 			fmt.Fprintf(os.Stderr, "%s  %s  round %d  %-6s  %8.0f tokens/s\n", t.Backend, t.Model, t.Round, t.Side, t.TokensPerSec)
 		},
 	}
+	if c.JAX != "" {
+		p.Rival = []string{c.JAX, filepath.Join("docs", "bench", "train_jax.py")}
+		if _, err := os.Stat(p.Rival[1]); err != nil {
+			return usageError{fmt.Errorf("--jax needs %s of murmur's repository: run it there", p.Rival[1])}
+		}
+	}
 	if err := p.Validate(); err != nil {
 		return usageError{err}
 	}
@@ -84,9 +89,14 @@ func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
 		return out.Encode(results)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BACKEND\tMODEL\tWORKER TOKENS/S\tBARE TOKENS/S\tRATIO")
+	fmt.Fprintln(w, "BACKEND\tMODEL\tWORKER TOKENS/S\tBARE TOKENS/S\tRATIO\tJAX TOKENS/S\tRATIO")
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.3f\n", r.Backend, r.Model, r.Worker, r.Bare, r.Ratio)
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.3f\t", r.Backend, r.Model, r.Worker, r.Bare, r.Ratio)
+		if r.Rival > 0 {
+			fmt.Fprintf(w, "%.0f\t%.3f\n", r.Rival, r.AgainstRival)
+		} else {
+			fmt.Fprintln(w, "–\t–")
+		}
 	}
 	return w.Flush()
 }

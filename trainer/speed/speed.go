@@ -36,6 +36,8 @@ type Params struct {
 	// Command starts a trainer child, Exchange is where its exchange file goes.
 	Command  []string
 	Exchange string
+	// Rival is the program of another framework that takes turns too; empty: none.
+	Rival []string
 	// Told is called after every turn.
 	Told func(Turn)
 	Log  *slog.Logger
@@ -63,18 +65,19 @@ type Model struct {
 	Batch  int // samples a step
 }
 
-// Models are the two that murmur's numbers are given for, on sequences of 128 bytes.
+// Models are those that murmur's numbers are given for, on sequences of 128 bytes. The last is as large as GPT-2 small.
 func Models() []Model {
 	c := model.Config{Vocab: data.ByteVocab, SeqLen: 128, RopeTheta: 10000, NormEps: 1e-5}
-	small, large := c, c
+	small, large, gpt := c, c, c
 	small.Layers, small.Dim, small.Heads, small.KVHeads, small.HeadDim, small.FFN = 4, 128, 4, 4, 32, 352
 	large.Layers, large.Dim, large.Heads, large.KVHeads, large.HeadDim, large.FFN = 6, 384, 6, 6, 64, 1024
-	return []Model{{"0.87M", small, 8}, {"10.8M", large, 8}}
+	gpt.Layers, gpt.Dim, gpt.Heads, gpt.KVHeads, gpt.HeadDim, gpt.FFN, gpt.Vocab, gpt.Tied = 12, 768, 12, 12, 64, 2048, 50304, true
+	return []Model{{"0.87M", small, 8}, {"10.8M", large, 8}, {"124M", gpt, 1}}
 }
 
 // Turn is one measurement of one side.
 type Turn struct {
-	Backend, Model, Side string // Side is worker or bare
+	Backend, Model, Side string // Side is worker, bare or rival
 	Round                int    // from 1
 	TokensPerSec         float64
 }
@@ -93,6 +96,10 @@ type Result struct {
 	Ratio   float64   `json:"ratio"`               // median over rounds of worker by bare
 	Workers []float64 `json:"worker_rounds"`
 	Bares   []float64 `json:"bare_rounds"`
+	// Of a rival, where there was one.
+	Rival        float64   `json:"rival_tokens_per_s,omitempty"` // median
+	AgainstRival float64   `json:"ratio_to_rival,omitempty"`     // median over rounds of worker by rival
+	Rivals       []float64 `json:"rival_rounds,omitempty"`
 }
 
 // Run measures every model on every backend.
@@ -151,6 +158,16 @@ func measure(ctx context.Context, p Params, d worker.Device, backend string, m M
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 
+	var other *rival
+	if len(p.Rival) > 0 {
+		if other, err = newRival(ctx, p.Rival, s); err != nil {
+			return r, err
+		}
+		defer func() { err = errors.Join(err, other.close()) }()
+		if _, err := other.run(ctx, leastSteps); err != nil {
+			return r, err
+		}
+	}
 	r = Result{
 		Backend: d.Config, Device: d.Name, Model: m.Name, Params: len(theta), Batch: m.Batch, SeqLen: m.Config.SeqLen, Steps: p.Steps,
 	}
@@ -165,9 +182,12 @@ func measure(ctx context.Context, p Params, d worker.Device, backend string, m M
 	if r.Steps == 0 {
 		r.Steps = max(leastSteps, int(math.Ceil(turn.Seconds()*pace/float64(m.Batch*m.Config.SeqLen))))
 	}
-	ratios := make([]float64, p.Rounds)
+	ratios, against := make([]float64, p.Rounds), make([]float64, p.Rounds)
 	for i := range p.Rounds {
 		sides := []side{{"worker", w.run, &r.Workers}, {"bare", b.run, &r.Bares}}
+		if other != nil {
+			sides = append(sides, side{"rival", other.run, &r.Rivals})
+		}
 		if i%2 == 1 { // who is first may matter to a clock or a cache
 			slices.Reverse(sides)
 		}
@@ -180,12 +200,18 @@ func measure(ctx context.Context, p Params, d worker.Device, backend string, m M
 			p.Told(Turn{d.Config, m.Name, side.name, i + 1, rate})
 		}
 		ratios[i] = r.Workers[i] / r.Bares[i]
+		if other != nil {
+			against[i] = r.Workers[i] / r.Rivals[i]
+		}
+	}
+	if other != nil {
+		r.Rival, r.AgainstRival = median(r.Rivals), median(against)
 	}
 	r.Worker, r.Bare, r.Ratio = median(r.Workers), median(r.Bares), median(ratios)
 	return r, nil
 }
 
-// side is one of the two that take turns.
+// side is one of those that take turns.
 type side struct {
 	name  string
 	run   func(ctx context.Context, steps int) (tokensPerSec float64, err error)
