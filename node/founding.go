@@ -10,6 +10,7 @@ import (
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/checkpoint"
+	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/shard"
 	"github.com/murmurnet/murmur/trainer/token"
 )
@@ -99,6 +100,17 @@ func (f *Founding) Data(dir string) error {
 
 // Seal fixes the manifest and returns the swarm's id.
 func (f *Founding) Seal() (id proto.ID, err error) {
+	m := f.Manifest
+	if m.Data.Name == manifest.Shards && m.Model.SeqLen > 0 {
+		var samples uint64
+		for _, n := range data.SampleCounts(m.Data, int(m.Model.SeqLen)) {
+			samples += n
+		}
+		if samples < uint64(m.Inner.Batch) {
+			return id, fmt.Errorf("the data set has %d samples of %d tokens, fewer than a batch of %d: prepare more data, or choose a smaller inner.batch or model.seq_len",
+				samples, m.Model.SeqLen, m.Inner.Batch)
+		}
+	}
 	f.raw, id, err = f.Manifest.Encode()
 	return id, err
 }

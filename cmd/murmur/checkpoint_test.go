@@ -113,10 +113,27 @@ func TestCheckpointRefusals(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bad, "config.json"), []byte(`{"model_type": "mamba"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// Five tokens to train on, and a tokenizer with more ids than the golden model's vocabulary.
+	prepared := func(name, text string, args ...string) string {
+		source, set := filepath.Join(home, name+".txt"), filepath.Join(home, name)
+		if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr, code := output(t, home, append([]string{"data", "prepare", source, "--out", set, "--heldout", "2"}, args...)...); code != 0 {
+			t.Fatalf("prepare: %s", stderr)
+		}
+		return set
+	}
+	large := filepath.Join(home, "tokenizer.json")
+	if err := os.WriteFile(large, []byte(strings.Replace(wordTokenizer, `"lantern": 3`, `"lantern": 300`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"--data", prepared("short", "a sea")}, "fewer than a batch of 8"},
+		{[]string{"--data", prepared("words", strings.Repeat("the sea ", 2000), "--tokenizer", large)}, "model.vocab = 256 is out of range: 301"},
 		{[]string{"--from-hf", bad}, `model_type "mamba" is not supported`},
 		{[]string{"--from-hf", home}, "has no config.json"},
 		{[]string{"--from-hf", "../../trainer/checkpoint/testdata", "--seq-len", "65"}, "longer than the 64 positions"},

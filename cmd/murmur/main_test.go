@@ -153,7 +153,13 @@ func start(t *testing.T, dir string, cmd *exec.Cmd) *daemon {
 // until waits for a state.
 func (d *daemon) until(what string, ok func(api.State) bool) api.State {
 	d.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	return d.within(60*time.Second, what, ok)
+}
+
+// within waits for a state for some time.
+func (d *daemon) within(limit time.Duration, what string, ok func(api.State) bool) api.State {
+	d.t.Helper()
+	deadline := time.Now().Add(limit)
 	var s api.State
 	for time.Now().Before(deadline) {
 		ctx, cancel := context.WithTimeout(d.t.Context(), 5*time.Second)
