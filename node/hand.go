@@ -34,9 +34,9 @@ type hand struct {
 	heard atomic.Pointer[worker.Progress] // the newest, not yet taken in
 
 	// Of the run goroutine only.
-	proc      *worker.Process // nil while no trainer is up
-	late      bool            // the trainer has not been given the head's delta and assignment: more was at hand
-	owed      bool            // the trainer's vector holds a delta that the trainer has not taken yet
+	proc      *worker.Island // nil while no trainer is up
+	late      bool           // the trainer has not been given the head's delta and assignment: more was at hand
+	owed      bool           // the trainer's vector holds a delta that the trainer has not taken yet
 	train     bool
 	session   session
 	delivered uint64 // own tokens on the branch, of the machine's total

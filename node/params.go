@@ -32,6 +32,7 @@ type Params struct {
 	Trainer   []string // the command that runs a trainer child
 	Env       []string // added to its environment
 	Backend   string   // wanted; empty: the best there is
+	Devices   []int    // graphics cards to train on, by number, a trainer each; empty: the first
 	Private   string   // the folder of texts to train on, where the swarm's data are private
 	DataQuota uint64   // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
 	// For simulations: Engine trains inside this process, in place of a child, and
@@ -50,6 +51,8 @@ func (p Params) Validate() error {
 		return errors.New("node: no trainer command")
 	case p.Log == nil:
 		return errors.New("node: no log")
+	case len(p.Devices) > worker.MaxDevices:
+		return fmt.Errorf("%d devices: at most %d can train for one node", len(p.Devices), worker.MaxDevices)
 	}
 	return nil
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
@@ -52,10 +55,7 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 var errReplica = errors.New("the local model cannot be loaded")
 
 func (n *Node) runTrainer(ctx context.Context) (err error) {
-	p, err := worker.Start(ctx, worker.Params{
-		Command: n.p.Trainer, Inside: n.p.Engine, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"),
-		Spec: n.spec(), Log: n.log,
-	})
+	p, err := worker.StartIsland(ctx, n.trainers())
 	if err != nil {
 		return err
 	}
@@ -76,9 +76,9 @@ func (n *Node) runTrainer(ctx context.Context) (err error) {
 	n.view.set(func(v *viewed) {
 		v.trainerWhy = ""
 		v.trainer.Up, v.trainer.Pid, v.trainer.Params = true, p.Pid(), ready.Params
-		v.trainer.Backend, v.trainer.Device, v.trainer.Refusals = ready.Backend, ready.Device, ready.Refusals
+		v.trainer.Backend, v.trainer.Device, v.trainer.Refusals = ready.Backend, strings.Join(p.Devices(), ", "), ready.Refusals
 	})
-	n.diary.Add(event.Trainer, 0, fmt.Sprintf("the trainer is ready on %s (%s)", ready.Backend, ready.Device))
+	n.diary.Add(event.Trainer, 0, fmt.Sprintf("the trainer is ready on %s (%s)", ready.Backend, strings.Join(p.Devices(), ", ")))
 	for {
 		select {
 		case <-ctx.Done():
@@ -94,8 +94,26 @@ func (n *Node) runTrainer(ctx context.Context) (err error) {
 	}
 }
 
+// trainers say how to start a trainer for each device.
+func (n *Node) trainers() (ps []worker.Params) {
+	for k := range max(len(n.p.Devices), 1) {
+		p := worker.Params{
+			Command: n.p.Trainer, Inside: n.p.Engine, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"), Spec: n.spec(), Log: n.log,
+		}
+		if k > 0 {
+			p.Exchange = n.p.Dir.path(fmt.Sprintf("exchange-%d.vec", k))
+		}
+		if len(n.p.Devices) > 0 { // each kind of plugin looks at its own
+			card := strconv.Itoa(n.p.Devices[k])
+			p.Env = slices.Concat(p.Env, []string{"CUDA_VISIBLE_DEVICES=" + card, "HIP_VISIBLE_DEVICES=" + card})
+		}
+		ps = append(ps, p)
+	}
+	return ps
+}
+
 // attach loads what this node had learned into a fresh trainer.
-func (h *hand) attach(ctx context.Context, p *worker.Process) error {
+func (h *hand) attach(ctx context.Context, p *worker.Island) error {
 	r, err := h.recall(h.book, h.rep.Head())
 	if err != nil {
 		return fmt.Errorf("%w: %w", errReplica, err)
@@ -130,7 +148,7 @@ func (h *hand) attach(ctx context.Context, p *worker.Process) error {
 }
 
 // detach makes the hand let go of a trainer, and waits until it has.
-func (h *hand) detach(p *worker.Process) {
+func (h *hand) detach(p *worker.Island) {
 	done := make(chan struct{})
 	h.do(func(context.Context) {
 		defer close(done)

@@ -18,6 +18,7 @@ type UpCmd struct {
 	Bootstrap []string `help:"More addresses of peers, as multiaddrs that end in /p2p/ID." placeholder:"ADDR" env:"MURMUR_BOOTSTRAP"`
 	MDNS      bool     `name:"mdns" help:"Look for peers in the local network." default:"true" negatable:"" env:"MURMUR_MDNS"`
 	Backend   string   `help:"Train on this backend (default: the best there is; murmur xla shows them)." placeholder:"NAME" env:"MURMUR_BACKEND"`
+	Device    []int    `help:"Train on these graphics cards, by number, each with a trainer of its own; they share this node's part and average before it publishes (default: the first)." placeholder:"N" env:"MURMUR_DEVICE"`
 	Private   string   `name:"private-data" help:"Train on the text files (*.txt) in this folder, where the swarm's data are private; they never leave this machine." placeholder:"FOLDER" env:"MURMUR_PRIVATE_DATA"`
 	DataQuota uint64   `help:"GiB of the swarm's token shards to keep for others and for later, beside those that training needs next; 0: all." default:"20" placeholder:"N" env:"MURMUR_DATA_QUOTA"`
 	Yes       bool     `help:"Install the XLA plugin without asking." env:"MURMUR_YES"`
@@ -48,7 +49,7 @@ func (c *UpCmd) Run(ctx context.Context, root *cli) error {
 	}
 	return node.Run(ctx, node.Params{
 		Dir: dir, Version: version, Listen: listenAddrs(c.Host, c.Port), Bootstrap: append(saved, c.Bootstrap...),
-		MDNS: c.MDNS, Trainer: trainer, Backend: c.Backend, Private: c.Private, DataQuota: c.DataQuota << 30, Log: root.log(),
+		MDNS: c.MDNS, Trainer: trainer, Backend: c.Backend, Devices: c.Device, Private: c.Private, DataQuota: c.DataQuota << 30, Log: root.log(),
 	})
 }
 

@@ -17,6 +17,7 @@ type Assignment struct {
 	Rank, Roster     int    // this peer's place in the parent's roster of that size; −1 for a newcomer
 	Peer             string
 	CapSamples       uint64 // most samples that one update may count
+	Part, Parts      int    // of a peer whose devices share its lane; 0 and 0: it has one
 }
 
 // Lane hands out a node's positions in one round, each once, rising.
@@ -28,8 +29,18 @@ type Lane struct {
 	next, stride, high uint64
 }
 
-// NewLane lays out the lane of an assignment. A rank outside the roster is a newcomer's.
+// NewLane lays out the lane of an assignment. A rank outside the roster is a newcomer's. Of several devices each takes every
+// Parts-th position.
 func NewLane(a Assignment) Lane {
+	l := whole(a)
+	if a.Parts > 1 {
+		l.next += uint64(a.Part) * l.stride
+		l.stride *= uint64(a.Parts)
+	}
+	return l
+}
+
+func whole(a Assignment) Lane {
 	if a.Rank >= 0 && a.Rank < a.Roster {
 		return Lane{next: a.Cursor + uint64(a.Rank), stride: uint64(a.Roster), high: a.Cursor}
 	}

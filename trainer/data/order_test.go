@@ -136,3 +136,27 @@ func TestManyPeersOnShards(t *testing.T) {
 		}
 	})
 }
+
+// The devices of a peer take its lane's positions, each one of them once.
+func TestPartsOfALane(t *testing.T) {
+	for _, rank := range []int{1, -1} {
+		a := Assignment{Manifest: [32]byte{1}, Cursor: 70, Rank: rank, Roster: 3, Peer: "a", CapSamples: 90}
+		l, want := NewLane(a), map[uint64]bool{}
+		for range 30 {
+			want[l.Next()] = true
+		}
+		for a.Part, a.Parts = 0, 3; a.Part < 3; a.Part++ {
+			l := NewLane(a)
+			for range 10 {
+				p := l.Next()
+				if !want[p] {
+					t.Fatalf("rank %d: position %d is not the peer's, or taken twice", rank, p)
+				}
+				delete(want, p)
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("rank %d: nobody took %v", rank, want)
+		}
+	}
+}

@@ -90,6 +90,9 @@ func (f *feeder) assign(a data.Assignment, from, until uint64) (high uint64, cha
 		return 0, true
 	}
 	f.lane = &lane{Lane: data.NewLane(a), of: a, most: a.CapSamples, until: until}
+	if a.Parts > 1 {
+		f.lane.most /= uint64(a.Parts)
+	}
 	if a.CapSamples == 0 {
 		f.lane.most = math.MaxUint64
 	}
