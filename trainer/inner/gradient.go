@@ -53,6 +53,9 @@ func (g *Gradient) Step(tokens []int32, _ float64) (loss float32, err error) {
 	if g.state == nil {
 		return 0, ErrLost
 	}
+	if err := g.check(tokens); err != nil {
+		return 0, err
+	}
 	grads, loss, err := g.learn(tokens, false)
 	if len(grads) > 0 {
 		err = errors.Join(err, g.take(grads), model.Free(grads))

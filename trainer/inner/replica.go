@@ -151,13 +151,13 @@ func (r *replica) finishGraph(u update, state int) func(in []*graph.Node) []*gra
 	}
 }
 
-// learn takes the gradients of a batch and has the update done: its outputs, and the loss. With give the state is given
+// learn takes the gradients of a checked batch and has the update done: its outputs, and the loss. With give the state is given
 // to the update, and lost where that fails.
 func (r *replica) learn(tokens []int32, give bool, scalars ...any) (out []*tensors.Tensor, loss float32, err error) {
 	exec, state := r.step, r.state
 	var rest []any
 	if exec != nil {
-		batch, err := r.upload(tokens, r.params.Batch)
+		batch, err := r.upload(tokens)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -194,9 +194,6 @@ func (r *replica) learn(tokens []int32, give bool, scalars ...any) (out []*tenso
 // collect sums the gradients of a batch, some samples at a time.
 func (r *replica) collect(tokens []int32) error {
 	micro, width := r.params.atOnce(), r.params.Model.SeqLen+1
-	if len(tokens) != r.params.Batch*width {
-		return fmt.Errorf("inner: %d tokens, want %d samples of %d", len(tokens), r.params.Batch, width)
-	}
 	if r.sums == nil {
 		zeros := make([]float32, r.layout.Params())
 		sums, err := r.layout.Upload(r.params.Backend, zeros)
@@ -206,7 +203,7 @@ func (r *replica) collect(tokens []int32) error {
 		r.sums = append(sums, tensors.FromScalar(float32(0)))
 	}
 	for at := 0; at < len(tokens); at += micro * width {
-		batch, err := r.upload(tokens[at:at+micro*width], micro)
+		batch, err := r.upload(tokens[at : at+micro*width])
 		if err != nil {
 			r.forget()
 			return err
@@ -249,18 +246,24 @@ func (r *replica) addGraph(in []*graph.Node) []*graph.Node {
 	return out
 }
 
-// upload brings some samples to the device.
-func (r *replica) upload(tokens []int32, rows int) (any, error) {
-	cols := r.params.Model.SeqLen + 1
+// check refuses what is not a batch.
+func (r *replica) check(tokens []int32) error {
+	rows, cols := r.params.Batch, r.params.Model.SeqLen+1
 	if len(tokens) != rows*cols {
-		return nil, fmt.Errorf("inner: %d tokens, want %d samples of %d", len(tokens), rows, cols)
+		return fmt.Errorf("inner: %d tokens, want %d samples of %d", len(tokens), rows, cols)
 	}
 	for i, token := range tokens {
 		if token < 0 || int(token) >= r.params.Model.Vocab {
-			return nil, fmt.Errorf("inner: token %d at %d is outside the vocabulary of %d", token, i, r.params.Model.Vocab)
+			return fmt.Errorf("inner: token %d at %d is outside the vocabulary of %d", token, i, r.params.Model.Vocab)
 		}
 	}
-	batch, err := graph.DonateTensorBuffer(tensors.FromFlatDataAndDimensions(tokens, rows, cols), r.params.Backend, model.Device)
+	return nil
+}
+
+// upload brings some samples of a checked batch to the device.
+func (r *replica) upload(tokens []int32) (any, error) {
+	cols := r.params.Model.SeqLen + 1
+	batch, err := graph.DonateTensorBuffer(tensors.FromFlatDataAndDimensions(tokens, len(tokens)/cols, cols), r.params.Backend, model.Device)
 	if err != nil {
 		return nil, fmt.Errorf("inner: tokens to the device: %w", err)
 	}

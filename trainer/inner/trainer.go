@@ -82,6 +82,9 @@ func (t *Trainer) Step(tokens []int32, rate float64) (loss float32, err error) {
 	if t.state == nil {
 		return 0, ErrLost
 	}
+	if err := t.check(tokens); err != nil {
+		return 0, err
+	}
 	f := t.params.Optimizer.Factors(rate, t.steps+1)
 	out, loss, err := t.learn(tokens, true, float32(rate), f.Rate, f.Decay, f.Correction)
 	if len(out) > 0 {
