@@ -89,9 +89,10 @@ func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
 		return out.Encode(results)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BACKEND\tMODEL\tWORKER TOKENS/S\tBARE TOKENS/S\tRATIO\tJAX TOKENS/S\tRATIO")
+	fmt.Fprintln(w, "BACKEND\tMODEL\tWORKER TOKENS/S\tBARE TOKENS/S\tRATIO\tUTILISATION\tWAITED\tMEMORY, MIB\tJAX TOKENS/S\tRATIO")
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.3f\t", r.Backend, r.Model, r.Worker, r.Bare, r.Ratio)
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.3f\t%.0f %% of %.0f GFLOP/s\t%.2f %%\t%d to %d\t", r.Backend, r.Model, r.Worker, r.Bare, r.Ratio,
+			100*r.Utilisation, r.Peak/1e9, 100*r.Waited, r.Memory[0]>>20, r.Memory[len(r.Memory)-1]>>20)
 		if r.Rival > 0 {
 			fmt.Fprintf(w, "%.0f\t%.3f\n", r.Rival, r.AgainstRival)
 		} else {

@@ -96,6 +96,11 @@ type Result struct {
 	Ratio   float64   `json:"ratio"`               // median over rounds of worker by bare
 	Workers []float64 `json:"worker_rounds"`
 	Bares   []float64 `json:"bare_rounds"`
+	// Utilisation is the worker's floating-point operations a second, by those of a large matrix product on the same device.
+	Utilisation float64  `json:"utilisation"`
+	Peak        float64  `json:"matmul_flops_per_s"`
+	Waited      float64  `json:"waited"`        // the largest share of a turn in which the worker's steps waited for their batches
+	Memory      []uint64 `json:"worker_memory"` // bytes, after warming up and after each turn of the worker's
 	// Of a rival, where there was one.
 	Rival        float64   `json:"rival_tokens_per_s,omitempty"` // median
 	AgainstRival float64   `json:"ratio_to_rival,omitempty"`     // median over rounds of worker by rival
@@ -182,6 +187,17 @@ func measure(ctx context.Context, p Params, d worker.Device, backend string, m M
 	if r.Steps == 0 {
 		r.Steps = max(leastSteps, int(math.Ceil(turn.Seconds()*pace/float64(m.Batch*m.Config.SeqLen))))
 	}
+	remember := func() error {
+		bytes, err := resident(w.p.Pid())
+		r.Memory = append(r.Memory, bytes)
+		return err
+	}
+	if r.Peak, err = peak(d.Backend); err != nil {
+		return r, err
+	}
+	if err := remember(); err != nil {
+		return r, err
+	}
 	ratios, against := make([]float64, p.Rounds), make([]float64, p.Rounds)
 	for i := range p.Rounds {
 		sides := []side{{"worker", w.run, &r.Workers}, {"bare", b.run, &r.Bares}}
@@ -197,9 +213,13 @@ func measure(ctx context.Context, p Params, d worker.Device, backend string, m M
 				return r, err
 			}
 			*side.rates = append(*side.rates, rate)
+			r.Waited = max(r.Waited, w.waited)
 			p.Told(Turn{d.Config, m.Name, side.name, i + 1, rate})
 		}
 		ratios[i] = r.Workers[i] / r.Bares[i]
+		if err := remember(); err != nil {
+			return r, err
+		}
 		if other != nil {
 			against[i] = r.Workers[i] / r.Rivals[i]
 		}
@@ -208,6 +228,7 @@ func measure(ctx context.Context, p Params, d worker.Device, backend string, m M
 		r.Rival, r.AgainstRival = median(r.Rivals), median(against)
 	}
 	r.Worker, r.Bare, r.Ratio = median(r.Workers), median(r.Bares), median(ratios)
+	r.Utilisation = r.Worker * flops(m.Config) / r.Peak
 	return r, nil
 }
 

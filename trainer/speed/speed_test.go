@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -69,6 +70,9 @@ func TestRunMeasuresBothSides(t *testing.T) {
 	if !(r.Worker > 0 && r.Bare > 0) || math.IsInf(r.Ratio, 0) || !(r.Ratio > 0) {
 		t.Errorf("rates %v and %v, ratio %v", r.Worker, r.Bare, r.Ratio)
 	}
+	if !(r.Peak > 1e6) || !(r.Utilisation > 0) || r.Waited < 0 || r.Waited > 1 || len(r.Memory) != 3 || runtime.GOOS == "linux" && r.Memory[0] < 1<<20 {
+		t.Errorf("utilisation %g of %g, waited %g, memory %d", r.Utilisation, r.Peak, r.Waited, r.Memory)
+	}
 	var order string
 	for _, turn := range told {
 		order += turn.Side + " "
@@ -113,6 +117,15 @@ func TestBareStepIsTheWorkersStep(t *testing.T) {
 		}
 		if math.Abs(float64(loss-bare)) > 1e-4 {
 			t.Errorf("step %d: loss %v, bare %v", i, loss, bare)
+		}
+	}
+}
+
+// GPT-2 small takes 6 floating-point operations a parameter and token, and 14 million for attention over 128 positions.
+func TestFlops(t *testing.T) {
+	for i, want := range []float64{5.01e6 + 0.79e6, 64e6 + 3.5e6, 741e6 + 14e6} {
+		if m := Models()[i]; math.Abs(flops(m.Config)/want-1) > 0.03 {
+			t.Errorf("%s takes %.3g operations a token, want about %.3g", m.Name, flops(m.Config), want)
 		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 // through is the same training through the worker process.
 type through struct {
-	p *worker.Process
+	p      *worker.Process
+	waited float64 // the share of the last turn that steps waited for their batches
 }
 
 func newThrough(ctx context.Context, p Params, s worker.Spec, theta []float32) (*through, error) {
@@ -51,6 +52,7 @@ func (w *through) run(ctx context.Context, n int) (float64, error) {
 				continue
 			}
 			rate := float64(g.Tokens-first.Tokens) / now.Sub(began).Seconds()
+			w.waited = (g.Waited - first.Waited) / now.Sub(began).Seconds()
 			return rate, w.stop(ctx)
 		}
 	}

@@ -106,6 +106,7 @@ func sum(ps []Progress) (s Progress) {
 		s.TokensPerSec += p.TokensPerSec
 		s.Loss += p.Loss * p.TokensPerSec
 		s.Position = max(s.Position, p.Position)
+		s.Waited += p.Waited
 		s.Idle = s.Idle && p.Idle
 		if s.Absent == "" {
 			s.Absent = p.Absent

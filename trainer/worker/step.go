@@ -31,14 +31,15 @@ type stepper struct {
 	steps int64    // steps in that sum
 	rate  float64  // moving tokens/s; 0 before there is one
 
-	stepped  time.Time // end of the last step, or when stepping began
+	waited   time.Duration // for batches
+	stepped  time.Time     // end of the last step, or when stepping began
 	reported time.Time
 	warm     bool // a step has been done: the first of a child may hold a compilation and says nothing of its speed
 }
 
 // restart counts anew after a load.
 func (s *stepper) restart(step int64) {
-	*s = stepper{rate: s.rate, warm: s.warm, run: s.run, since: Captured{Step: step, Position: s.since.Position}}
+	*s = stepper{rate: s.rate, warm: s.warm, waited: s.waited, run: s.run, since: Captured{Step: step, Position: s.since.Position}}
 }
 
 func (s *stepper) pause() { s.active = false }
@@ -88,7 +89,9 @@ func (c *child) run(r Run) (any, error) {
 // are likely to have done since: this one's own times their number.
 func (c *child) step() error {
 	s := &c.stepper
+	asked := time.Now()
 	b := c.feeder.next()
+	s.waited += time.Since(asked)
 	if !b.ok {
 		s.active, s.idle = false, true
 		var absent *data.AbsentError
@@ -153,7 +156,7 @@ func (c *child) report() {
 	s := &c.stepper
 	p := Progress{
 		Steps: s.since.Steps, Tokens: s.since.Tokens, TokensPerSec: s.rate,
-		Position: s.since.Position, Step: s.since.Step, Idle: s.idle, Absent: s.absent,
+		Position: s.since.Position, Step: s.since.Step, Idle: s.idle, Absent: s.absent, Waited: s.waited.Seconds(),
 	}
 	if s.steps > 0 {
 		p.Loss = s.loss / float64(s.steps)

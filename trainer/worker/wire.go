@@ -109,6 +109,7 @@ type Progress struct {
 	TokensPerSec float64 `json:"tokens_per_s"` // moving mean; 0 until two steps are done
 	Position     uint64  `json:"position"`
 	Step         int64   `json:"step"`
+	Waited       float64 `json:"waited,omitempty"` // seconds that steps waited for their batches, since the child started
 	Idle         bool    `json:"idle,omitempty"`   // the assignment has no samples left, or no data yet: waiting for the next Run
 	Absent       string  `json:"absent,omitempty"` // the token shard that cannot be read
 }
