@@ -43,7 +43,7 @@ func (i installer) fetch(ctx context.Context, part string) error {
 		case err == nil:
 			return file.Sync()
 		case ctx.Err() != nil:
-			return fmt.Errorf("stopped at %s of %s; the next install goes on from there: %w", bytesText(after), bytesText(i.wheel.size), context.Cause(ctx))
+			return context.Cause(ctx)
 		case errors.As(err, &final):
 			return fmt.Errorf("downloading %s from %s: %w", i.wheel.file, host, final.error)
 		case after > before:
@@ -135,7 +135,7 @@ func (i installer) receive(ctx context.Context, body io.Reader, file *os.File, o
 			}
 			offset += int64(n)
 			if i.progress != nil {
-				i.progress(offset, i.wheel.size)
+				i.progress(i.before+offset, i.set.download())
 			}
 		}
 		switch {

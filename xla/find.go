@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // searchPathEnv replaces all places where plugins are looked for, as it does in GoMLX.
@@ -21,11 +22,13 @@ type finder struct {
 	dir     string // installed plugins, one directory each
 	off     string // why this build has no XLA, or ""
 	devices string // root of the device files
+	opt     string // where AMD installs ROCm
 	path    func(string) (string, error)
+	driver  func() string // what NVIDIA's says of itself
 }
 
 func newFinder(dir string) finder {
-	return finder{dir: dir, off: whyNoXLA(), devices: "/dev", path: exec.LookPath}
+	return finder{dir: dir, off: whyNoXLA(), devices: "/dev", opt: "/opt", path: exec.LookPath, driver: sync.OnceValue(driver)}
 }
 
 // find returns the plugin files for c, best first, or the reason why there is none.
@@ -61,11 +64,17 @@ func (f finder) dirs(kind string) []string {
 		return absolute(filepath.SplitList(path))
 	}
 	var dirs []string
-	if w, ok := pinned(kind); ok {
-		dirs = append(dirs, filepath.Join(f.dir, w.dir()))
+	for _, name := range f.setsOf(kind) {
+		trees, _ := filepath.Glob(filepath.Join(f.dir, name+"-*")) // staging trees begin with a dot
+		if s, ok := pinned(name); ok {
+			trees = append([]string{filepath.Join(f.dir, s.dir())}, trees...)
+		}
+		for _, tree := range trees {
+			if intact(tree) {
+				dirs = append(dirs, tree, filepath.Join(tree, "plugin"))
+			}
+		}
 	}
-	own, _ := filepath.Glob(filepath.Join(f.dir, kind+"-*"))
-	dirs = append(dirs, own...)
 	if home, err := os.UserHomeDir(); err == nil {
 		dirs = append(dirs, filepath.Join(home, ".local/lib/go-xla"), filepath.Join(home, ".local/lib/go-xla/nvidia"))
 	}
@@ -102,23 +111,35 @@ func (f finder) missing(kind string) error {
 	if path, ok := os.LookupEnv(searchPathEnv); ok {
 		return fmt.Errorf("no %s plugin in %s=%q", kind, searchPathEnv, path)
 	}
-	if w, ok := pinned(kind); ok {
-		return fmt.Errorf("no plugin installed: `murmur xla install %s` gets it (%s download)", kind, bytesText(w.size))
+	if kind == "cuda" && len(f.setsOf(kind)) == 0 {
+		version, _ := parseDriver(f.driver())
+		return fmt.Errorf("the NVIDIA driver is too old, %s: CUDA 12 needs %d or newer, CUDA 13 %d", version, cuda12Driver, cuda13Driver)
+	}
+	if name := f.best([]string{kind}, func(string) bool { return false }); name != "" {
+		s, _ := pinned(name)
+		return fmt.Errorf("no plugin installed: `murmur xla install %s` gets it (%s download)", name, bytesText(s.download()))
+	}
+	if err := f.rocm(); kind == "rocm" && err != nil {
+		return err
 	}
 	return fmt.Errorf("no plugin found: put pjrt_c_api_%s_plugin.so into ~/.local/lib/go-xla or name its path as xla:/path", kind)
 }
 
-// pathClash refuses plugin paths that GoMLX would misread: it takes a name with "cuda" or "nvidia" in it for a GPU
-// plugin, and ends the name at a comma.
+// pathClash refuses plugin paths that would be misread: GoMLX takes a name with "cuda" or "nvidia" in it for a CUDA
+// plugin, and ends the name at a comma; XLA is told of CUDA's tools in a list that blanks separate.
 func pathClash(c config, file string) error {
 	if strings.Contains(file, ",") {
 		return errors.New("the path of a plugin must not hold a comma: move it")
 	}
-	lower := strings.ToLower(file)
-	if kind := (config{plugin: file}).kind(); kind == "cpu" && c.kind() == "cpu" {
+	kind := (config{plugin: file}).kind()
+	if kind == "cuda" && strings.ContainsAny(file, " \t\n") {
+		return errors.New("the path of a CUDA plugin must not hold a blank: set MURMUR_DATA to a directory without one")
+	}
+	if (kind == "cpu" || kind == "rocm") && c.kind() == kind {
+		lower := strings.ToLower(file)
 		for _, word := range []string{"cuda", "nvidia"} {
 			if strings.Contains(lower, word) {
-				return fmt.Errorf("the path holds %q, which makes GoMLX take it for a GPU plugin: set MURMUR_DATA to a directory without it", word)
+				return fmt.Errorf("the path holds %q, which makes GoMLX take it for a CUDA plugin: set MURMUR_DATA to a directory without it", word)
 			}
 		}
 	}

@@ -31,24 +31,31 @@ func TestFind(t *testing.T) {
 		t.Skip("no plugins on Windows")
 	}
 	dev := touch(t, "nvidia0", "kfd")
+	opt := touch(t, "rocm/lib/libamdhip64.so.7")
 	noCommand := func(string) (string, error) { return "", errors.New("not found") }
-	own := touch(t, "cpu-9.9/pjrt_c_api_cpu_plugin.so", "cpu-9.9/LICENSE", "cuda-1/pjrt_c_api_cuda_plugin.so")
+	own := touch(t, "cpu-9.9/pjrt_c_api_cpu_plugin.so", "cpu-9.9/LICENSE", "cuda13-1/plugin/pjrt_c_api_cuda_plugin.so", "cuda12-1/plugin/pjrt_c_api_cuda_plugin.so", ".cuda13-2/plugin/pjrt_c_api_cuda_plugin.so")
 	user := touch(t, "pjrt_c_api_cpu_plugin.so", "pjrt_c_api_cpu_v0.83.1_plugin.so", "pjrt-plugin-rocm.so", "pjrt_c_api_tpu_plugin.so", "libm.so")
 	home := touch(t, ".local/lib/go-xla/pjrt_c_api_cuda_plugin.so")
+	gpuWithout := "put pjrt_c_api_rocm_plugin.so into"
+	if _, ok := pinned("rocm"); ok {
+		gpuWithout = "`murmur xla install rocm` gets it (140 MB download)"
+	}
+	cuda13, cuda12 := own+"/cuda13-1/plugin/pjrt_c_api_cuda_plugin.so", own+"/cuda12-1/plugin/pjrt_c_api_cuda_plugin.so"
 	for _, tc := range []struct {
-		name, plugin, dev, env, off string
-		want                        []string
-		err                         string
+		name, plugin, dev, env, off, driver string
+		want                                []string
+		err                                 string
 	}{
 		{name: "own", plugin: "cpu", dev: dev, want: []string{own + "/cpu-9.9/pjrt_c_api_cpu_plugin.so"}},
-		{name: "own, then GoMLX's", plugin: "cuda", dev: dev, want: []string{own + "/cuda-1/pjrt_c_api_cuda_plugin.so", home + "/.local/lib/go-xla/pjrt_c_api_cuda_plugin.so"}},
+		{name: "own, then GoMLX's", plugin: "cuda", dev: dev, want: []string{cuda13, cuda12, home + "/.local/lib/go-xla/pjrt_c_api_cuda_plugin.so"}},
+		{name: "driver for CUDA 12", plugin: "cuda", dev: dev, driver: "570.124.06\n", want: []string{cuda12, home + "/.local/lib/go-xla/pjrt_c_api_cuda_plugin.so"}},
 		{name: "search path replaces them", plugin: "cpu", dev: dev, env: user, want: []string{user + "/pjrt_c_api_cpu_plugin.so", user + "/pjrt_c_api_cpu_v0.83.1_plugin.so"}},
 		{name: "search path without one", plugin: "cuda", dev: dev, env: user, err: "no cuda plugin in " + searchPathEnv},
 		{name: "relative search path", plugin: "cpu", dev: dev, env: ".", err: "no cpu plugin in"},
 		{name: "another file name", plugin: "rocm", dev: dev, env: user, want: []string{user + "/pjrt-plugin-rocm.so"}},
 		{name: "no NVIDIA GPU", plugin: "cuda", dev: own, err: "no NVIDIA GPU found: neither /dev/nvidia* nor nvidia-smi"},
 		{name: "no AMD GPU", plugin: "rocm", dev: own, err: "no AMD GPU with ROCm found"},
-		{name: "GPU without plugin", plugin: "rocm", dev: dev, err: "put pjrt_c_api_rocm_plugin.so into"},
+		{name: "GPU without plugin", plugin: "rocm", dev: dev, err: gpuWithout},
 		{name: "path", plugin: "/some/plugin.so", dev: own, want: []string{"/some/plugin.so"}},
 		{name: "no XLA in this build", plugin: "cpu", dev: dev, off: "this build has none", err: "this build has none"},
 	} {
@@ -61,7 +68,9 @@ func TestFind(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			files, err := finder{dir: own, off: tc.off, devices: tc.dev, path: noCommand}.find(config{plugin: tc.plugin})
+			files, err := finder{
+				dir: own, off: tc.off, devices: tc.dev, opt: opt, path: noCommand, driver: func() string { return tc.driver },
+			}.find(config{plugin: tc.plugin})
 			if !slices.Equal(files, tc.want) {
 				t.Errorf("found %q, want %q", files, tc.want)
 			}
@@ -78,6 +87,9 @@ func TestPathClash(t *testing.T) {
 		{"xla:cpu", "/home/nvidia/xla/pjrt_c_api_cpu_plugin.so", `"nvidia"`},
 		{"xla:cpu", "/srv/CUDA-box/pjrt_c_api_cpu_plugin.so", `"cuda"`},
 		{"xla:cuda", "/home/nvidia/pjrt_c_api_cuda_plugin.so", ""},
+		{"xla:cuda", "/home/my data/pjrt_c_api_cuda_plugin.so", "blank"},
+		{"xla:cpu", "/home/my data/pjrt_c_api_cpu_plugin.so", ""},
+		{"xla:rocm", "/home/nvidia/pjrt_c_api_rocm_plugin.so", `"nvidia"`},
 		{"xla:cpu", "/srv/a,b/pjrt_c_api_cpu_plugin.so", "comma"},
 	} {
 		c, err := parseConfig(tc.config)

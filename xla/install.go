@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,7 +23,7 @@ import (
 
 // InstallParams says which plugin to fetch, from where, and where to keep it.
 type InstallParams struct {
-	// Which is the kind of plugin; "cpu" is the only one pinned so far.
+	// Which is the set to install: "cpu", "cuda13", "cuda12" or "rocm".
 	Which string
 	// Index is the address of a Python package index with the Simple JSON API; "" means [DefaultIndex].
 	Index string
@@ -36,19 +38,24 @@ func (p InstallParams) Validate() error {
 	if whyNoXLA() != "" {
 		return fmt.Errorf("%s: nothing to install, training runs on the pure-Go backend", whyNoXLA())
 	}
-	if _, ok := pinned(p.Which); ok {
-		return nil
+	if p.Which == "cuda" {
+		return fmt.Errorf("there are two CUDA plugins: install cuda13 with an NVIDIA driver from %d on, cuda12 with one from %d on", driverFor("cuda13"), driverFor("cuda12"))
 	}
-	if p.Which != "cpu" {
-		return fmt.Errorf("murmur cannot install a plugin called %q, only cpu: put others into ~/.local/lib/go-xla as pjrt_c_api_%s_plugin.so", p.Which, p.Which)
+	if !slices.Contains(names(), p.Which) {
+		return fmt.Errorf("murmur cannot install a plugin called %q, only %s: put others into ~/.local/lib/go-xla as pjrt_c_api_%s_plugin.so", p.Which, strings.Join(names(), ", "), p.Which)
 	}
-	return fmt.Errorf("there is no pinned XLA plugin for %s/%s: training runs on the pure-Go backend", runtime.GOOS, runtime.GOARCH)
+	if _, ok := pinned(p.Which); !ok && p.Which != "cpu" {
+		return fmt.Errorf("the %s is for Linux on x86-64 alone, this is %s/%s: install cpu if there is one, or train on the pure-Go backend", title(p.Which), runtime.GOOS, runtime.GOARCH)
+	} else if !ok {
+		return fmt.Errorf("there is no pinned XLA plugin for %s/%s: training runs on the pure-Go backend", runtime.GOOS, runtime.GOARCH)
+	}
+	return nil
 }
 
-// Installed returns the path of the pinned plugin of one kind in dir ("" for the user's) if it lies there whole.
-// It compares the size alone; [Install] compares the hash.
+// Installed returns the path of the pinned plugin of one name in dir ("" for the user's) if it lies there whole, with
+// its libraries. It compares sizes alone; [Install] compares hashes.
 func Installed(dir, which string) (path string, ok bool) {
-	w, ok := pinned(which)
+	s, ok := pinned(which)
 	if !ok {
 		return "", false
 	}
@@ -56,69 +63,153 @@ func Installed(dir, which string) (path string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	path = filepath.Join(dir, w.dir(), w.pluginName())
-	info, err := os.Stat(path)
-	return path, err == nil && info.Mode().IsRegular() && info.Size() == w.unpacked
+	tree := filepath.Join(dir, s.dir())
+	return filepath.Join(tree, filepath.FromSlash(s.plugin)), s.whole(tree, false)
 }
 
-// Install fetches the pinned plugin, verifies it and unpacks it, and returns its path. What an earlier call left
-// unfinished is resumed; what is already there is verified and left alone.
+// Install fetches the wheels of the pinned set, verifies and unpacks each, and returns the plugin's path. What an
+// earlier call left unfinished is resumed; what is already there is verified and left alone. A CUDA plugin that this
+// machine's driver is too old for is refused.
 func Install(ctx context.Context, p InstallParams) (path string, err error) {
 	if err := p.Validate(); err != nil {
+		return "", err
+	}
+	if err := newFinder("").tooOld(p.Which); err != nil {
 		return "", err
 	}
 	dir, err := pluginDir(p.Dir)
 	if err != nil {
 		return "", err
 	}
-	w, _ := pinned(p.Which)
-	i := installer{wheel: w, index: p.Index, dir: dir, progress: p.Progress, client: newClient(), stall: stallLimit, pause: retryPause}
+	s, _ := pinned(p.Which)
+	i := installer{set: s, index: p.Index, dir: dir, progress: p.Progress, client: newClient(), stall: stallLimit, pause: retryPause, free: freeBytes}
 	return i.install(ctx)
 }
 
-// installer fetches and unpacks one wheel. Tests make it with a wheel and limits of their own.
+// installer fetches and unpacks one set. Tests make it with a set and limits of their own.
 type installer struct {
-	wheel    wheel
+	set      set
+	wheel    wheel // the one that is being fetched
+	before   int64 // bytes of the wheels that are done
 	index    string
 	dir      string
 	progress func(done, total int64)
 	client   *http.Client
 	stall    time.Duration
 	pause    time.Duration
+	free     func(dir string) (int64, bool)
 }
 
+// install builds the set's tree beside its place, wheel by wheel, and moves it there when all is in it.
 func (i installer) install(ctx context.Context) (string, error) {
-	w := i.wheel
-	target := filepath.Join(i.dir, w.dir(), w.pluginName())
-	if hashOf(target, w.unpacked) == w.sum {
-		return target, nil
+	s := i.set
+	target, staging := filepath.Join(i.dir, s.dir()), filepath.Join(i.dir, "."+s.dir())
+	plugin := filepath.Join(target, filepath.FromSlash(s.plugin))
+	if err := pathClash(config{plugin: s.kind}, plugin); err != nil {
+		return "", fmt.Errorf("installing into %s: %w", i.dir, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
-		return "", fmt.Errorf("installing %s: %w", w.project, err)
+	if s.whole(target, true) {
+		return plugin, nil
+	}
+	if err := os.MkdirAll(i.dir, 0o700); err != nil {
+		return "", fmt.Errorf("installing %s: %w", s.name, err)
 	}
 	lock := flock.New(filepath.Join(i.dir, "install.lock"))
 	if ok, err := lock.TryLock(); err != nil {
-		return "", fmt.Errorf("installing %s: %w", w.project, err)
+		return "", fmt.Errorf("installing %s: %w", s.name, err)
 	} else if !ok {
 		return "", fmt.Errorf("another murmur is installing into %s: wait for it", i.dir)
 	}
-	defer func() { _ = lock.Unlock() }()     // closing the file ends the lock in any case
-	if hashOf(target, w.unpacked) == w.sum { // by whoever held the lock a moment ago
-		return target, nil
+	defer func() { _ = lock.Unlock() }() // closing the file ends the lock in any case
+	if s.whole(target, true) {           // by whoever held the lock a moment ago
+		return plugin, nil
 	}
+	if _, err := os.Stat(staging); err != nil {
+		_ = os.Rename(target, staging) // a damaged tree, if there is one: what is right in it stays
+	}
+	if err := os.MkdirAll(staging, 0o700); err != nil {
+		return "", fmt.Errorf("installing %s: %w", s.name, err)
+	}
+	if err := i.fits(staging); err != nil {
+		return "", err
+	}
+	for _, w := range s.wheels {
+		i.wheel = w
+		if !listed(staging, w.list(), true) {
+			if err := i.add(ctx, staging); ctx.Err() != nil {
+				return "", i.stopped(context.Cause(ctx))
+			} else if err != nil {
+				return "", i.roomy(err)
+			}
+		}
+		i.before += w.size
+	}
+	if !s.whole(staging, false) || !holds(filepath.Join(staging, filepath.FromSlash(s.plugin)), s.size, s.sum, true) {
+		_ = os.RemoveAll(staging)
+		return "", fmt.Errorf("the plugin %s in %s is not the pinned one: it was deleted, nothing was installed; try again", s.plugin, i.wheel.file)
+	}
+	if err := replace(staging, target); err != nil {
+		return "", fmt.Errorf("installing %s: %w", s.name, err)
+	}
+	i.tidy()
+	return plugin, nil
+}
+
+// add fetches one wheel, verifies it and unpacks it into the tree.
+func (i installer) add(ctx context.Context, staging string) error {
+	w := i.wheel
 	part := filepath.Join(i.dir, w.file+".part")
 	if err := i.fetch(ctx, part); err != nil {
-		return "", i.roomy(err)
+		return err
 	}
 	if got := hashOf(part, w.size); got != w.sha256 {
 		_ = os.Remove(part)
-		return "", fmt.Errorf("%s arrived damaged or is not the pinned file (SHA-256 %s, not %s): it was deleted, nothing was installed; try again or give another --index", w.file, short(got), short(w.sha256))
+		return fmt.Errorf("%s arrived damaged or is not the pinned file (SHA-256 %s, not %s): it was deleted, nothing was installed; try again or give another --index", w.file, short(got), short(w.sha256))
 	}
-	if err := w.unpack(part, filepath.Dir(target)); err != nil {
-		return "", i.roomy(fmt.Errorf("unpacking %s: %w", w.file, err))
+	if err := w.unpack(ctx, part, staging); err != nil {
+		return fmt.Errorf("unpacking %s: %w", w.file, err)
 	}
-	_ = os.Remove(part) // 63 MB that are no longer needed, and do no harm
-	return target, nil
+	_ = os.Remove(part) // no longer needed, and does no harm
+	return nil
+}
+
+// stopped says how far an install came that was told to end.
+func (i installer) stopped(cause error) error {
+	done := i.before
+	if info, err := os.Stat(filepath.Join(i.dir, i.wheel.file+".part")); err == nil {
+		done += info.Size()
+	}
+	return fmt.Errorf("stopped at %s of %s; the next install goes on from there: %w", bytesText(done), bytesText(i.set.download()), cause)
+}
+
+// tidy removes the trees of other versions of the set, and what is left of installs that never ended.
+func (i installer) tidy() {
+	version := regexp.MustCompile(`^\.?` + regexp.QuoteMeta(i.set.name) + `-[0-9][0-9.]*(\.old)?$`)
+	entries, _ := os.ReadDir(i.dir) // it was just written to
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != i.set.dir() && version.MatchString(e.Name()) {
+			_ = os.RemoveAll(filepath.Join(i.dir, e.Name())) // costs room, and does no other harm
+		}
+	}
+}
+
+// fits refuses to begin what the disk has no room for: the files, and beside them one wheel at a time.
+func (i installer) fits(staging string) error {
+	var need, wheel int64
+	for _, w := range i.set.wheels {
+		if listed(staging, w.list(), false) {
+			continue
+		}
+		missing := w.size
+		if info, err := os.Stat(filepath.Join(i.dir, w.file+".part")); err == nil {
+			missing -= min(info.Size(), w.size)
+		}
+		need, wheel = need+w.unpacked, max(wheel, missing)
+	}
+	if free, ok := i.free(i.dir); ok && free < need+wheel {
+		return fmt.Errorf("only %s are free in %s: the %s takes %s more there; free some, or set MURMUR_DATA to a directory on another disk", bytesText(free), i.dir, title(i.set.name), bytesText(need+wheel))
+	}
+	return nil
 }
 
 // roomy says how much room is needed if the disk is full.
@@ -126,7 +217,7 @@ func (i installer) roomy(err error) error {
 	if !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	return fmt.Errorf("no space left in %s: installing the plugin takes %s there; free some, or set MURMUR_DATA to a directory on another disk", i.dir, bytesText(i.wheel.size+i.wheel.unpacked))
+	return fmt.Errorf("no space left in %s: installing the plugin takes %s there; free some, or set MURMUR_DATA to a directory on another disk", i.dir, bytesText(i.set.download()+i.set.unpacked()))
 }
 
 // hashOf is the SHA-256 of a file of exactly size bytes, in hexadecimal; otherwise a word that is no hash.

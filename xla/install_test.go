@@ -58,12 +58,13 @@ func makeWheel(t *testing.T, entries ...entry) (wheel, []byte) {
 }
 
 func pin(archive []byte) wheel {
-	plugin := pluginBytes()
 	return wheel{
-		kind: "cpu", project: "example-plugin", version: "1.0", file: "example_plugin-1.0.whl",
-		size: int64(len(archive)), sha256: sum(archive),
-		plugin: "example/pjrt_c_api_cpu_plugin.so", unpacked: int64(len(plugin)), sum: sum(plugin),
-		licences: []string{"example-1.0.dist-info/licenses/LICENSE"},
+		project: "example-plugin", version: "1.0", file: "example_plugin-1.0.whl",
+		size: int64(len(archive)), sha256: sum(archive), unpacked: int64(len(pluginBytes())) + 100,
+		take: []take{
+			{"example-*.dist-info/licenses/LICENSE", "LICENSE"},
+			{"example/pjrt_c_api_cpu_plugin.so", "pjrt_c_api_cpu_plugin.so"},
+		},
 	}
 }
 
@@ -142,9 +143,14 @@ func (s *server) requests() []string {
 }
 
 func (s *server) installer(t *testing.T) installer {
+	plugin := pluginBytes()
 	return installer{
-		wheel: s.wheel, index: s.URL + "/simple", dir: filepath.Join(t.TempDir(), "xla"),
-		client: s.Client(), stall: stallLimit, pause: time.Millisecond,
+		set: set{
+			name: "cpu", kind: "cpu", version: "1.0", plugin: "pjrt_c_api_cpu_plugin.so",
+			size: int64(len(plugin)), sum: sum(plugin), wheels: []wheel{s.wheel},
+		},
+		index: s.URL + "/simple", dir: filepath.Join(t.TempDir(), "xla"),
+		client: s.Client(), stall: stallLimit, pause: time.Millisecond, free: freeBytes,
 	}
 }
 
@@ -170,7 +176,7 @@ func checkInstalled(t *testing.T, i installer, path string) {
 		}
 		return err
 	})
-	if want := []string{"cpu-1.0/LICENSE", "cpu-1.0/pjrt_c_api_cpu_plugin.so", "install.lock"}; err != nil || !slices.Equal(names, want) {
+	if want := []string{"cpu-1.0/LICENSE", "cpu-1.0/example-plugin.files.json", "cpu-1.0/pjrt_c_api_cpu_plugin.so", "install.lock"}; err != nil || !slices.Equal(names, want) {
 		t.Errorf("files %q, err %v, want %q", names, err, want)
 	}
 }
@@ -300,7 +306,7 @@ func TestInstallRefuses(t *testing.T) {
 		{name: "empty body", wheel: good, archive: archive, want: "breaks off at 0 bytes", serve: body(nil)},
 		{name: "not a zip", wheel: pin(noZip), archive: noZip, want: "unpacking example_plugin-1.0.whl: not a wheel"},
 		{name: "only a name that climbs out", wheel: traversal, archive: traversalZip, want: "example/pjrt_c_api_cpu_plugin.so is not in it"},
-		{name: "plugin larger than pinned", wheel: bomb, archive: bombZip, want: "has 8388608 bytes, more than the 300000 expected"},
+		{name: "plugin larger than pinned", wheel: bomb, archive: bombZip, want: "has 8388608 bytes, more than the 300100 expected"},
 		{name: "plugin larger than it says", wheel: lies, archive: liesZip, want: "unpacking"},
 		{name: "another plugin", wheel: other, archive: otherZip, want: "is not the pinned one"},
 		{name: "index page missing", wheel: good, status: 404, page: "no", want: `answers "404 Not Found" when asked for example-plugin`},
@@ -479,13 +485,15 @@ func TestInstallIntoAPlaceThatCannotBe(t *testing.T) {
 }
 
 func TestInstallParamsValidate(t *testing.T) {
-	for _, which := range []string{"", "cuda13", "../cpu"} {
+	for _, which := range []string{"", "cuda", "cuda14", "../cpu"} {
 		if err := (InstallParams{Which: which}).Validate(); err == nil {
 			t.Errorf("accepted %q", which)
 		}
 	}
-	_, ok := pinned("cpu")
-	if err := (InstallParams{Which: "cpu"}).Validate(); (err == nil) != ok {
-		t.Errorf("cpu: err %v, pinned %v", err, ok)
+	for _, which := range names() {
+		_, ok := pinned(which)
+		if err := (InstallParams{Which: which}).Validate(); (err == nil) != ok {
+			t.Errorf("%s: err %v, pinned %v", which, err, ok)
+		}
 	}
 }

@@ -3,9 +3,11 @@ package xla
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -26,43 +28,85 @@ type OfferParams struct {
 	Index    string    // as in InstallParams
 }
 
-// Offer installs the plugin for this machine if no XLA backend works, one is pinned, and the user agrees: by Yes, by
-// MURMUR_XLA_INSTALL=1, or on a terminal by answering. It says on Out what it does, and in one line what is lost if it
-// does not. The only error is that ctx ended: murmur works without a plugin.
+// Offer installs the plugin that suits this machine's GPU, or else the one for its processor, if no XLA backend that is
+// wanted works, one is pinned, and the user agrees: by Yes, by MURMUR_XLA_INSTALL=1, or on a terminal by answering. It
+// says on Out what it does, and in one line what is lost if it does not. Where a plugin works but leaves a GPU idle, it
+// only says so. The only error is that ctx ended: murmur works without a plugin.
 func Offer(ctx context.Context, p OfferParams) error {
-	if p.Want != "" && p.Want != "xla" && p.Want != "xla:cpu" {
+	kinds := p.kinds()
+	if len(kinds) == 0 {
 		return nil
 	}
-	open := p.Params
-	open.Want = ""
-	choice, err := Choose(ctx, open)
-	if err != nil || choice.XLA() {
+	choice, err := Choose(ctx, p.Params)
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	w, ok := pinned("cpu")
-	if !ok {
-		why := whyNoXLA()
-		if why == "" {
-			why = fmt.Sprintf("there is no pinned XLA plugin for %s/%s", runtime.GOOS, runtime.GOARCH)
+	if err != nil && !errors.Is(err, errNothingOpened) {
+		return nil // the same error meets whoever opens the backend
+	}
+	f := newFinder(p.dir())
+	which := f.best(kinds, func(name string) bool {
+		_, there := Installed(p.Dir, name)
+		return there // and refuses, or is the one that works
+	})
+	s, ok := pinned(which)
+	switch {
+	case choice.XLA():
+		if ok && choice.Config == "xla:cpu" && s.kind != "cpu" {
+			fmt.Fprintf(p.Out, "training runs on the processor: `murmur xla install %s` (%s download) gets the plugin for this machine's GPU\n", which, bytesText(s.download()))
 		}
-		fmt.Fprintf(p.Out, "%s: %s\n", why, whatIsLost)
+		return nil
+	case ok:
+		p.tell(choice)
+		return p.propose(ctx, s)
+	case len(kinds) == 1 && kinds[0] != "cpu":
+		return nil // what is missing is not ours to install; whoever opens the backend is told
+	case whyNoXLA() != "":
+		fmt.Fprintf(p.Out, "%s: %s\n", whyNoXLA(), whatIsLost)
+	default:
+		if _, pin := pinned("cpu"); !pin {
+			fmt.Fprintf(p.Out, "there is no pinned XLA plugin for %s/%s: %s\n", runtime.GOOS, runtime.GOARCH, whatIsLost)
+			return nil
+		}
+		p.tell(choice)
+		fmt.Fprintf(p.Out, "the installed XLA plugins refuse: %s\n", whatIsLost)
+	}
+	return nil
+}
+
+// kinds are the plugins that the wanted backend may use, best first.
+func (p OfferParams) kinds() []string {
+	if p.Want == "" || p.Want == "xla" {
+		return []string{"cuda", "rocm", "cpu"}
+	}
+	c, err := parseConfig(p.Want)
+	if err != nil || c.plugin == "" || filepath.IsAbs(c.plugin) {
 		return nil
 	}
-	p.tell(choice)
+	return []string{c.plugin}
+}
+
+// propose asks whether to install s, and does.
+func (p OfferParams) propose(ctx context.Context, s set) error {
+	gain := "for training about 15x faster"
+	if s.kind != "cpu" {
+		gain = fmt.Sprintf("to train on the GPU, %s on disk", bytesText(s.unpacked()))
+	}
 	agreed := p.Yes || os.Getenv(installEnv) == "1"
 	if !agreed && p.Terminal {
-		fmt.Fprintf(p.Out, "Install the XLA CPU plugin (%s download) for training about 15x faster? [Y/n] ", bytesText(w.size))
+		fmt.Fprintf(p.Out, "Install the %s (%s download) %s? [Y/n] ", title(s.name), bytesText(s.download()), gain)
+		var err error
 		if agreed, err = yes(ctx, p.In); err != nil {
 			fmt.Fprintln(p.Out)
 			return err
 		}
 	}
 	if !agreed {
-		fmt.Fprintf(p.Out, "no XLA plugin: %s; `murmur xla install cpu` gets it\n", whatIsLost)
+		fmt.Fprintf(p.Out, "no XLA plugin: %s; `murmur xla install %s` gets it\n", whatIsLost, s.name)
 		return nil
 	}
-	bar := NewProgress(p.Out, p.Terminal, "XLA CPU plugin")
-	path, err := Install(ctx, InstallParams{Which: "cpu", Index: p.Index, Dir: p.Dir, Progress: bar.Update})
+	bar := NewProgress(p.Out, p.Terminal, title(s.name))
+	path, err := Install(ctx, InstallParams{Which: s.name, Index: p.Index, Dir: p.Dir, Progress: bar.Update})
 	bar.End()
 	switch {
 	case ctx.Err() != nil:
@@ -70,7 +114,7 @@ func Offer(ctx context.Context, p OfferParams) error {
 	case err != nil:
 		fmt.Fprintf(p.Out, "%v\n%s\n", err, whatIsLost)
 	default:
-		fmt.Fprintf(p.Out, "XLA CPU plugin installed: %s\n", path)
+		fmt.Fprintf(p.Out, "%s installed: %s\n", title(s.name), path)
 	}
 	return nil
 }

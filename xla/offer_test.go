@@ -114,6 +114,17 @@ func TestOfferTellsOfABrokenPlugin(t *testing.T) {
 	}
 }
 
+func TestOfferKinds(t *testing.T) {
+	for want, kinds := range map[string]string{
+		"": "cuda rocm cpu", "xla": "cuda rocm cpu", "xla:cpu": "cpu", "xla:cuda,visible_devices=0": "cuda", "xla:rocm": "rocm",
+		"go": "", "xla:/opt/pjrt_c_api_cuda_plugin.so": "", "nonsense": "",
+	} {
+		if got := strings.Join(OfferParams{Params: Params{Want: want}}.kinds(), " "); got != kinds {
+			t.Errorf("%q: %q, want %q", want, got, kinds)
+		}
+	}
+}
+
 func TestProgress(t *testing.T) {
 	var lines, bar bytes.Buffer
 	plain, drawn := NewProgress(&lines, false, "plugin"), NewProgress(&bar, true, "plugin")

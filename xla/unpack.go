@@ -2,65 +2,92 @@ package xla
 
 import (
 	"archive/zip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 )
 
-const maxLicenceSize = 1 << 20 // bytes; the pinned plugin's notices have 252 kB
-
-// unpack takes the plugin and its licences out of a verified wheel, which is a zip file. Files are written under names
-// that murmur chose, so the names inside the zip decide nothing; the plugin comes last, so its presence means that all
-// is there.
-func (w wheel) unpack(archive, dir string) error {
+// unpack takes what is wanted out of a verified wheel, which is a zip file, into dir, and at last writes the list of
+// it. Only names that match a pinned pattern are looked at, and none that leaves dir.
+func (w wheel) unpack(ctx context.Context, archive, dir string) error {
 	z, err := zip.OpenReader(archive)
 	if err != nil {
 		return fmt.Errorf("not a wheel: %w", err)
 	}
 	defer z.Close()
-	for _, name := range w.licences {
-		if err := extract(&z.Reader, name, filepath.Join(dir, path.Base(name)), maxLicenceSize, ""); err != nil {
-			return err
+	var files []installed
+	room := w.unpacked
+	for _, t := range w.take {
+		before := len(files)
+		for _, f := range z.File {
+			if ok, err := path.Match(t.from, f.Name); !ok || err != nil || !f.Mode().IsRegular() {
+				continue
+			}
+			if ctx.Err() != nil { // between files: the largest takes seconds
+				return context.Cause(ctx)
+			}
+			e, err := extract(f, t, dir, room, w.unpacked)
+			if err != nil {
+				return err
+			}
+			files, room = append(files, e), room-e.Size
+		}
+		if len(files) == before {
+			return fmt.Errorf("%s is not in it", t.from)
 		}
 	}
-	return extract(&z.Reader, w.plugin, filepath.Join(dir, w.pluginName()), w.unpacked, w.sum)
+	text, err := json.MarshalIndent(files, "", " ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, w.list()), func(out io.Writer) error { _, err := out.Write(text); return err })
 }
 
-// extract writes one file of the zip, at most limit bytes, and with the given SHA-256 if there is one.
-func extract(z *zip.Reader, name, target string, limit int64, sum string) error {
-	for _, f := range z.File {
-		if f.Name != name || !f.Mode().IsRegular() {
-			continue
-		}
-		if f.UncompressedSize64 > uint64(limit) {
-			return fmt.Errorf("%s has %d bytes, more than the %d expected", name, f.UncompressedSize64, limit)
-		}
-		r, err := f.Open()
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		defer r.Close()
-		return writeFile(target, func(w io.Writer) error {
-			h := sha256.New()
-			n, err := io.Copy(io.MultiWriter(w, h), io.LimitReader(r, limit+1))
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			if n > limit {
-				return fmt.Errorf("%s has more than the %d bytes expected", name, limit)
-			}
-			if got := hex.EncodeToString(h.Sum(nil)); sum != "" && got != sum {
-				return fmt.Errorf("%s is not the pinned one (SHA-256 %s, not %s)", name, short(got), short(sum))
-			}
-			return nil
-		})
+// extract writes one file of the zip, at most room bytes of the limit of the whole wheel.
+func extract(f *zip.File, t take, dir string, room, limit int64) (installed, error) {
+	e := installed{Name: t.to}
+	if t.to == "" {
+		e.Name = f.Name
 	}
-	return fmt.Errorf("%s is not in it", name)
+	if !fs.ValidPath(e.Name) || strings.Contains(e.Name, `\`) {
+		return e, fmt.Errorf("%q is no name for a file", f.Name)
+	}
+	if f.UncompressedSize64 > uint64(room) {
+		return e, fmt.Errorf("%s has %d bytes, more than the %d expected of all", f.Name, f.UncompressedSize64, limit)
+	}
+	r, err := f.Open()
+	if err != nil {
+		return e, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	defer r.Close()
+	target := filepath.Join(dir, filepath.FromSlash(e.Name))
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return e, err
+	}
+	err = writeFile(target, func(w io.Writer) error {
+		h := sha256.New()
+		if e.Size, err = io.Copy(io.MultiWriter(w, h), io.LimitReader(r, room+1)); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		if e.Size > room {
+			return fmt.Errorf("%s has more than the %d bytes expected of all", f.Name, limit)
+		}
+		e.SHA256 = hex.EncodeToString(h.Sum(nil))
+		return nil
+	})
+	if err == nil && path.Base(path.Dir(e.Name)) == "bin" { // a program that the plugin starts
+		err = os.Chmod(target, 0o700)
+	}
+	return e, err
 }
 
 // writeFile makes a file whole or not at all: temporary file, fsync, rename, fsync of the directory.

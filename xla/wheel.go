@@ -2,60 +2,72 @@ package xla
 
 import (
 	"fmt"
-	"path"
 	"runtime"
+	"strings"
 )
 
 // DefaultIndex is the Python package index that plugins come from, by the Simple JSON API (PEP 691).
 const DefaultIndex = "https://pypi.org/simple/"
 
+// set is what one install brings: a plugin, and the libraries that it needs and no driver has.
+type set struct {
+	name    string // as users write it: "cpu", "cuda13", "cuda12", "rocm"
+	kind    string // of the plugin: "cpu", "cuda", "rocm"
+	version string
+	plugin  string // where it lies in the set's directory
+	size    int64  // bytes of the plugin
+	sum     string // its SHA-256, hexadecimal
+	wheels  []wheel
+}
+
 // wheel is one pinned file of the index and what is taken from it.
 type wheel struct {
-	kind     string // "cpu"
 	project  string // name in the index
 	version  string
-	file     string   // name of the wheel
-	size     int64    // bytes
-	sha256   string   // of the wheel, hexadecimal
-	plugin   string   // name inside the wheel
-	unpacked int64    // bytes of the plugin
-	sum      string   // SHA-256 of the plugin, hexadecimal
-	licences []string // names inside the wheel
+	file     string // name of the wheel
+	size     int64  // bytes
+	sha256   string // hexadecimal
+	unpacked int64  // bytes of all that is taken
+	take     []take
 }
 
-// dir is the directory, below that of all plugins, which the wheel's files are kept in.
-func (w wheel) dir() string { return w.kind + "-" + w.version }
+// take names files inside a wheel by a pattern of [path.Match], and where they go in the set's directory; "" means
+// under their own names.
+type take struct{ from, to string }
 
-// pinned is the wheel of one kind for this platform.
-func pinned(kind string) (wheel, bool) {
-	w, ok := wheels()[kind+"/"+runtime.GOOS+"/"+runtime.GOARCH]
-	return w, ok && whyNoXLA() == ""
-}
+// dir is the directory, below that of all plugins, which the set's files are kept in.
+func (s set) dir() string { return s.name + "-" + s.version }
 
-// wheels are all pinned wheels, by kind and platform.
-func wheels() map[string]wheel {
-	return map[string]wheel{
-		// XLA as jaxlib builds it, with the C entry point that jaxlib's own library lacks; PJRT 0.115, Apache-2.0.
-		"cpu/linux/amd64": {
-			kind:     "cpu",
-			project:  "lammps-jax-pjrt-cpu",
-			version:  "0.11.2",
-			file:     "lammps_jax_pjrt_cpu-0.11.2-py3-none-manylinux_2_27_x86_64.whl",
-			size:     62711338,
-			sha256:   "1319390d948b39f69f7dade496b7c385149d9ca6097a6b62114da113216d9ad1",
-			plugin:   "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
-			unpacked: 201600336,
-			sum:      "ad1309ac822b1b24d51b7f9947c7c9fa9ef5d67f390584cbc3d1fa2428fed9c2",
-			licences: []string{
-				"lammps_jax_pjrt_cpu-0.11.2.dist-info/licenses/LICENSE",
-				"lammps_jax_pjrt_cpu-0.11.2.dist-info/licenses/THIRD_PARTY_NOTICES",
-			},
-		},
+// download is the bytes of all wheels.
+func (s set) download() (n int64) {
+	for _, w := range s.wheels {
+		n += w.size
 	}
+	return n
 }
 
-// pluginName is the plugin's file name on disk.
-func (w wheel) pluginName() string { return path.Base(w.plugin) }
+// unpacked is the bytes of all files.
+func (s set) unpacked() (n int64) {
+	for _, w := range s.wheels {
+		n += w.unpacked
+	}
+	return n
+}
+
+// list is the name of the file that says what was taken from w; it is written when all of that is there.
+func (w wheel) list() string { return w.project + listSuffix }
+
+// names are all sets, in the order in which they are explained.
+func names() []string { return []string{"cpu", "cuda13", "cuda12", "rocm"} }
+
+// pinned is the set of one name for this platform.
+func pinned(name string) (set, bool) {
+	s, ok := sets()[name+"/"+runtime.GOOS+"/"+runtime.GOARCH]
+	return s, ok && whyNoXLA() == ""
+}
+
+// title is a set's name for people.
+func title(name string) string { return "XLA " + strings.ToUpper(name) + " plugin" }
 
 // bytesText is a size as people read it.
 func bytesText(n int64) string {
@@ -64,6 +76,8 @@ func bytesText(n int64) string {
 		return fmt.Sprintf("%d bytes", n)
 	case n < 10_000_000:
 		return fmt.Sprintf("%d kB", (n+500)/1000)
+	case n < 1_000_000_000:
+		return fmt.Sprintf("%d MB", (n+500_000)/1_000_000)
 	}
-	return fmt.Sprintf("%d MB", (n+500_000)/1_000_000)
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 }

@@ -66,7 +66,7 @@ func (c *XLAShowCmd) Run(ctx context.Context) error {
 
 // XLAInstallCmd installs a pinned plugin.
 type XLAInstallCmd struct {
-	Which string `arg:"" help:"The plugin: cpu."`
+	Which string `arg:"" help:"The plugin: cpu, cuda13 (NVIDIA driver 580 or newer), cuda12 (525 or newer) or rocm (with ROCm 7 installed)."`
 	Index string `help:"Python package index with the Simple JSON API to download from." env:"MURMUR_XLA_INDEX" placeholder:"URL"`
 }
 
@@ -75,6 +75,9 @@ func (c *XLAInstallCmd) Run(ctx context.Context) error {
 	p := xla.InstallParams{Which: c.Which, Index: c.Index}
 	if err := p.Validate(); err != nil {
 		return err
+	}
+	if warning := p.Warn(); warning != "" {
+		fmt.Fprintf(os.Stderr, "murmur: %s\n", warning)
 	}
 	_, already := xla.Installed("", c.Which)
 	terminal := false
