@@ -36,7 +36,7 @@ func peak(backend compute.Backend) (perSec float64, err error) {
 	var took []float64
 	for i := range peakTimes + 1 {
 		began := time.Now()
-		out, err := exec.Exec(a, b)
+		out, err := exec.Call(a, b)
 		if err != nil {
 			return 0, fmt.Errorf("timing a matrix product: %w", err)
 		}
