@@ -126,7 +126,7 @@ func (h *hand) measure(ctx context.Context, c round.Commit) {
 	if c.Height%uint64(h.n.manifest.Rounds.SnapshotEvery) != 0 || h.n.manifest.Data.Name == manifest.Private || turn(c) != h.n.self {
 		return
 	}
-	if h.pay(ctx); h.proc == nil || h.rep.Head().ID != c.ID {
+	if h.pay(ctx); h.proc == nil || h.rep.Head().ID != c.ID || !h.affordable() {
 		return
 	}
 	copy(h.proc.Vector(), h.rep.Theta())
@@ -138,6 +138,17 @@ func (h *hand) measure(ctx context.Context, c round.Commit) {
 	p := api.Heldout{Height: c.Height, Loss: loss, By: h.n.self}
 	h.n.view.set(func(v *viewed) { v.heldout = p })
 	h.n.learned(p)
+}
+
+// affordable tells whether measuring takes at most a tenth of the time between two snapshot heights: training and rounds
+// wait meanwhile, and a node that is too slow lets its turn pass. Reading a token takes about a third of learning from it.
+func (h *hand) affordable() bool {
+	v, m := h.n.view.get(), h.n.manifest
+	tokens := float64(heldoutTokens)
+	if m.Data.Name == manifest.Shards {
+		tokens = min(tokens, float64(m.Data.Heldout.Tokens))
+	}
+	return tokens/3 <= v.trainer.TokensPerSec*v.outcome.Seconds*float64(m.Rounds.SnapshotEvery)/10
 }
 
 // told takes a point that a peer says it measured: only a member's, and only where a turn can have come.

@@ -25,7 +25,7 @@ func TestShardsSpread(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, stderr, code := output(t, home, "data", "prepare", text, "--out", set, "--shard-tokens", "4000", "--heldout", "2000"); code != 0 {
+	if _, stderr, code := output(t, home, "data", "prepare", text, "--out", set, "--shard-tokens", "4000", "--heldout", "200"); code != 0 {
 		t.Fatalf("prepare: %s", stderr)
 	}
 	list, err := shard.ReadSet(filepath.Join(set, shard.SetFile))
