@@ -163,7 +163,7 @@ func (n *Node) told(p api.Heldout) {
 // learned keeps a point of the curve.
 func (n *Node) learned(p api.Heldout) {
 	if err := n.curve.add(p); err != nil {
-		n.trouble("keeping the curve of held-out losses", err)
+		n.log.Warn("The curve of held-out losses was not kept", "error", err)
 	}
 }
 

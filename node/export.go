@@ -67,8 +67,8 @@ func (d Dir) Keep(height int64) (k api.Kept, err error) {
 	if err != nil {
 		return k, err
 	}
-	if why != nil {
-		n.log.Warn("State on disk is damaged", "error", why)
+	if why != nil && height == Newest {
+		return k, fmt.Errorf("the newest state is damaged on this disk (%w): murmur up fetches it again, or take round %d with --height", why, rep.Head().Height)
 	}
 	return keep(rep, book, height)
 }

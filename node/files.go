@@ -38,14 +38,20 @@ func (n *Node) obtainFiles(ctx context.Context, m manifest.Manifest) bool {
 			return false
 		}
 	}
-	n.untroubled()
 	return true
 }
 
 // obtainFile asks all connected peers until one has the file.
 func (n *Node) obtainFile(ctx context.Context, b shard.Blob) bool {
 	const between = time.Second
-	for !n.fetchFile(ctx, b) {
+	for {
+		err := n.fetchFile(ctx, b)
+		if err == nil {
+			return true
+		}
+		n.view.set(func(v *viewed) {
+			v.starting = fmt.Sprintf("fetching a file of %d bytes that the swarm's manifest names: %v", b.Size, err)
+		})
 		select {
 		case <-ctx.Done():
 			return false
@@ -55,22 +61,13 @@ func (n *Node) obtainFile(ctx context.Context, b shard.Blob) bool {
 		case <-time.After(between):
 		}
 	}
-	return true
 }
 
 // fetchFile asks the connected peers for a file once.
-func (n *Node) fetchFile(ctx context.Context, b shard.Blob) bool {
-	sources := n.net.Connected()
-	if len(sources) == 0 {
-		return false
-	}
-	limited, cancel := context.WithTimeout(ctx, fetchLimit)
+func (n *Node) fetchFile(ctx context.Context, b shard.Blob) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	err := n.net.Fetch(limited, p2p.Fetch{ID: b.ID, Size: b.Size, MaxSize: b.Size, Path: n.library.Path(b.ID), Sources: sources})
-	if err != nil && ctx.Err() == nil {
-		n.trouble("fetching a file that the swarm's manifest names", err)
-	}
-	return err == nil
+	return n.net.Fetch(ctx, p2p.Fetch{ID: b.ID, Size: b.Size, MaxSize: b.Size, Path: n.library.Path(b.ID), Sources: n.net.Connected()})
 }
 
 // initial is the θ that the swarm began with.

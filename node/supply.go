@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/shard"
@@ -67,7 +68,7 @@ func (s *supply) lost(text string) {
 		return
 	}
 	if s.n.library.Drop(id) {
-		s.n.trouble("reading the data set", fmt.Errorf("token shard %s was missing or damaged on this disk; fetching it again", id.Short()))
+		s.n.diary.Add(event.Node, 0, fmt.Sprintf("token shard %s was missing or damaged on this disk; fetching it again", id.Short()))
 	}
 	s.stir()
 }
@@ -91,9 +92,11 @@ func (s *supply) run(ctx context.Context) {
 		if len(missing) > 0 {
 			e := missing[0]
 			pause = supplyRetry
-			if s.n.fetchFile(ctx, shard.Blob{ID: e.ID, Size: e.Size}) {
+			err := s.n.fetchFile(ctx, shard.Blob{ID: e.ID, Size: e.Size})
+			if err == nil {
 				continue
 			}
+			s.n.log.Warn("A token shard did not come", "shard", e.ID.Short(), "error", err)
 		} else {
 			s.tidy(needed)
 		}

@@ -29,7 +29,7 @@ func TestCheckpointComesAndGoes(t *testing.T) {
 	if _, stderr, code := output(t, home, "init", file, "--from-hf", golden, "--dir", dir); code != 0 {
 		t.Fatalf("init: %s", stderr)
 	}
-	first := export(t, home, dir, "--height", "0")
+	_, first := export(t, home, dir, "--height", "0")
 	want, err := checkpoint.Open(golden)
 	if err != nil {
 		t.Fatal(err)
@@ -47,19 +47,19 @@ func TestCheckpointComesAndGoes(t *testing.T) {
 	b := up(t, joined)
 	a.until("both share a round", func(s api.State) bool { return s.Head.Roster == 2 && len(s.Round.Last.Included) == 2 })
 	sameRoots(t, a, b)
-	newest := export(t, home, joined) // by the daemon, which has it from its peer
+	out, newest := export(t, home, joined) // by the daemon, which has it from its peer
 	if newest.Config != want.Config {
 		t.Errorf("the configuration became %+v", newest.Config)
 	}
 	if slices.Equal(theta(t, newest), theta(t, want)) {
 		t.Error("nothing was learned")
 	}
-	old := export(t, home, dir, "--height", "1")
+	_, old := export(t, home, dir, "--height", "1")
 	if slices.Equal(theta(t, old), theta(t, want)) || slices.Equal(theta(t, old), theta(t, newest)) {
 		t.Error("the state of round 1 is another one's")
 	}
 	// What was written can be read again: it writes a text, and answers a benchmark.
-	for _, args := range [][]string{{"--model", newest.Dir()}, {"--dir", joined}, {"--dir", dir, "--height", "1", "--backend", "go"}} {
+	for _, args := range [][]string{{"--model", out}, {"--dir", joined}, {"--dir", dir, "--height", "1", "--backend", "go"}} {
 		stdout, stderr, code := output(t, home, append([]string{"generate", "Light", "--tokens", "4", "--top-p", "0.9"}, args...)...)
 		if code != 0 || !strings.HasPrefix(stdout, "Light") || len(stdout) < len("Light....") {
 			t.Errorf("generate %v: %d, %q, %s", args, code, stdout, stderr)
@@ -69,7 +69,7 @@ func TestCheckpointComesAndGoes(t *testing.T) {
 	if err := os.WriteFile(questions, []byte(`{"goal": "Dry a hat", "sol1": "Hang it up", "sol2": "Soak it", "label": 0}`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stdout, stderr, code := output(t, home, "eval", "piqa="+questions, "--model", newest.Dir(), "--backend", "go", "--json")
+	stdout, stderr, code := output(t, home, "eval", "piqa="+questions, "--model", out, "--backend", "go", "--json")
 	if code != 0 || !strings.Contains(stdout, `"items": 1`) || !strings.Contains(stdout, `"acc_norm"`) {
 		t.Errorf("eval: %d, %s, %s", code, stdout, stderr)
 	}
@@ -79,9 +79,9 @@ func TestCheckpointComesAndGoes(t *testing.T) {
 }
 
 // export writes a model and opens it.
-func export(t *testing.T, home, dir string, args ...string) *checkpoint.Checkpoint {
+func export(t *testing.T, home, dir string, args ...string) (to string, c *checkpoint.Checkpoint) {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "out")
+	to = filepath.Join(t.TempDir(), "out")
 	stdout, stderr, code := output(t, home, append([]string{"export", to, "--dir", dir, "--json"}, args...)...)
 	if code != 0 {
 		t.Fatalf("export: %s", stderr)
@@ -94,7 +94,7 @@ func export(t *testing.T, home, dir string, args ...string) *checkpoint.Checkpoi
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return to, c
 }
 
 func theta(t *testing.T, c *checkpoint.Checkpoint) []float32 {

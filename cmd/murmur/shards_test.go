@@ -80,6 +80,9 @@ func TestShardsSpread(t *testing.T) {
 		}
 		return slices.ContainsFunc(ours, func(h api.Heldout) bool { return h.Loss > 0 && slices.Contains(theirs, h) })
 	})
+	if stdout, stderr, code := output(t, home, "status", "--curve", "--dir", joined); code != 0 || !strings.Contains(stdout, "HELD-OUT LOSS") || strings.Count(stdout, "\n") < 2 {
+		t.Errorf("status --curve: %d, %s%s", code, stdout, stderr)
+	}
 	sameRoots(t, a, b)
 	events, err := b.client.Events(t.Context(), 0)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // StatusCmd shows the running node.
 type StatusCmd struct {
 	DirFlag
-	JSON bool `help:"Print one JSON object."`
+	Curve bool `help:"Print the held-out losses that the swarm measured, a round a line."`
+	JSON  bool `help:"Print one JSON object."`
 }
 
 // Run asks the daemon for its state.
@@ -26,6 +27,13 @@ func (c *StatusCmd) Run(ctx context.Context) error {
 	}
 	client := api.NewClient(string(dir))
 	defer client.Close()
+	if c.Curve {
+		points, err := client.Curve(ctx, 0)
+		if err != nil {
+			return err
+		}
+		return printed(c.JSON, losses{points})
+	}
 	s, err := client.State(ctx)
 	if err != nil {
 		return err
@@ -37,6 +45,21 @@ func (c *StatusCmd) Run(ctx context.Context) error {
 		return out.Encode(s)
 	}
 	return printStatus(os.Stdout, s)
+}
+
+// losses is the swarm's curve.
+type losses struct {
+	Points []api.Heldout `json:"points"`
+}
+
+// Table has a line for each round that was measured.
+func (l losses) Table(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ROUND\tHELD-OUT LOSS\tPERPLEXITY\tMEASURED BY")
+	for _, p := range l.Points {
+		fmt.Fprintf(w, "%d\t%.3f\t%.4g\t%s\n", p.Height, p.Loss, math.Exp(p.Loss), p.By.Short())
+	}
+	return w.Flush()
 }
 
 func printStatus(out io.Writer, s api.State) error {

@@ -27,8 +27,6 @@ const (
 type Checkpoint struct {
 	// Config is the model's; SeqLen is the most positions that it was made for.
 	Config model.Config
-	// DType is what most of the values are stored as.
-	DType DType
 
 	dir    string
 	places map[string]place
@@ -55,9 +53,6 @@ func Open(dir string) (*Checkpoint, error) {
 	}
 	return c, nil
 }
-
-// Dir is the folder.
-func (c *Checkpoint) Dir() string { return c.dir }
 
 // placesIn lists what the safetensors files of a folder have.
 func placesIn(dir string) (map[string]place, error) {
@@ -120,7 +115,6 @@ func (c *Checkpoint) fit() error {
 	if c.Config.Tied {
 		delete(left, headName) // some files repeat the embedding there; Theta sees that it is one
 	}
-	values := map[DType]int{}
 	for _, t := range c.Config.Layout() {
 		p, ok := c.places[t.Name]
 		delete(left, t.Name)
@@ -134,15 +128,9 @@ func (c *Checkpoint) fit() error {
 		case p.bytes != int64(t.Size*p.dtype.size()):
 			return fmt.Errorf("tensor %s spans %d bytes, want %d", t.Name, p.bytes, t.Size*p.dtype.size())
 		}
-		values[p.dtype] += t.Size
 	}
 	for name := range left {
 		return fmt.Errorf("tensor %s is not part of a Llama: leaving it aside would be another model", name)
-	}
-	for _, d := range []DType{F32, BF16, F16} {
-		if values[d] > values[c.DType] {
-			c.DType = d
-		}
 	}
 	return nil
 }

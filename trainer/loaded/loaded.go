@@ -89,9 +89,6 @@ func New(p Params) (*Model, error) {
 	return m, err
 }
 
-// Device is what the model runs on.
-func (m *Model) Device() worker.Device { return m.device }
-
 // Close closes the device.
 func (m *Model) Close() {
 	if m.device.Backend != nil {
