@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -130,4 +131,20 @@ func (f *Founding) Found(d Dir) (proto.PeerID, error) {
 		}
 	}
 	return d.Found(f.raw)
+}
+
+// Found makes the directory one of the swarm with this manifest, and returns
+// the node's peer id.
+func (d Dir) Found(raw []byte) (proto.PeerID, error) {
+	if _, _, err := manifest.Decode(raw); err != nil {
+		return "", err
+	}
+	if err := d.claim(proto.Sum(raw)); err != nil {
+		return "", err
+	}
+	key, err := d.Identity()
+	if err != nil {
+		return "", err
+	}
+	return proto.PeerOf(key.Public().(ed25519.PublicKey)), d.SetManifest(raw)
 }

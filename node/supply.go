@@ -20,6 +20,7 @@ import (
 type supply struct {
 	n     *Node
 	order *data.Order // run's
+	size  uint64      // bytes of all shards
 	until atomic.Uint64
 	wake  chan struct{} // capacity 1
 }
@@ -47,7 +48,11 @@ func newSupply(n *Node) (*supply, error) {
 	if err := shard.WriteSet(n.p.Dir.path(shard.SetFile), m.Data); err != nil {
 		return nil, err
 	}
-	return &supply{n: n, order: order, wake: make(chan struct{}, 1)}, nil
+	s := &supply{n: n, order: order, wake: make(chan struct{}, 1)}
+	for _, e := range m.Data.Shards {
+		s.size += e.Size
+	}
+	return s, nil
 }
 
 // stir has run look again.
@@ -143,7 +148,7 @@ func (s *supply) look() (missing []shard.Entry, needed map[int]bool, until uint6
 // tidy removes shards that are not needed next, where all together take more than the quota.
 func (s *supply) tidy(needed map[int]bool) {
 	quota := s.n.p.DataQuota
-	if quota == 0 {
+	if quota == 0 || s.size <= quota {
 		return
 	}
 	var held uint64

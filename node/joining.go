@@ -1,31 +1,13 @@
 package node
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
-	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/proto"
 )
-
-// Found makes the directory one of the swarm with this manifest, and returns
-// the node's peer id.
-func (d Dir) Found(raw []byte) (proto.PeerID, error) {
-	if _, _, err := manifest.Decode(raw); err != nil {
-		return "", err
-	}
-	if err := d.claim(proto.Sum(raw)); err != nil {
-		return "", err
-	}
-	key, err := d.Identity()
-	if err != nil {
-		return "", err
-	}
-	return proto.PeerOf(key.Public().(ed25519.PublicKey)), d.SetManifest(raw)
-}
 
 // Join makes the directory one of a swarm that is known by its id and some
 // addresses; the manifest comes from the first peer that answers.
