@@ -53,7 +53,8 @@ func (m *Machine) closeRound() {
 // closable tells whether view 0 need wait no longer: every active roster
 // member's update is held, or grace has ended. Newcomers are waited for as well,
 // or a lone node would never let anyone in: through grace once their update is
-// known, and for a moment if they are active and have yet to publish.
+// known, and for a moment if they are active and have yet to publish. Active is who
+// is present: where rounds are short, heartbeats are often one round old.
 func (m *Machine) closable(us, list []Update) bool {
 	since := m.now - max(m.round.dueAt, m.round.heldAt)
 	if m.behind() && since < m.cfg.Grace {
@@ -70,7 +71,7 @@ func (m *Machine) closable(us, list []Update) bool {
 			return false // on its way here, though its author's head may have moved on
 		}
 	}
-	for _, p := range m.active() {
+	for _, p := range m.present() {
 		newcomer := m.head.Rank(p) < 0
 		if !by(list, p) && (!newcomer || m.expected(us, p) || since < graceFloor || len(m.head.Roster) == 0) {
 			return false

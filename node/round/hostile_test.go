@@ -97,7 +97,7 @@ func (n *simNode) equivocate(to []*simNode) {
 func (n *simNode) sign(parent proto.ID, height, seq, tokens uint64, z float64, high uint64) Update {
 	s := n.s
 	u := Update{
-		Author: n.id, Parent: parent, Height: height, Seq: seq, Tokens: tokens, High: high, Size: 16, Exchange: n.exchange,
+		Author: n.id, Parent: parent, Height: height, Seq: seq, Tokens: tokens, High: high, Size: 16, Exchange: n.exchange, StepTime: n.stepTime,
 		Payload: payloadOf(n.id, seq, z),
 	}
 	if n.dull {

@@ -66,6 +66,7 @@ type swarm struct {
 	loss     float64
 	double   float64
 	snapshot uint64              // heights between snapshots
+	short    bool                // a step a round
 	cut      func(a, b int) bool // links that carry nothing now
 
 	updates map[proto.ID]Update  // all ever made
@@ -112,6 +113,7 @@ type simNode struct {
 	exchange, publishedAt time.Duration // as node measures them
 	deepest               int           // commits of most of the swarm undone at once, at most
 	included              int           // own updates taken in
+	turns                 int           // times it left a branch
 	tricks
 }
 
@@ -232,6 +234,9 @@ func (n *simNode) start() {
 	n.seen = known
 	cfg := testConfig(n.id)
 	cfg.Snapshot = s.snapshot
+	if s.short {
+		cfg.HMin, cfg.HMax, cfg.Min = 1, 1, 0
+	}
 	m, err := New(cfg, st)
 	if err != nil {
 		s.fault("%s cannot start: %v", n.name, err)
@@ -531,6 +536,9 @@ func (n *simNode) adopt(e Adopt) {
 				n.rush(e.To)
 			}
 		})
+	}
+	if e.To.Parent != e.From.ID && (n.m.blocks[e.From.ID] == nil || !n.m.blocks[e.To.ID].under(n.m.blocks[e.From.ID])) {
+		n.turns++
 	}
 	n.head = e.To.ID
 	var undo, redo []Update

@@ -31,14 +31,12 @@ func frontier() (ls []Line) {
 	}
 	const halfway = 300 * 4 * 8 * 128 // tokens
 	set("chunk-512", "a scale for each 512", func(s *outer.Settings) { s.Chunk = 512 })
-	set("chunk-32768", "a scale for each 32768", func(s *outer.Settings) { s.Chunk = 32768 })
 	set("momentum-3", "outer momentum .3, rate .7", func(s *outer.Settings) { s.Momentum, s.OuterLR = .3, .7 })
 	set("momentum-5", "outer momentum .5, rate .7", func(s *outer.Settings) { s.Momentum, s.OuterLR = .5, .7 })
 	set("outer-0.8", "outer rate .8", func(s *outer.Settings) { s.OuterLR = .8 })
 	set("outer-1.25", "outer rate 1.25", func(s *outer.Settings) { s.OuterLR = 1.25 })
 	set("outer-1.5", "outer rate 1.5", func(s *outer.Settings) { s.OuterLR = 1.5 })
 	set("outer-2", "outer rate 2", func(s *outer.Settings) { s.OuterLR = 2 })
-	vary(bitlocoH10, "h10-outer-1.25", "outer rate 1.25", func(_ *Line, s *outer.Settings) { s.OuterLR = 1.25 })
 	vary(bitlocoH10, "h10-outer-1.5", "outer rate 1.5", func(_ *Line, s *outer.Settings) { s.OuterLR = 1.5 })
 	set("h-rising", "H 20, from half of the tokens on 75", func(s *outer.Settings) {
 		s.Schedule = []outer.Point{{H: 20}, {Tokens: halfway, H: 75}}
@@ -46,7 +44,6 @@ func frontier() (ls []Line) {
 	set("h-falling", "H 75, from half of the tokens on 20", func(s *outer.Settings) {
 		s.Schedule = []outer.Point{{H: 75}, {Tokens: halfway, H: 20}}
 	})
-	vary(bitlocoH32, "h40", "H 40", func(l *Line, _ *outer.Settings) { l.H = 40 })
 	vary(bitlocoH32, "fresh", "Muon's momentum from 0 each round", func(l *Line, _ *outer.Settings) { l.Fresh = true })
 	set("norms", "norms in 8 bits", func(s *outer.Settings) { s.Norms = "int8" })
 	set("embedding", "norms in 8 bits, embedding in 4", func(s *outer.Settings) { s.Norms, s.Embedding = "int8", "fp4" })

@@ -55,7 +55,6 @@ func Lines() []Line { return append(methods(), frontier()...) }
 func methods() []Line {
 	const adamW, muon = inner.KindAdamW, inner.KindMuon
 	bitloco := with(outer.Bitloco, nil)
-	keep := func(n uint32) func(*outer.Settings) { return func(s *outer.Settings) { s.Keep = n } }
 	return []Line{
 		{Name: "alone-adamw", Title: "a lone node", Optimizer: adamW, Peers: 1, Rate: 2.8e-3},
 		{Name: aloneMuon, Title: "a lone node", Optimizer: muon, Peers: 1, Rate: 4e-3, Claimed: true},
@@ -69,25 +68,24 @@ func methods() []Line {
 			Optimizer: adamW, H: 10, Late: 2, Peers: 4, Rate: 2e-3,
 		},
 		{Name: bitlocoH10, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 10, Peers: 4, Rate: 5.6e-3, Claimed: true},
-		{Name: bitlocoH20, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 20, Peers: 4, Rate: 4e-3, Claimed: true},
+		{Name: bitlocoH20, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3, Claimed: true},
 		{Name: bitlocoH32, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 32, Peers: 4, Rate: 4e-3, Claimed: true},
 		{Name: "bitloco-adamw", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: adamW, H: 20, Peers: 4, Rate: 2.8e-3},
 		{
 			Name: bitlocoInBuffer, Title: "bitloco, 1 bit, residual in a buffer",
 			Method:    with(outer.Bitloco, func(s *outer.Settings) { s.Residual = outer.ResidualBuffer }),
-			Optimizer: muon, H: 20, Peers: 4, Rate: 4e-3, Claimed: true,
+			Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3, Claimed: true,
 		},
 		{
 			Name: "bitloco-2bit", Title: "bitloco, 2 bits", Method: with(outer.Bitloco, func(s *outer.Settings) { s.Bits = 2 }),
-			Optimizer: muon, H: 20, Peers: 4, Rate: 4e-3,
+			Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3,
 		},
 		{Name: "sparseloco", Title: "sparseloco, 64 of 4096", Method: with(outer.SparseLoCo, nil), Optimizer: adamW, H: 20, Peers: 4, Rate: 2e-3},
-		{Name: "sparseloco-muon", Title: "sparseloco, 64 of 4096", Method: with(outer.SparseLoCo, nil), Optimizer: muon, H: 20, Peers: 4, Rate: 4e-3},
-		{Name: "sparseloco-256", Title: "sparseloco, 256 of 4096", Method: with(outer.SparseLoCo, keep(256)), Optimizer: adamW, H: 20, Peers: 4, Rate: 2e-3},
+		{Name: "sparseloco-muon", Title: "sparseloco, 64 of 4096", Method: with(outer.SparseLoCo, nil), Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3},
 		{Name: "distro", Title: "distro, 8 of a block, 1 bit", Method: with(outer.DisTrO, nil), Optimizer: None, H: 1, Peers: 4, Rate: 1e-3},
-		{Name: "allreduce-muon-8", Title: "all-reduce, as one node with eight batches", Optimizer: muon, Peers: 8, Rate: 4e-3},
-		{Name: "bitloco-h10-8", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 10, Peers: 8, Rate: 5.6e-3},
-		{Name: "bitloco-h20-8", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 20, Peers: 8, Rate: 4e-3},
+		{Name: "allreduce-muon-8", Title: "all-reduce, as one node with eight batches", Optimizer: muon, Peers: 8, Rate: 11e-3},
+		{Name: "bitloco-h10-8", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 10, Peers: 8, Rate: 11e-3},
+		{Name: "bitloco-h20-8", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 20, Peers: 8, Rate: 8e-3},
 	}
 }
 
