@@ -62,7 +62,7 @@ func (f *Founding) From(dir string, seqLen int) error {
 	o := c.Config
 	f.Manifest.Model = manifest.Model{
 		Vocab: uint32(o.Vocab), Dim: uint32(o.Dim), Layers: uint32(o.Layers), Heads: uint32(o.Heads), KVHeads: uint32(o.KVHeads),
-		HeadDim: uint32(o.HeadDim), FFN: uint32(o.FFN), SeqLen: uint32(seqLen), RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
+		HeadDim: uint32(o.HeadDim), FFN: uint32(o.FFN), SeqLen: uint32(seqLen), RopeTheta: o.RopeTheta, RopeScaling: o.RopeScaling, NormEps: o.NormEps, Tied: o.Tied,
 		Weights: f.keep(replica.Bytes(theta)), Origin: f.keep(packed),
 	}
 	raw := origin.Files[checkpoint.TokenizerFile]

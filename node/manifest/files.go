@@ -14,7 +14,7 @@ import (
 func (m Model) Config() model.Config {
 	return model.Config{
 		Vocab: int(m.Vocab), Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads), KVHeads: int(m.KVHeads),
-		HeadDim: int(m.HeadDim), FFN: int(m.FFN), SeqLen: int(m.SeqLen), RopeTheta: m.RopeTheta, NormEps: m.NormEps, Tied: m.Tied,
+		HeadDim: int(m.HeadDim), FFN: int(m.FFN), SeqLen: int(m.SeqLen), RopeTheta: m.RopeTheta, RopeScaling: m.RopeScaling, NormEps: m.NormEps, Tied: m.Tied,
 	}
 }
 
@@ -53,6 +53,19 @@ func (m Manifest) Files() (bs []shard.Blob) {
 		bs = append(bs, shard.Blob{ID: h.ID, Size: h.Size})
 	}
 	return bs
+}
+
+func encodeScaling(s model.RopeScaling) *murmurv1.RopeScaling {
+	if s == (model.RopeScaling{}) {
+		return nil
+	}
+	return &murmurv1.RopeScaling{Factor: s.Factor, LowFreqFactor: s.Low, HighFreqFactor: s.High, OriginalPositions: uint32(s.Original)}
+}
+
+func decodeScaling(w *murmurv1.RopeScaling) model.RopeScaling {
+	return model.RopeScaling{
+		Factor: w.GetFactor(), Low: w.GetLowFreqFactor(), High: w.GetHighFreqFactor(), Original: int(w.GetOriginalPositions()),
+	}
 }
 
 func encodeBlob(b *shard.Blob) *murmurv1.Blob {

@@ -36,17 +36,18 @@ type Manifest struct {
 
 // Model is a Llama-family decoder.
 type Model struct {
-	Vocab     uint32  `toml:"vocab"`
-	Dim       uint32  `toml:"dim"`
-	Layers    uint32  `toml:"layers"`
-	Heads     uint32  `toml:"heads"`
-	KVHeads   uint32  `toml:"kv_heads"`
-	HeadDim   uint32  `toml:"head_dim"`
-	FFN       uint32  `toml:"ffn"`
-	SeqLen    uint32  `toml:"seq_len"`
-	RopeTheta float64 `toml:"rope_theta"`
-	NormEps   float64 `toml:"norm_eps"`
-	Tied      bool    `toml:"tied"`
+	Vocab       uint32            `toml:"vocab"`
+	Dim         uint32            `toml:"dim"`
+	Layers      uint32            `toml:"layers"`
+	Heads       uint32            `toml:"heads"`
+	KVHeads     uint32            `toml:"kv_heads"`
+	HeadDim     uint32            `toml:"head_dim"`
+	FFN         uint32            `toml:"ffn"`
+	SeqLen      uint32            `toml:"seq_len"`
+	RopeTheta   float64           `toml:"rope_theta"`
+	RopeScaling model.RopeScaling `toml:"rope_scaling"` // zero: none
+	NormEps     float64           `toml:"norm_eps"`
+	Tied        bool              `toml:"tied"`
 	// Weights are the initial parameters, little-endian float32; nil: they follow from the seed. Origin is what
 	// lay beside them, as package checkpoint packs it.
 	Weights *shard.Blob `toml:"weights,omitempty"`
@@ -279,7 +280,7 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 		Model: &murmurv1.Model{
 			Vocab: o.Vocab, Dim: o.Dim, Layers: o.Layers, Heads: o.Heads, KvHeads: o.KVHeads, HeadDim: o.HeadDim,
 			Ffn: o.FFN, SeqLen: o.SeqLen, RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
-			Weights: encodeBlob(o.Weights), Origin: encodeBlob(o.Origin),
+			Weights: encodeBlob(o.Weights), Origin: encodeBlob(o.Origin), RopeScaling: encodeScaling(o.RopeScaling),
 		},
 		Data:   encodeData(m.Data),
 		Method: encodeMethod(m.Method),
@@ -311,7 +312,7 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 		Model: Model{
 			Vocab: o.GetVocab(), Dim: o.GetDim(), Layers: o.GetLayers(), Heads: o.GetHeads(), KVHeads: o.GetKvHeads(),
 			HeadDim: o.GetHeadDim(), FFN: o.GetFfn(), SeqLen: o.GetSeqLen(), RopeTheta: o.GetRopeTheta(),
-			NormEps: o.GetNormEps(), Tied: o.GetTied(),
+			NormEps: o.GetNormEps(), Tied: o.GetTied(), RopeScaling: decodeScaling(o.GetRopeScaling()),
 		},
 		Method: decodeMethod(w.GetMethod()),
 		Inner: Inner{

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -50,6 +51,7 @@ func TestEncodeDecode(t *testing.T) {
 		m.Seed = "a fixed seed"
 		if method != outer.AllReduce {
 			m.Method.Schedule = []outer.Point{{Tokens: 7}, {Tokens: 9, H: m.Rounds.HMax}}
+			m.Model.RopeScaling = model.RopeScaling{Factor: 32, Low: 1, High: 4, Original: 8192}
 		}
 		t.Run(method, func(t *testing.T) { encodeDecode(t, m) })
 	}

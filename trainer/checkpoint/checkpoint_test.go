@@ -102,6 +102,13 @@ func TestTypesStay(t *testing.T) {
 // A model that began in murmur is written so that it reads as itself.
 func TestNewModel(t *testing.T) {
 	c := model.Config{Vocab: 40, Dim: 16, Layers: 1, Heads: 2, KVHeads: 1, HeadDim: 8, FFN: 24, SeqLen: 12, RopeTheta: 5e4, NormEps: 1e-6, Tied: true}
+	t.Run("plain", func(t *testing.T) { newModel(t, c) })
+	c.RopeScaling = model.RopeScaling{Factor: 8, Low: 1, High: 4, Original: 6}
+	t.Run("scaled positions", func(t *testing.T) { newModel(t, c) })
+}
+
+func newModel(t *testing.T, c model.Config) {
+	t.Helper()
 	theta := model.Init(c, [32]byte{7})
 	dir := filepath.Join(t.TempDir(), "deep", "down")
 	if err := Write(dir, Export{Config: c, Theta: theta}); err != nil {

@@ -32,10 +32,31 @@ type hfConfig struct {
 }
 
 type hfRope struct {
-	Theta   *float64 `json:"rope_theta"`
-	Type    string   `json:"rope_type"`
-	OldType string   `json:"type"`
-	Partial *float64 `json:"partial_rotary_factor"`
+	Theta    *float64 `json:"rope_theta"`
+	Type     string   `json:"rope_type"`
+	OldType  string   `json:"type"`
+	Partial  *float64 `json:"partial_rotary_factor"`
+	Factor   float64  `json:"factor"`
+	Low      float64  `json:"low_freq_factor"`
+	High     float64  `json:"high_freq_factor"`
+	Original int      `json:"original_max_position_embeddings"`
+}
+
+// Rope types of Hugging Face that package model has.
+const (
+	ropeDefault = "default"
+	ropeLlama3  = "llama3"
+)
+
+func (r hfRope) kind() string {
+	switch {
+	case r.Type != "":
+		return r.Type
+	case r.OldType != "":
+		return r.OldType
+	default:
+		return ropeDefault
+	}
 }
 
 // ParseConfig reads a Hugging Face config.json of a Llama, with rope theta at the top level (up to transformers 4) or in
@@ -52,17 +73,22 @@ func ParseConfig(configJSON []byte) (model.Config, error) {
 	if err != nil {
 		return model.Config{}, err
 	}
+	scaling, err := h.scaling()
+	if err != nil {
+		return model.Config{}, err
+	}
 	c := model.Config{
-		Vocab:     h.VocabSize,
-		Dim:       h.HiddenSize,
-		Layers:    h.Layers,
-		Heads:     h.Heads,
-		KVHeads:   or(h.KVHeads, h.Heads),
-		FFN:       h.Intermediate,
-		SeqLen:    h.MaxPositions,
-		RopeTheta: theta,
-		NormEps:   or(h.RMSNormEps, 1e-6),
-		Tied:      h.TieEmbeddings,
+		Vocab:       h.VocabSize,
+		Dim:         h.HiddenSize,
+		Layers:      h.Layers,
+		Heads:       h.Heads,
+		KVHeads:     or(h.KVHeads, h.Heads),
+		FFN:         h.Intermediate,
+		SeqLen:      h.MaxPositions,
+		RopeTheta:   theta,
+		RopeScaling: scaling,
+		NormEps:     or(h.RMSNormEps, 1e-6),
+		Tied:        h.TieEmbeddings,
 	}
 	if c.Heads > 0 {
 		c.HeadDim = or(h.HeadDim, c.Dim/c.Heads)
@@ -84,10 +110,8 @@ func (h hfConfig) unsupported() error {
 		if r == nil {
 			continue
 		}
-		for _, t := range []string{r.Type, r.OldType} {
-			if t != "" && t != "default" {
-				return fmt.Errorf("rope type %q is not supported, want default", t)
-			}
+		if t := r.kind(); t != ropeDefault && t != ropeLlama3 {
+			return fmt.Errorf("rope type %q is not supported, want %s or %s", t, ropeDefault, ropeLlama3)
 		}
 		if or(r.Partial, 1) != 1 {
 			return fmt.Errorf("partial_rotary_factor %g is not supported, want 1", *r.Partial)
@@ -118,6 +142,24 @@ func (h hfConfig) theta() (float64, error) {
 		return 0, fmt.Errorf("rope_theta is %g at the top and %g in rope_parameters", outer, inner)
 	}
 	return inner, nil
+}
+
+// scaling takes the stretch of the rotary frequencies from either spelling.
+func (h hfConfig) scaling() (s model.RopeScaling, err error) {
+	for _, r := range []*hfRope{h.RopeParameters, h.RopeScaling} {
+		if r == nil || r.kind() != ropeLlama3 {
+			continue
+		}
+		this := model.RopeScaling{Factor: r.Factor, Low: r.Low, High: r.High, Original: r.Original}
+		switch {
+		case this == model.RopeScaling{}:
+			return s, fmt.Errorf("rope type %s without its factors", ropeLlama3)
+		case s != model.RopeScaling{} && s != this:
+			return s, fmt.Errorf("rope_parameters and rope_scaling differ")
+		}
+		s = this
+	}
+	return s, nil
 }
 
 func or[T any](p *T, otherwise T) T {

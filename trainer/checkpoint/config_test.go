@@ -21,6 +21,10 @@ func TestParseConfig(t *testing.T) {
     "rope_theta": 10000.0,
     "rope_type": "default"
   }`
+	const llama3 = `"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192`
+	scaled := func(c *model.Config) {
+		c.RopeScaling = model.RopeScaling{Factor: 32, Low: 1, High: 4, Original: 8192}
+	}
 	for _, test := range []struct {
 		name, old, new string
 		change         func(*model.Config)
@@ -35,8 +39,13 @@ func TestParseConfig(t *testing.T) {
 		{name: "no head_dim", old: `"head_dim": 16,`},
 		{name: "no kv heads", old: `"num_key_value_heads": 2,`, change: func(c *model.Config) { c.KVHeads = 4 }},
 		{name: "tied", old: `"tie_word_embeddings": false`, new: `"tie_word_embeddings": true`, change: func(c *model.Config) { c.Tied = true }},
-		{name: "scaled", old: `"rope_type": "default"`, new: `"rope_type": "llama3"`, err: `"llama3"`},
-		{name: "scaled, old spelling", old: rope, new: `"rope_scaling": {"type": "linear", "factor": 2}`, err: `"linear"`},
+		{name: "scaled", old: `"rope_type": "default"`, new: llama3, change: scaled},
+		{name: "scaled, old spelling", old: rope, new: `"rope_theta": 10000.0, "rope_scaling": {` + llama3 + `}`, change: scaled},
+		{name: "scaled in both", old: rope, new: rope[:len(rope)-1] + `, ` + llama3 + `}, "rope_scaling": {` + llama3 + `}`, change: scaled},
+		{name: "scaled otherwise in both", old: rope, new: rope[:len(rope)-1] + `, ` + llama3 + `}, "rope_scaling": {` + strings.Replace(llama3, "8192", "4096", 1) + `}`, err: "differ"},
+		{name: "scaled by nothing", old: `"rope_type": "default"`, new: `"rope_type": "llama3"`, err: "without its factors"},
+		{name: "scaled by nonsense", old: `"rope_type": "default"`, new: strings.Replace(llama3, "4.0", "0.5", 1), err: "low_freq_factor 1 and high_freq_factor 0.5"},
+		{name: "scaled by a line", old: rope, new: `"rope_scaling": {"type": "linear", "factor": 2}`, err: `"linear"`},
 		{name: "partial", old: `"rope_type": "default"`, new: `"partial_rotary_factor": 0.5`, err: "partial_rotary_factor 0.5"},
 		{name: "other architecture", old: "LlamaForCausalLM", new: "GemmaForCausalLM", err: "GemmaForCausalLM"},
 		{name: "other type", old: `"llama"`, new: `"qwen2"`, err: `"qwen2"`},

@@ -203,11 +203,18 @@ func (e Export) part(path string, p part) error {
 
 // writeConfig is a config.json that transformers of both spellings read.
 func writeConfig(c model.Config) ([]byte, error) {
+	rope := map[string]any{"rope_type": ropeDefault, "rope_theta": c.RopeTheta}
+	var scaling map[string]any // transformers 4 looks here; null there is none
+	if s := c.RopeScaling; s != (model.RopeScaling{}) {
+		rope["rope_type"], rope["factor"], rope["low_freq_factor"], rope["high_freq_factor"] = ropeLlama3, s.Factor, s.Low, s.High
+		rope["original_max_position_embeddings"] = s.Original
+		scaling = rope
+	}
 	b, err := json.MarshalIndent(map[string]any{
 		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "dtype": "float32", "torch_dtype": "float32",
 		"vocab_size": c.Vocab, "hidden_size": c.Dim, "num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads,
 		"head_dim": c.HeadDim, "intermediate_size": c.FFN, "max_position_embeddings": c.SeqLen, "rms_norm_eps": c.NormEps, "hidden_act": "silu",
-		"rope_theta": c.RopeTheta, "rope_parameters": map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta},
+		"rope_theta": c.RopeTheta, "rope_parameters": rope, "rope_scaling": scaling,
 		"attention_bias": false, "attention_dropout": 0.0, "mlp_bias": false, "tie_word_embeddings": c.Tied,
 		"bos_token_id": nil, "eos_token_id": nil, "pad_token_id": nil,
 	}, "", "  ")

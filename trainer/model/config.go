@@ -24,17 +24,18 @@ const (
 
 // Config says everything about a model but its weights.
 type Config struct {
-	Vocab     int     `json:"vocab" toml:"vocab"`           // tokens, also rows of the embedding
-	Dim       int     `json:"dim" toml:"dim"`               // width of the residual stream
-	Layers    int     `json:"layers" toml:"layers"`         // decoder blocks
-	Heads     int     `json:"heads" toml:"heads"`           // query heads
-	KVHeads   int     `json:"kv_heads" toml:"kv_heads"`     // key and value heads; divides Heads
-	HeadDim   int     `json:"head_dim" toml:"head_dim"`     // width of one head; even
-	FFN       int     `json:"ffn" toml:"ffn"`               // width of the gated feed-forward layer
-	SeqLen    int     `json:"seq_len" toml:"seq_len"`       // positions a sample has
-	RopeTheta float64 `json:"rope_theta" toml:"rope_theta"` // base of the rotary frequencies
-	NormEps   float64 `json:"norm_eps" toml:"norm_eps"`     // added to the mean square in RMSNorm
-	Tied      bool    `json:"tied" toml:"tied"`             // the head is the embedding, transposed
+	Vocab       int         `json:"vocab" toml:"vocab"`                        // tokens, also rows of the embedding
+	Dim         int         `json:"dim" toml:"dim"`                            // width of the residual stream
+	Layers      int         `json:"layers" toml:"layers"`                      // decoder blocks
+	Heads       int         `json:"heads" toml:"heads"`                        // query heads
+	KVHeads     int         `json:"kv_heads" toml:"kv_heads"`                  // key and value heads; divides Heads
+	HeadDim     int         `json:"head_dim" toml:"head_dim"`                  // width of one head; even
+	FFN         int         `json:"ffn" toml:"ffn"`                            // width of the gated feed-forward layer
+	SeqLen      int         `json:"seq_len" toml:"seq_len"`                    // positions a sample has
+	RopeTheta   float64     `json:"rope_theta" toml:"rope_theta"`              // base of the rotary frequencies
+	RopeScaling RopeScaling `json:"rope_scaling,omitzero" toml:"rope_scaling"` // zero: none
+	NormEps     float64     `json:"norm_eps" toml:"norm_eps"`                  // added to the mean square in RMSNorm
+	Tied        bool        `json:"tied" toml:"tied"`                          // the head is the embedding, transposed
 }
 
 // Validate reports the first field that no model can have.
@@ -70,6 +71,9 @@ func (c Config) Validate() error {
 	}
 	if n := c.params(); n > MaxParams {
 		return fmt.Errorf("model: %d parameters, want at most %d", n, MaxParams)
+	}
+	if err := c.RopeScaling.Validate(); err != nil {
+		return fmt.Errorf("model: %w", err)
 	}
 	return nil
 }

@@ -115,13 +115,12 @@ func rmsNorm(x, w *graph.Node, eps float64) *graph.Node {
 	return graph.Mul(x, graph.Reshape(w, 1, w.Shape().Dim(0)))
 }
 
-// rotary gives the tables of the rotary positions (Su et al. 2021): cosines and sines of position·theta^(-2i/HeadDim),
+// rotary gives the tables of the rotary positions (Su et al. 2021): cosines and sines of position times frequency,
 // float32 [1, seq, 1, HeadDim/2]. Angles are rounded to float32 as Hugging Face does, or long positions would differ.
 func (c Config) rotary(g *graph.Graph, seq int) (cos, sin *graph.Node) {
 	half := c.HeadDim / 2
 	cosines, sines := make([]float32, seq*half), make([]float32, seq*half)
-	for i := range half {
-		freq := float32(1 / math.Pow(c.RopeTheta, float64(2*i)/float64(c.HeadDim)))
+	for i, freq := range c.frequencies() {
 		for p := range seq {
 			sine, cosine := math.Sincos(float64(float32(p) * freq))
 			cosines[p*half+i], sines[p*half+i] = float32(cosine), float32(sine)

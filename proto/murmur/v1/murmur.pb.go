@@ -201,8 +201,9 @@ type Model struct {
 	RopeTheta     float64                `protobuf:"fixed64,9,opt,name=rope_theta,json=ropeTheta,proto3" json:"rope_theta,omitempty"`
 	NormEps       float64                `protobuf:"fixed64,10,opt,name=norm_eps,json=normEps,proto3" json:"norm_eps,omitempty"`
 	Tied          bool                   `protobuf:"varint,11,opt,name=tied,proto3" json:"tied,omitempty"`
-	Weights       *Blob                  `protobuf:"bytes,12,opt,name=weights,proto3" json:"weights,omitempty"` // the initial parameters, little-endian float32; absent: they follow from the seed
-	Origin        *Blob                  `protobuf:"bytes,13,opt,name=origin,proto3" json:"origin,omitempty"`   // a zip archive of what lay beside them
+	Weights       *Blob                  `protobuf:"bytes,12,opt,name=weights,proto3" json:"weights,omitempty"`                            // the initial parameters, little-endian float32; absent: they follow from the seed
+	Origin        *Blob                  `protobuf:"bytes,13,opt,name=origin,proto3" json:"origin,omitempty"`                              // a zip archive of what lay beside them
+	RopeScaling   *RopeScaling           `protobuf:"bytes,14,opt,name=rope_scaling,json=ropeScaling,proto3" json:"rope_scaling,omitempty"` // absent: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -328,6 +329,82 @@ func (x *Model) GetOrigin() *Blob {
 	return nil
 }
 
+func (x *Model) GetRopeScaling() *RopeScaling {
+	if x != nil {
+		return x.RopeScaling
+	}
+	return nil
+}
+
+// RopeScaling stretches slow rotary frequencies as Llama 3.1 does.
+type RopeScaling struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Factor            float64                `protobuf:"fixed64,1,opt,name=factor,proto3" json:"factor,omitempty"`
+	LowFreqFactor     float64                `protobuf:"fixed64,2,opt,name=low_freq_factor,json=lowFreqFactor,proto3" json:"low_freq_factor,omitempty"`
+	HighFreqFactor    float64                `protobuf:"fixed64,3,opt,name=high_freq_factor,json=highFreqFactor,proto3" json:"high_freq_factor,omitempty"`
+	OriginalPositions uint32                 `protobuf:"varint,4,opt,name=original_positions,json=originalPositions,proto3" json:"original_positions,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *RopeScaling) Reset() {
+	*x = RopeScaling{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RopeScaling) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RopeScaling) ProtoMessage() {}
+
+func (x *RopeScaling) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RopeScaling.ProtoReflect.Descriptor instead.
+func (*RopeScaling) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RopeScaling) GetFactor() float64 {
+	if x != nil {
+		return x.Factor
+	}
+	return 0
+}
+
+func (x *RopeScaling) GetLowFreqFactor() float64 {
+	if x != nil {
+		return x.LowFreqFactor
+	}
+	return 0
+}
+
+func (x *RopeScaling) GetHighFreqFactor() float64 {
+	if x != nil {
+		return x.HighFreqFactor
+	}
+	return 0
+}
+
+func (x *RopeScaling) GetOriginalPositions() uint32 {
+	if x != nil {
+		return x.OriginalPositions
+	}
+	return 0
+}
+
 // Blob names content-addressed bytes that peers serve.
 type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -339,7 +416,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -351,7 +428,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -364,7 +441,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{3}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Blob) GetId() []byte {
@@ -395,7 +472,7 @@ type Data struct {
 
 func (x *Data) Reset() {
 	*x = Data{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +484,7 @@ func (x *Data) String() string {
 func (*Data) ProtoMessage() {}
 
 func (x *Data) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +497,7 @@ func (x *Data) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Data.ProtoReflect.Descriptor instead.
 func (*Data) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{4}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Data) GetName() string {
@@ -470,7 +547,7 @@ type Shard struct {
 
 func (x *Shard) Reset() {
 	*x = Shard{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +559,7 @@ func (x *Shard) String() string {
 func (*Shard) ProtoMessage() {}
 
 func (x *Shard) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +572,7 @@ func (x *Shard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shard.ProtoReflect.Descriptor instead.
 func (*Shard) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Shard) GetId() []byte {
@@ -544,7 +621,7 @@ type Method struct {
 
 func (x *Method) Reset() {
 	*x = Method{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +633,7 @@ func (x *Method) String() string {
 func (*Method) ProtoMessage() {}
 
 func (x *Method) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +646,7 @@ func (x *Method) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Method.ProtoReflect.Descriptor instead.
 func (*Method) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Method) GetName() string {
@@ -691,7 +768,7 @@ type MethodPoint struct {
 
 func (x *MethodPoint) Reset() {
 	*x = MethodPoint{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +780,7 @@ func (x *MethodPoint) String() string {
 func (*MethodPoint) ProtoMessage() {}
 
 func (x *MethodPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +793,7 @@ func (x *MethodPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MethodPoint.ProtoReflect.Descriptor instead.
 func (*MethodPoint) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *MethodPoint) GetTokens() uint64 {
@@ -771,7 +848,7 @@ type Inner struct {
 
 func (x *Inner) Reset() {
 	*x = Inner{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +860,7 @@ func (x *Inner) String() string {
 func (*Inner) ProtoMessage() {}
 
 func (x *Inner) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +873,7 @@ func (x *Inner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inner.ProtoReflect.Descriptor instead.
 func (*Inner) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Inner) GetLr() float64 {
@@ -921,7 +998,7 @@ type Rounds struct {
 
 func (x *Rounds) Reset() {
 	*x = Rounds{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1010,7 @@ func (x *Rounds) String() string {
 func (*Rounds) ProtoMessage() {}
 
 func (x *Rounds) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1023,7 @@ func (x *Rounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rounds.ProtoReflect.Descriptor instead.
 func (*Rounds) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Rounds) GetH() uint32 {
@@ -1027,7 +1104,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1116,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,7 +1129,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Update) GetSwarm() []byte {
@@ -1157,7 +1234,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1246,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1259,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Evidence) GetFirst() *Envelope {
@@ -1222,7 +1299,7 @@ type Content struct {
 
 func (x *Content) Reset() {
 	*x = Content{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1311,7 @@ func (x *Content) String() string {
 func (*Content) ProtoMessage() {}
 
 func (x *Content) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1324,7 @@ func (x *Content) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Content.ProtoReflect.Descriptor instead.
 func (*Content) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Content) GetSwarm() []byte {
@@ -1356,7 +1433,7 @@ type Announce struct {
 
 func (x *Announce) Reset() {
 	*x = Announce{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1445,7 @@ func (x *Announce) String() string {
 func (*Announce) ProtoMessage() {}
 
 func (x *Announce) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1458,7 @@ func (x *Announce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announce.ProtoReflect.Descriptor instead.
 func (*Announce) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Announce) GetSwarm() []byte {
@@ -1438,7 +1515,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1450,7 +1527,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1463,7 +1540,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Commit) GetContent() []byte {
@@ -1510,7 +1587,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1599,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1612,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Heartbeat) GetSwarm() []byte {
@@ -1651,7 +1728,7 @@ type Gossip struct {
 
 func (x *Gossip) Reset() {
 	*x = Gossip{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1663,7 +1740,7 @@ func (x *Gossip) String() string {
 func (*Gossip) ProtoMessage() {}
 
 func (x *Gossip) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1676,7 +1753,7 @@ func (x *Gossip) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gossip.ProtoReflect.Descriptor instead.
 func (*Gossip) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Gossip) GetKind() isGossip_Kind {
@@ -1749,7 +1826,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1838,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1851,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SyncRequest) GetCommits() [][]byte {
@@ -1829,7 +1906,7 @@ type SyncResponse struct {
 
 func (x *SyncResponse) Reset() {
 	*x = SyncResponse{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +1918,7 @@ func (x *SyncResponse) String() string {
 func (*SyncResponse) ProtoMessage() {}
 
 func (x *SyncResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +1931,7 @@ func (x *SyncResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResponse.ProtoReflect.Descriptor instead.
 func (*SyncResponse) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SyncResponse) GetHead() []byte {
@@ -1912,7 +1989,7 @@ type BlobRequest struct {
 
 func (x *BlobRequest) Reset() {
 	*x = BlobRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2001,7 @@ func (x *BlobRequest) String() string {
 func (*BlobRequest) ProtoMessage() {}
 
 func (x *BlobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2014,7 @@ func (x *BlobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobRequest.ProtoReflect.Descriptor instead.
 func (*BlobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{19}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BlobRequest) GetId() []byte {
@@ -1974,7 +2051,7 @@ type BlobHeader struct {
 
 func (x *BlobHeader) Reset() {
 	*x = BlobHeader{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2063,7 @@ func (x *BlobHeader) String() string {
 func (*BlobHeader) ProtoMessage() {}
 
 func (x *BlobHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1999,7 +2076,7 @@ func (x *BlobHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobHeader.ProtoReflect.Descriptor instead.
 func (*BlobHeader) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{20}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BlobHeader) GetFound() bool {
@@ -2048,7 +2125,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06method\x18\x05 \x01(\v2\x11.murmur.v1.MethodR\x06method\x12&\n" +
 	"\x05inner\x18\x06 \x01(\v2\x10.murmur.v1.InnerR\x05inner\x12)\n" +
 	"\x06rounds\x18\a \x01(\v2\x11.murmur.v1.RoundsR\x06rounds\x12\x12\n" +
-	"\x04seed\x18\b \x01(\fR\x04seed\"\xe0\x02\n" +
+	"\x04seed\x18\b \x01(\fR\x04seed\"\x9b\x03\n" +
 	"\x05Model\x12\x14\n" +
 	"\x05vocab\x18\x01 \x01(\rR\x05vocab\x12\x10\n" +
 	"\x03dim\x18\x02 \x01(\rR\x03dim\x12\x16\n" +
@@ -2064,7 +2141,13 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	" \x01(\x01R\anormEps\x12\x12\n" +
 	"\x04tied\x18\v \x01(\bR\x04tied\x12)\n" +
 	"\aweights\x18\f \x01(\v2\x0f.murmur.v1.BlobR\aweights\x12'\n" +
-	"\x06origin\x18\r \x01(\v2\x0f.murmur.v1.BlobR\x06origin\"*\n" +
+	"\x06origin\x18\r \x01(\v2\x0f.murmur.v1.BlobR\x06origin\x129\n" +
+	"\frope_scaling\x18\x0e \x01(\v2\x16.murmur.v1.RopeScalingR\vropeScaling\"\xa6\x01\n" +
+	"\vRopeScaling\x12\x16\n" +
+	"\x06factor\x18\x01 \x01(\x01R\x06factor\x12&\n" +
+	"\x0flow_freq_factor\x18\x02 \x01(\x01R\rlowFreqFactor\x12(\n" +
+	"\x10high_freq_factor\x18\x03 \x01(\x01R\x0ehighFreqFactor\x12-\n" +
+	"\x12original_positions\x18\x04 \x01(\rR\x11originalPositions\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\"\xbb\x01\n" +
@@ -2233,57 +2316,59 @@ func file_proto_murmur_v1_murmur_proto_rawDescGZIP() []byte {
 	return file_proto_murmur_v1_murmur_proto_rawDescData
 }
 
-var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(*Envelope)(nil),     // 0: murmur.v1.Envelope
 	(*Manifest)(nil),     // 1: murmur.v1.Manifest
 	(*Model)(nil),        // 2: murmur.v1.Model
-	(*Blob)(nil),         // 3: murmur.v1.Blob
-	(*Data)(nil),         // 4: murmur.v1.Data
-	(*Shard)(nil),        // 5: murmur.v1.Shard
-	(*Method)(nil),       // 6: murmur.v1.Method
-	(*MethodPoint)(nil),  // 7: murmur.v1.MethodPoint
-	(*Inner)(nil),        // 8: murmur.v1.Inner
-	(*Rounds)(nil),       // 9: murmur.v1.Rounds
-	(*Update)(nil),       // 10: murmur.v1.Update
-	(*Evidence)(nil),     // 11: murmur.v1.Evidence
-	(*Content)(nil),      // 12: murmur.v1.Content
-	(*Announce)(nil),     // 13: murmur.v1.Announce
-	(*Commit)(nil),       // 14: murmur.v1.Commit
-	(*Heartbeat)(nil),    // 15: murmur.v1.Heartbeat
-	(*Gossip)(nil),       // 16: murmur.v1.Gossip
-	(*SyncRequest)(nil),  // 17: murmur.v1.SyncRequest
-	(*SyncResponse)(nil), // 18: murmur.v1.SyncResponse
-	(*BlobRequest)(nil),  // 19: murmur.v1.BlobRequest
-	(*BlobHeader)(nil),   // 20: murmur.v1.BlobHeader
+	(*RopeScaling)(nil),  // 3: murmur.v1.RopeScaling
+	(*Blob)(nil),         // 4: murmur.v1.Blob
+	(*Data)(nil),         // 5: murmur.v1.Data
+	(*Shard)(nil),        // 6: murmur.v1.Shard
+	(*Method)(nil),       // 7: murmur.v1.Method
+	(*MethodPoint)(nil),  // 8: murmur.v1.MethodPoint
+	(*Inner)(nil),        // 9: murmur.v1.Inner
+	(*Rounds)(nil),       // 10: murmur.v1.Rounds
+	(*Update)(nil),       // 11: murmur.v1.Update
+	(*Evidence)(nil),     // 12: murmur.v1.Evidence
+	(*Content)(nil),      // 13: murmur.v1.Content
+	(*Announce)(nil),     // 14: murmur.v1.Announce
+	(*Commit)(nil),       // 15: murmur.v1.Commit
+	(*Heartbeat)(nil),    // 16: murmur.v1.Heartbeat
+	(*Gossip)(nil),       // 17: murmur.v1.Gossip
+	(*SyncRequest)(nil),  // 18: murmur.v1.SyncRequest
+	(*SyncResponse)(nil), // 19: murmur.v1.SyncResponse
+	(*BlobRequest)(nil),  // 20: murmur.v1.BlobRequest
+	(*BlobHeader)(nil),   // 21: murmur.v1.BlobHeader
 }
 var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
 	2,  // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
-	4,  // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
-	6,  // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
-	8,  // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
-	9,  // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
-	3,  // 5: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
-	3,  // 6: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
-	3,  // 7: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
-	5,  // 8: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
-	5,  // 9: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
-	7,  // 10: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
-	0,  // 11: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
-	0,  // 12: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
-	11, // 13: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
-	0,  // 14: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
-	0,  // 15: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
-	0,  // 16: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
-	0,  // 17: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
-	15, // 18: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
-	14, // 19: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
-	0,  // 20: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	5,  // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
+	7,  // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
+	9,  // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
+	10, // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
+	4,  // 5: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
+	4,  // 6: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
+	3,  // 7: murmur.v1.Model.rope_scaling:type_name -> murmur.v1.RopeScaling
+	4,  // 8: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
+	6,  // 9: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
+	6,  // 10: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
+	8,  // 11: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
+	0,  // 12: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
+	0,  // 13: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
+	12, // 14: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
+	0,  // 15: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
+	0,  // 16: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
+	0,  // 17: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
+	0,  // 18: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
+	16, // 19: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
+	15, // 20: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
+	0,  // 21: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_proto_murmur_v1_murmur_proto_init() }
@@ -2291,7 +2376,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 	if File_proto_murmur_v1_murmur_proto != nil {
 		return
 	}
-	file_proto_murmur_v1_murmur_proto_msgTypes[16].OneofWrappers = []any{
+	file_proto_murmur_v1_murmur_proto_msgTypes[17].OneofWrappers = []any{
 		(*Gossip_Update)(nil),
 		(*Gossip_Announce)(nil),
 		(*Gossip_Heartbeat)(nil),
@@ -2302,7 +2387,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_murmur_v1_murmur_proto_rawDesc), len(file_proto_murmur_v1_murmur_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
