@@ -92,6 +92,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		events: make(chan round.Event, maxEvents), finishing: make(chan struct{}), gone: make(chan struct{}), transfers: make(chan struct{}, maxTransfers),
 		questions: make(chan struct{}, maxQuestions),
 	}
+	n.view.set(func(v *viewed) { v.seed = p.Seed })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -121,7 +122,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	}
 	net := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
-		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
+		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Reach: p.reach(), Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
 	}
 	if p.Net != nil {
 		p.Net(&net)
@@ -245,7 +246,12 @@ func (n *Node) work(ctx context.Context) error {
 	}
 	keeper := make(chan struct{})
 	keeping, stopKeeping := context.WithCancel(running)
-	go func() { defer close(keeper); n.keepTrainer(keeping, fail) }()
+	go func() {
+		defer close(keeper)
+		if !n.p.Seed {
+			n.keepTrainer(keeping, fail)
+		}
+	}()
 	loop := make(chan struct{})
 	go func() { defer close(loop); n.loop(running) }()
 

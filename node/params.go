@@ -34,6 +34,8 @@ type Params struct {
 	Backend   string   // wanted; empty: the best there is
 	Devices   []int    // graphics cards to train on, by number, a trainer each; empty: the first
 	Private   string   // the folder of texts to train on, where the swarm's data are private
+	Seed      bool     // serve others, from an address that they can dial, and do not train
+	Routers   bool     // have ports opened and holes punched, where others are beyond routers
 	DataQuota uint64   // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
 	// For simulations: Engine trains inside this process, in place of a child, and
 	// Net changes the network's parameters.
@@ -47,7 +49,7 @@ func (p Params) Validate() error {
 	switch {
 	case p.Dir == "":
 		return errors.New("node: no directory")
-	case len(p.Trainer) == 0 && p.Engine == nil:
+	case len(p.Trainer) == 0 && p.Engine == nil && !p.Seed:
 		return errors.New("node: no trainer command")
 	case p.Log == nil:
 		return errors.New("node: no log")
@@ -55,6 +57,18 @@ func (p Params) Validate() error {
 		return fmt.Errorf("%d devices: at most %d can train for one node", len(p.Devices), worker.MaxDevices)
 	}
 	return nil
+}
+
+// reach is what the network does about routers.
+func (p Params) reach() p2p.Reach {
+	switch {
+	case p.Seed:
+		return p2p.Public
+	case p.Routers:
+		return p2p.Home
+	default:
+		return p2p.Direct
+	}
 }
 
 // errPrivate says what a swarm on private data needs.

@@ -35,6 +35,7 @@ type viewed struct {
 	trainerWhy string
 	diskWhy    string
 	starting   string // what is waited for before the replica can be opened
+	seed       bool   // it does not train
 	paused     bool
 	leaving    bool
 	learned    uint64
@@ -82,7 +83,7 @@ func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat) {
 func (w *view) decide() policy.Decision {
 	v := w.get()
 	return policy.Decide(policy.Facts{
-		Leaving: v.leaving, Done: v.status.Complete, Paused: v.paused, Damaged: v.status.Damaged,
+		Leaving: v.leaving, Done: v.status.Complete, Seed: v.seed, Paused: v.paused, Damaged: v.status.Damaged,
 		TrainerUp: v.trainer.Up, TrainerWhy: v.trainerWhy, DiskWhy: v.diskWhy,
 	})
 }
@@ -145,7 +146,7 @@ func (n *Node) State() api.State {
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut},
-		Peers:   n.peers(), Process: n.process(),
+		Peers:   n.peers(), Process: n.process(), Reach: n.reach(),
 	}
 	if n.book.Load() == nil {
 		s.Reason, s.Why = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error())
@@ -161,11 +162,17 @@ func (n *Node) State() api.State {
 	return s
 }
 
+// reach is how others can come to this node.
+func (n *Node) reach() api.Reach {
+	r := n.net.Reachability()
+	return api.Reach{Verdict: r.Verdict, Dialled: r.Dialled, Blocked: r.Blocked, Relays: r.Relays, Router: r.Router}
+}
+
 // forOthers leaves addresses out that only this machine can dial, unless there
-// are no others.
+// are no others, and those for browsers.
 func forOthers(addrs []string) []string {
 	far := slices.DeleteFunc(slices.Clone(addrs), func(a string) bool {
-		return strings.HasPrefix(a, "/ip4/127.") || strings.HasPrefix(a, "/ip6/::1/")
+		return strings.Contains(a, "/webtransport/") || strings.HasPrefix(a, "/ip4/127.") || strings.HasPrefix(a, "/ip6/::1/")
 	})
 	if len(far) == 0 {
 		return addrs

@@ -21,6 +21,9 @@ const (
 	// askAgain is how long a source is believed that does not have the blob, while
 	// another one is at it: what is wanted here is wanted there, too.
 	askAgain = time.Second
+	// reachSoon is how long a peer may take to be reached before the next is asked
+	// as well: one behind a router that lets nobody in takes dialTimeout.
+	reachSoon = time.Second
 )
 
 // Fetch says which blob to get, from whom, and where to put it.
@@ -29,8 +32,8 @@ type Fetch struct {
 	Size    uint64 // 0 = unknown
 	MaxSize uint64 // a larger blob is refused; at most proto.MaxBlob
 	Path    string // what is not finished yet lies in Path.part
-	// Sources are asked in this order, as many at once as there is work for and
-	// at most four.
+	// Sources are asked in this order, those that are connected first, as many at
+	// once as there is work for and at most four.
 	Sources []proto.PeerID
 }
 
@@ -91,6 +94,7 @@ func (n *Network) fetch(ctx context.Context, f Fetch) error {
 			c.rest = append(c.rest, id)
 		}
 	}
+	slices.SortStableFunc(c.rest, func(a, b peer.ID) int { return n.distance(a) - n.distance(b) })
 	err = c.run(ctx)
 	cancel()
 	c.wg.Wait() // nobody writes after this
@@ -141,6 +145,7 @@ func (c *coordinator) run(ctx context.Context) error {
 	defer look.Stop()
 	for !c.ready || c.left > 0 {
 		c.again(time.Now())
+		c.unreached(time.Now())
 		c.overtake(time.Now())
 		c.share(ctx)
 		if len(c.active) == 0 {
@@ -201,7 +206,7 @@ func (c *coordinator) share(ctx context.Context) {
 			continue
 		}
 		if !c.ready {
-			s.busy = true
+			s.busy, s.since = true, time.Now()
 			s.jobs <- job{}
 			continue
 		}
@@ -220,6 +225,16 @@ func (c *coordinator) again(now time.Time) {
 	for len(c.without) > 0 && now.Sub(c.without[0].at) >= askAgain {
 		c.rest = append(c.rest, c.without[0].id)
 		c.without = c.without[1:]
+	}
+}
+
+// unreached lets others take the place of sources that are still being dialled.
+func (c *coordinator) unreached(now time.Time) {
+	for _, s := range c.active {
+		if s.busy && !s.open && !s.slow && now.Sub(s.since) > reachSoon {
+			s.slow = true
+			c.giveBack(s)
+		}
 	}
 }
 
@@ -267,6 +282,8 @@ func (c *coordinator) handle(r report) error {
 	switch {
 	case r.disk != nil:
 		return r.disk
+	case r.open:
+		r.src.open, r.src.since = true, time.Now()
 	case r.tree != nil:
 		if r.tree.Size > c.f.MaxSize || c.f.Size != 0 && r.tree.Size != c.f.Size {
 			return fmt.Errorf("it has %d bytes, announced were %d (0 = any) and at most %d are allowed", r.tree.Size, c.f.Size, c.f.MaxSize)

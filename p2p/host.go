@@ -42,9 +42,11 @@ type Network struct {
 	gossip  *gossip
 	book    *book
 	traffic *traffic
+	reached reached
 	inbox   *inbox
 	changes chan struct{}
 	search  chan struct{} // wakes the search for peers
+	ready   chan struct{} // closed when New is through
 	blobID  protocol.ID
 	syncID  protocol.ID
 
@@ -74,7 +76,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	n := &Network{
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
 		traffic: new(traffic), inbox: newInbox(),
-		changes: make(chan struct{}, 1), search: make(chan struct{}, 1),
+		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"),
 		fetches: make(chan struct{}, maxFetches), serving: make(chan struct{}, maxServedBlobs),
 		handling: make(chan struct{}, maxServedSync),
@@ -89,12 +91,12 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	}
 	n.stops = append(n.stops, n.host.Close)
 	n.book = newBook(n.host.ID(), p.Bootstrap, p.PeersFile, p.Log)
-	if err := n.watch(ctx); err != nil {
+	if err := errors.Join(n.watch(ctx), n.learnReach(ctx)); err != nil {
 		return nil, err
 	}
 	n.host.SetStreamHandler(n.blobID, n.serveBlobs)
 	n.host.SetStreamHandler(n.syncID, n.serveSync)
-	n.dht, err = dht.New(n.host, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(dht.ModeAutoServer), dht.DisableValues())
+	n.dht, err = dht.New(n.host, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(p.Reach.mode()), dht.DisableValues())
 	if err != nil {
 		return nil, fmt.Errorf("starting the DHT: %w", err)
 	}
@@ -108,6 +110,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		return nil, err
 	}
 	n.discover(ctx)
+	close(n.ready)
 	return n, nil
 }
 
@@ -125,6 +128,7 @@ func newHost(n *Network) (host.Host, error) {
 		return nil, err
 	}
 	opts = append(opts, ways...)
+	opts = append(opts, n.params.Reach.options(n)...)
 	opts = append(opts,
 		libp2p.Identity(key), libp2p.UserAgent("murmur/"+n.params.Version), libp2p.ProtocolVersion("murmur/1"),
 		libp2p.NoListenAddrs, // listen says which address is wrong
@@ -150,14 +154,20 @@ func (n *Network) listen() error {
 		addrs = anyPort
 	}
 	var bad []string
+	own := map[string]bool{} // ports: QUIC and WebTransport share one
 	for _, s := range addrs {
 		a, err := multiaddr.NewMultiaddr(s)
 		if err != nil {
 			return fmt.Errorf("listen address %q: %w", s, err)
 		}
-		if err = portFree(a); err == nil {
+		port := quicless(a).String()
+		if !own[port] {
+			err = portFree(a)
+		}
+		if err == nil {
 			err = n.host.Network().Listen(a)
 		}
+		own[port] = own[port] || err == nil
 		switch {
 		case err == nil:
 		case inUse(err):

@@ -25,6 +25,7 @@ type Params struct {
 	Bootstrap []string           // multiaddrs that end in /p2p/ID; none is required to be reachable
 	PeersFile string             // where known peers are kept between starts; "" = nowhere
 	MDNS      bool               // look for peers in the local network
+	Reach     Reach              // what is done about routers
 	Blobs     BlobStore          // what this node serves
 	Sync      SyncHandler        // answers chain questions
 	Log       *slog.Logger

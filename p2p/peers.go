@@ -86,6 +86,14 @@ func pathOf(a multiaddr.Multiaddr) string {
 	return "direct"
 }
 
+// distance orders peers by how soon they can be asked for something.
+func (n *Network) distance(id peer.ID) int {
+	if n.connected(id) {
+		return 0
+	}
+	return 1
+}
+
 // Connected returns the peers that are connected now.
 func (n *Network) Connected() []proto.PeerID {
 	ids := n.host.Network().Peers()

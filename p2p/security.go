@@ -13,6 +13,7 @@ import (
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	webtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
 )
 
 // transports are QUIC and TCP, made so that no handshake asks what time it is.
@@ -30,7 +31,7 @@ func transports() ([]libp2p.Option, error) {
 	}
 	return []libp2p.Option{
 		libp2p.Transport(quic.NewTransport, quic.WithTLSIdentityOption(libp2ptls.WithCertTemplate(cert))),
-		libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New),
+		libp2p.Transport(webtransport.New), libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New),
 	}, nil
 }
 

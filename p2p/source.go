@@ -39,6 +39,7 @@ type report struct {
 	tree *proto.Tree
 	leaf int // of a verified leaf that is on disk, plus one
 	slow bool
+	open bool  // it was reached
 	err  error // the source is out
 	disk error // the fetch is over
 }
@@ -59,6 +60,7 @@ type source struct {
 	used time.Time
 
 	// The coordinator's own notes.
+	open       bool // it was reached
 	busy, slow bool
 	todo       []int         // leaves of the running job that have not come
 	since      time.Time     // of the job, or of its last leaf
@@ -121,6 +123,9 @@ func (s *source) do(ctx context.Context, j job) error {
 		s.s, s.stop = st, stop
 		s.w = &watched{Stream: st, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
 		s.r = bufio.NewReaderSize(s.w, ioChunk)
+		if !s.tell(ctx, report{src: s, open: true}) {
+			return ctx.Err()
+		}
 	}
 	defer func() { s.used = time.Now() }()
 	s.w.expect()

@@ -28,6 +28,7 @@ type cli struct {
 	Init     InitCmd     `cmd:"" help:"Make a new swarm and print its join link."`
 	Join     JoinCmd     `cmd:"" help:"Join a swarm by its link."`
 	Up       UpCmd       `cmd:"" help:"Run this machine's node until it is stopped."`
+	Seed     SeedCmd     `cmd:"" help:"Run a light node that helps others meet and does not train."`
 	Finish   FinishCmd   `cmd:"" help:"Let the running node end once its work is in."`
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
 	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`

@@ -150,6 +150,12 @@ func start(t *testing.T, dir string, cmd *exec.Cmd) *daemon {
 	return d
 }
 
+// end kills a daemon.
+func (d *daemon) end() {
+	_ = d.cmd.Process.Kill()
+	<-d.done
+}
+
 // until waits for a state.
 func (d *daemon) until(what string, ok func(api.State) bool) api.State {
 	d.t.Helper()

@@ -29,17 +29,11 @@ type islands struct {
 func newIslands(t *testing.T, nodes int) *islands {
 	t.Helper()
 	n := &islands{t: t, hub: fmt.Sprintf("murmur-%d-hub", os.Getpid())}
-	refuse := func(why string) {
-		if os.Getenv("MURMUR_REQUIRE_XLA") == "1" || os.Getenv("CI") == "1" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
 	if _, err := exec.LookPath("ip"); err != nil {
-		refuse("network namespaces are made with ip, which is not installed (Debian: iproute2)")
+		n.refuse("network namespaces are made with ip, which is not installed (Debian: iproute2)")
 	}
 	if out, err := n.add(n.hub); err != nil {
-		refuse(fmt.Sprintf("no network namespace can be made here: %v: %s", err, out))
+		n.refuse(fmt.Sprintf("no network namespace can be made here: %v: %s", err, out))
 	}
 	n.ip("-n", n.hub, "link", "add", "main", "type", "bridge")
 	n.ip("-n", n.hub, "link", "add", "apart", "type", "bridge")
@@ -58,6 +52,15 @@ func newIslands(t *testing.T, nodes int) *islands {
 		n.join("main", i)
 	}
 	return n
+}
+
+// refuse skips the test, or in CI fails it.
+func (n *islands) refuse(why string) {
+	n.t.Helper()
+	if os.Getenv("MURMUR_REQUIRE_XLA") == "1" || os.Getenv("CI") == "1" {
+		n.t.Fatal(why)
+	}
+	n.t.Skip(why)
 }
 
 // add makes a namespace until the test ends.

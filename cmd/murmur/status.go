@@ -62,6 +62,22 @@ func (l losses) Table(out io.Writer) error {
 	return w.Flush()
 }
 
+// reachWords says how others come to this node.
+func reachWords(r api.Reach) string {
+	switch {
+	case r.Verdict == "public":
+		return "others can dial this node"
+	case len(r.Dialled) > 0:
+		return "others have dialled this node at " + r.Dialled[0]
+	case len(r.Relays) > 0:
+		return "through a relay, for peers that it cannot dial itself; open the port at the router to be reached at once"
+	case r.Verdict == "private":
+		return "nobody can dial this node; it dials others"
+	default:
+		return "not known yet whether others can dial this node"
+	}
+}
+
 func printStatus(out io.Writer, s api.State) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "swarm\t%s  %s\n", s.Name, s.Swarm)
@@ -77,6 +93,7 @@ func printStatus(out io.Writer, s api.State) error {
 		fmt.Fprintf(w, "trainer\t%s, %s: %.0f tokens/s, loss %.3f\n", s.Trainer.Backend, s.Trainer.Device, s.Trainer.TokensPerSec, s.Trainer.Loss)
 	}
 	fmt.Fprintf(w, "traffic\t%.1f MB sent, %.1f MB received\n", float64(s.Traffic.BytesOut)/1e6, float64(s.Traffic.BytesIn)/1e6)
+	fmt.Fprintf(w, "reach\t%s\n", reachWords(s.Reach))
 	fmt.Fprintf(w, "link\t%s\n", s.Link)
 	for i, p := range s.Peers {
 		if i == 0 {

@@ -28,9 +28,19 @@ type State struct {
 	Trainer  Trainer      `json:"trainer"`
 	Peers    []Peer       `json:"peers"`
 	Traffic  Traffic      `json:"traffic"`
+	Reach    Reach        `json:"reach"`
 	Schedule Schedule     `json:"schedule"`
 	Process  Process      `json:"process"`
 	Heldout  *Heldout     `json:"heldout,omitempty"` // the newest that the swarm measured
+}
+
+// Reach is how others can come to the node.
+type Reach struct {
+	Verdict string            `json:"verdict"`           // "public", "private" or "unknown"
+	Dialled []string          `json:"dialled,omitempty"` // addresses that others have reached
+	Blocked []string          `json:"blocked,omitempty"` // addresses that they have not
+	Relays  []string          `json:"relays,omitempty"`  // addresses through relays
+	Router  map[string]string `json:"router,omitempty"`  // by transport: how the router maps ports
 }
 
 // Head is the commit that the node stands on.

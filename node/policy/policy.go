@@ -11,6 +11,7 @@ type Reason string
 const (
 	Leaving   Reason = "leaving"
 	Done      Reason = "done"
+	Seed      Reason = "seed"
 	Paused    Reason = "paused"
 	Damaged   Reason = "damaged"
 	NoTrainer Reason = "no-trainer"
@@ -22,6 +23,7 @@ const (
 type Facts struct {
 	Leaving    bool   // the daemon is going down
 	Done       bool   // the schedule's last token is committed
+	Seed       bool   // this node is there for others
 	Paused     bool   // a person said so
 	Damaged    bool   // the disk lost a state that peers may give back
 	TrainerUp  bool   // the trainer process is ready
@@ -57,6 +59,8 @@ func Decide(f Facts) Decision {
 		return Decision{Reason: Leaving, Why: "the daemon is shutting down"}
 	case f.Done:
 		return Decision{Reason: Done, Why: "the schedule's last token is committed; serving the finished model"}
+	case f.Seed:
+		return Decision{Reason: Seed, Why: "a seed: it serves others and does not train"}
 	case f.Paused:
 		return Decision{Reason: Paused, Why: "paused by hand"}
 	case f.Damaged:

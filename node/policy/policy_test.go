@@ -13,6 +13,7 @@ func TestDecide(t *testing.T) {
 		{"starting", Facts{}, NoTrainer, "the trainer is starting"},
 		{"crashed", Facts{TrainerWhy: "it was killed"}, NoTrainer, "it was killed"},
 		{"paused beats the trainer", Facts{Paused: true}, Paused, "paused by hand"},
+		{"a seed has no trainer", Facts{Seed: true}, Seed, "a seed: it serves others and does not train"},
 		{"disk", Facts{TrainerUp: true, DiskWhy: "no space"}, DiskFull, "training, but cannot publish: no space"},
 		{"done beats paused", Facts{Done: true, Paused: true}, Done, "the schedule's last token is committed; serving the finished model"},
 		{"leaving beats all", Facts{Leaving: true, Done: true}, Leaving, "the daemon is shutting down"},

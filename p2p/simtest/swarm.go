@@ -150,7 +150,7 @@ func (s *Swarm) line(i int) *line {
 func (s *Swarm) Tune(i int) func(*p2p.Params) {
 	return func(p *p2p.Params) {
 		at := fmt.Sprintf("/ip4/%s/udp/%d/quic-v1", addrPort(i).Addr(), port)
-		p.Listen, p.MDNS = []string{at}, false
+		p.Listen, p.MDNS, p.Reach = []string{at}, false, p2p.Direct
 		p.Host = append(p.Host, s.quic(i), libp2p.DisableIdentifyAddressDiscovery()) // the latter stalls virtual time
 		key, err := crypto.UnmarshalEd25519PrivateKey(p.Key)
 		if err != nil {

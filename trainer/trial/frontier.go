@@ -15,7 +15,7 @@ func (l Line) tuned() Line {
 	return all[slices.IndexFunc(all, func(o Line) bool { return o.Name == l.Like })]
 }
 
-// frontier are variations of bitloco and sparseloco, one thing each: what gets more learning out of the bytes?
+// frontier are variations, one thing each: what gets more learning out of the bytes?
 func frontier() (ls []Line) {
 	vary := func(base, name, title string, change func(*Line, *outer.Settings)) {
 		l := Line{Like: base}.tuned()
@@ -38,6 +38,10 @@ func frontier() (ls []Line) {
 	set("outer-1.5", "outer rate 1.5", func(s *outer.Settings) { s.OuterLR = 1.5 })
 	set("outer-2", "outer rate 2", func(s *outer.Settings) { s.OuterLR = 2 })
 	vary(bitlocoH10, "h10-outer-1.5", "outer rate 1.5", func(_ *Line, s *outer.Settings) { s.OuterLR = 1.5 })
+	vary("fedavg-h10", "fedavg-h20", "H 20", func(l *Line, _ *outer.Settings) { l.H = 20 })
+	vary(bitlocoH20, "bitloco-2bit", "2 bits", func(_ *Line, s *outer.Settings) { s.Bits = 2 })
+	vary(bitlocoH10, "bitloco-h10-8", "8 peers", func(l *Line, _ *outer.Settings) { l.Peers = 8 })
+	vary(bitlocoH20, "bitloco-h20-8", "8 peers", func(l *Line, _ *outer.Settings) { l.Peers = 8 })
 	set("h-rising", "H 20, from half of the tokens on 75", func(s *outer.Settings) {
 		s.Schedule = []outer.Point{{H: 20}, {Tokens: halfway, H: 75}}
 	})

@@ -61,7 +61,6 @@ func methods() []Line {
 		{Name: allReduceAdamW, Title: "allreduce", Method: with(outer.AllReduce, nil), Optimizer: adamW, H: 1, Peers: 4, Rate: 2.8e-3, Claimed: true},
 		{Name: allReduceMuon, Title: "all-reduce, as one node with four batches", Optimizer: muon, Peers: 4, Rate: 4e-3, Claimed: true},
 		{Name: "fedavg-h10", Title: "fedavg, fp32", Method: with(outer.FedAvg, nil), Optimizer: adamW, H: 10, Peers: 4, Rate: 2.8e-3},
-		{Name: "fedavg-h20", Title: "fedavg, fp32", Method: with(outer.FedAvg, nil), Optimizer: adamW, H: 20, Peers: 4, Rate: 2.8e-3},
 		{Name: "diloco", Title: "diloco, fp32, outer lr .7, momentum .9", Method: with(outer.DiLoCo, nil), Optimizer: adamW, H: 20, Peers: 4, Rate: 2e-3},
 		{
 			Name: "streaming", Title: "streaming, fp4, 3 fragments in turn, mixed half, 2 steps late", Method: with(outer.Streaming, nil),
@@ -76,16 +75,9 @@ func methods() []Line {
 			Method:    with(outer.Bitloco, func(s *outer.Settings) { s.Residual = outer.ResidualBuffer }),
 			Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3, Claimed: true,
 		},
-		{
-			Name: "bitloco-2bit", Title: "bitloco, 2 bits", Method: with(outer.Bitloco, func(s *outer.Settings) { s.Bits = 2 }),
-			Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3,
-		},
 		{Name: "sparseloco", Title: "sparseloco, 64 of 4096", Method: with(outer.SparseLoCo, nil), Optimizer: adamW, H: 20, Peers: 4, Rate: 2e-3},
-		{Name: "sparseloco-muon", Title: "sparseloco, 64 of 4096", Method: with(outer.SparseLoCo, nil), Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3},
 		{Name: "distro", Title: "distro, 8 of a block, 1 bit", Method: with(outer.DisTrO, nil), Optimizer: None, H: 1, Peers: 4, Rate: 1e-3},
 		{Name: "allreduce-muon-8", Title: "all-reduce, as one node with eight batches", Optimizer: muon, Peers: 8, Rate: 11e-3},
-		{Name: "bitloco-h10-8", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 10, Peers: 8, Rate: 11e-3},
-		{Name: "bitloco-h20-8", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 20, Peers: 8, Rate: 8e-3},
 	}
 }
 

@@ -1,0 +1,220 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// Reach says what a node does about the routers between it and others.
+type Reach int
+
+const (
+	// Direct does nothing: every peer can be dialled, as on simulated links.
+	Direct Reach = iota
+	// Home asks the router for an open port, learns how others see this node, has
+	// holes punched, and is found through relays where it cannot be dialled. Where
+	// it turns out that it can, it relays for others.
+	Home
+	// Public takes it that others can dial this node: it serves the DHT, relays, and
+	// tells others how it sees them, from the start.
+	Public
+)
+
+// What a node relays for others: the handshakes by which two of them punch a
+// hole, a few KB each. Payloads never go this way: their streams are not opened on
+// a relayed connection.
+const (
+	relayTime     = 2 * time.Minute
+	relayBytes    = 128 << 10
+	relayPeers    = 128 // reservations
+	relayPerIP    = 32  // a school or a household behind one router
+	relayCircuits = 16  // of one peer, at once
+)
+
+// How a node looks for relays.
+const (
+	relaysWanted  = 2
+	relaySoon     = 5 * time.Second  // after the start, with fewer candidates than relayChoice
+	relayChoice   = 4                // candidates to choose from
+	relayAgain    = 30 * time.Second // a relay that refused is asked again
+	relayInterval = 5 * time.Second  // between two looks for candidates
+)
+
+// One peer's word on where it sees this node coming from is enough to be dialled
+// there, and for a hole to be punched. libp2p asks for four, which a young swarm with
+// one seed does not have; a liar costs its victims dials in vain.
+func init() { observedaddrs.ActivationThresh = 1 }
+
+// options make the host do so.
+func (r Reach) options(n *Network) []libp2p.Option {
+	limit := relay.DefaultResources()
+	limit.Limit = &relay.RelayLimit{Duration: relayTime, Data: relayBytes}
+	limit.MaxReservations, limit.MaxReservationsPerIP, limit.MaxCircuits = relayPeers, relayPerIP, relayCircuits
+	serve := []libp2p.Option{
+		libp2p.EnableRelay(), // NoListenAddrs turned it off
+		libp2p.EnableAutoNATv2(), libp2p.EnableNATService(), libp2p.EnableHolePunching(), libp2p.EnableRelayService(relay.WithResources(limit)),
+	}
+	switch r {
+	case Home:
+		return append(serve, libp2p.NATPortMap(), libp2p.EnableAutoRelayWithPeerSource(n.relays,
+			autorelay.WithNumRelays(relaysWanted), autorelay.WithBootDelay(relaySoon), autorelay.WithMinCandidates(relayChoice),
+			autorelay.WithBackoff(relayAgain), autorelay.WithMinInterval(relayInterval)))
+	case Public:
+		return append(serve, libp2p.ForceReachabilityPublic())
+	default:
+		return nil
+	}
+}
+
+// mode is a node's part in the DHT. While it does not know whether it can be
+// dialled it serves, or in a home network nobody would.
+func (r Reach) mode() dht.ModeOpt {
+	if r == Public {
+		return dht.ModeServer
+	}
+	return dht.ModeAutoServer
+}
+
+// relays offers peers that may relay, those that are connected first. Whether they
+// do is asked of them.
+func (n *Network) relays(ctx context.Context, most int) <-chan peer.AddrInfo {
+	out := make(chan peer.AddrInfo, most)
+	if !n.enter() {
+		close(out)
+		return out
+	}
+	go func() {
+		defer n.wg.Done()
+		defer close(out)
+		select {
+		case <-n.ready: // libp2p asks while the host is being made
+		case <-n.ctx.Done():
+			return
+		case <-ctx.Done():
+			return
+		}
+		seen := map[peer.ID]bool{n.host.ID(): true}
+		for _, id := range append(n.host.Network().Peers(), n.book.ids()...) {
+			if addrs := n.book.addrsOf(id); !seen[id] && len(addrs) > 0 && len(out) < most {
+				seen[id] = true
+				out <- peer.AddrInfo{ID: id, Addrs: addrs}
+			}
+		}
+	}()
+	return out
+}
+
+// Reachability is how others can come to this node.
+type Reachability struct {
+	Verdict string            // "public", "private" or "unknown"
+	Dialled []string          // addresses that others have reached
+	Blocked []string          // addresses that they have not
+	Relays  []string          // addresses through relays
+	Router  map[string]string // by transport, "tcp" and "udp": how the router maps ports, where observers tell
+}
+
+// How a router maps ports to the outside.
+const (
+	RouterSteady  = "the same port for all peers, so holes can be punched"
+	RouterChanges = "another port for each peer, so holes cannot be punched"
+)
+
+// reached keeps what the host finds out.
+type reached struct {
+	mu  sync.Mutex
+	now Reachability
+}
+
+// Reachability returns what is known by now.
+func (n *Network) Reachability() Reachability {
+	n.reached.mu.Lock()
+	defer n.reached.mu.Unlock()
+	r := n.reached.now
+	r.Router = map[string]string{}
+	for k, v := range n.reached.now.Router {
+		r.Router[k] = v
+	}
+	return r
+}
+
+// learnReach follows the host's findings until ctx ends.
+func (n *Network) learnReach(ctx context.Context) error {
+	sub, err := n.host.EventBus().Subscribe([]any{
+		new(event.EvtLocalReachabilityChanged), new(event.EvtHostReachableAddrsChanged),
+		new(event.EvtNATDeviceTypeChanged), new(event.EvtAutoRelayAddrsUpdated),
+	}, eventbus.BufSize(eventBuffer), eventbus.Name("murmur reachability"))
+	if err != nil {
+		return fmt.Errorf("watching reachability: %w", err)
+	}
+	n.reached.now = Reachability{Verdict: verdict(network.ReachabilityUnknown), Router: map[string]string{}}
+	n.wg.Go(func() {
+		defer func() { _ = sub.Close() }()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e := <-sub.Out():
+				n.reached.take(e)
+				n.changed()
+			}
+		}
+	})
+	return nil
+}
+
+func (r *reached) take(e any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch e := e.(type) {
+	case event.EvtLocalReachabilityChanged:
+		r.now.Verdict = verdict(e.Reachability)
+	case event.EvtHostReachableAddrsChanged:
+		r.now.Dialled, r.now.Blocked = written(e.Reachable), written(e.Unreachable)
+	case event.EvtAutoRelayAddrsUpdated:
+		r.now.Relays = written(e.RelayAddrs)
+	case event.EvtNATDeviceTypeChanged:
+		name := map[network.NATTransportProtocol]string{network.NATTransportTCP: "tcp", network.NATTransportUDP: "udp"}[e.TransportProtocol]
+		switch e.NatDeviceType {
+		case network.NATDeviceTypeEndpointIndependent:
+			r.now.Router[name] = RouterSteady
+		case network.NATDeviceTypeEndpointDependent:
+			r.now.Router[name] = RouterChanges
+		default:
+			delete(r.now.Router, name)
+		}
+	}
+}
+
+func verdict(r network.Reachability) string {
+	switch r {
+	case network.ReachabilityPublic:
+		return "public"
+	case network.ReachabilityPrivate:
+		return "private"
+	default:
+		return "unknown"
+	}
+}
+
+func written(as []multiaddr.Multiaddr) []string {
+	out := make([]string, len(as))
+	for i, a := range as {
+		out[i] = a.String()
+	}
+	slices.Sort(out)
+	return out
+}
