@@ -57,6 +57,7 @@ type known struct {
 	tried    time.Time
 	dialing  bool
 	foreign  bool // was reached and is not of this swarm
+	vain     []Attempt
 }
 
 // entry is one peer in the file.
@@ -224,13 +225,14 @@ func (b *book) left(id peer.ID) {
 }
 
 // tried notes the end of a dial.
-func (b *book) tried(id peer.ID, ok bool) {
+func (b *book) tried(info peer.AddrInfo, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if k := b.peers[id]; k != nil {
-		k.dialing, k.tried = false, time.Now()
-		if !ok {
+	if k := b.peers[info.ID]; k != nil {
+		k.dialing, k.tried, k.vain = false, time.Now(), nil
+		if err != nil {
 			k.failures++
+			k.vain = vain(info, err, k.tried)
 		}
 	}
 }

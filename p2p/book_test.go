@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -129,7 +130,7 @@ func TestDue(t *testing.T) {
 	if len(first) != 3 || len(second) != 1 {
 		t.Fatalf("%d, then %d are due, want 3, then 1", len(first), len(second))
 	}
-	b.tried(first[0].ID, false)
+	b.tried(first[0], errors.New("no answer"))
 	if got := b.due(now.Add(time.Minute), 3, here, false); len(got) != 1 || got[0].ID != first[0].ID {
 		t.Errorf("due after a failure: %v, want %v", got, first[0].ID)
 	}

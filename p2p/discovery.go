@@ -141,7 +141,7 @@ func (n *Network) dialLoop(ctx context.Context) {
 				n.wg.Go(func() {
 					defer func() { <-slots }()
 					err := n.dial(ctx, info)
-					n.book.tried(info.ID, err == nil)
+					n.book.tried(info, err)
 					if err != nil {
 						n.log.Debug("peer not reached", "peer", info.ID, "err", err)
 					}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/xla"
 )
 
@@ -296,4 +298,32 @@ func TestStrangersOfOneSwarmMeet(t *testing.T) {
 	b = up(t, dirs[1], a.bootstrap()...)
 	a.until("both are in one roster", func(s api.State) bool { return s.Head.Roster == 2 })
 	sameRoots(t, a, b)
+}
+
+// TestAloneSaysWhy starts a newcomer whose link names addresses where nobody is.
+func TestAloneSaysWhy(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, "A")
+	link := "murmur://" + proto.Sum([]byte("nowhere")).String()
+	for i, a := range []string{"/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/1/quic-v1"} {
+		link += fmt.Sprintf("%ca=%s/p2p/%s", "?&"[i], a, "12D3KooWPaN9nN7xNyxigMxH3NJkYZ62QR8jKxcSD55mLukddLdV")
+	}
+	if _, stderr, code := output(t, home, "join", link, "--dir", dir); code != 0 {
+		t.Fatal(stderr)
+	}
+	began := time.Now()
+	d := up(t, dir)
+	d.until("it answers", whatever)
+	took := time.Since(began)
+	t.Logf("the API serves after %.2f s", took.Seconds())
+	if took > time.Second {
+		t.Errorf("the API serves only after %.2f s", took.Seconds())
+	}
+	d.until("it says what it tried", func(s api.State) bool {
+		return s.Reason == "joining" && slices.ContainsFunc(s.Reach.Tried, func(a api.Attempt) bool { return a.Why == "nothing listens there" })
+	})
+	out, stderr, code := output(t, home, "status", "--dir", dir)
+	if code != 0 || !strings.Contains(out, "no peer is reached yet") || !strings.Contains(out, "/ip4/127.0.0.1/tcp/1: nothing listens there") {
+		t.Errorf("status says %s%s", out, stderr)
+	}
 }

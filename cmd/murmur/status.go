@@ -7,7 +7,9 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/murmurnet/murmur/node/api"
 )
@@ -78,6 +80,18 @@ func reachWords(r api.Reach) string {
 	}
 }
 
+// printAlone says what was tried to reach others.
+func printAlone(w io.Writer, tried []api.Attempt) {
+	if len(tried) == 0 {
+		fmt.Fprintf(w, "alone\tno address of a peer is known; give one with murmur up --bootstrap ADDR, or wait for others to join by the link\n")
+		return
+	}
+	fmt.Fprintf(w, "alone\tno peer is reached yet; each is tried again and again\n")
+	for _, a := range tried {
+		fmt.Fprintf(w, "\t%s: %s, %.0f s ago\n", a.Addr, a.Why, time.Since(a.At).Seconds())
+	}
+}
+
 func printStatus(out io.Writer, s api.State) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "swarm\t%s  %s\n", s.Name, s.Swarm)
@@ -95,6 +109,9 @@ func printStatus(out io.Writer, s api.State) error {
 	fmt.Fprintf(w, "traffic\t%.1f MB sent, %.1f MB received\n", float64(s.Traffic.BytesOut)/1e6, float64(s.Traffic.BytesIn)/1e6)
 	fmt.Fprintf(w, "reach\t%s\n", reachWords(s.Reach))
 	fmt.Fprintf(w, "link\t%s\n", s.Link)
+	if !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return p.Connected }) {
+		printAlone(w, s.Reach.Tried)
+	}
 	for i, p := range s.Peers {
 		if i == 0 {
 			fmt.Fprintf(w, "\npeer\tstate\tround\ttokens/s\tpath\tround trip\t\n")

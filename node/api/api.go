@@ -41,6 +41,14 @@ type Reach struct {
 	Blocked []string          `json:"blocked,omitempty"` // addresses that they have not
 	Relays  []string          `json:"relays,omitempty"`  // addresses through relays
 	Router  map[string]string `json:"router,omitempty"`  // by transport: how the router maps ports
+	Tried   []Attempt         `json:"tried,omitempty"`   // addresses of peers that are not connected, the newest tries first
+}
+
+// Attempt is the last try to reach a peer at an address, which came to nothing.
+type Attempt struct {
+	Addr string    `json:"addr"`
+	Why  string    `json:"why"`
+	At   time.Time `json:"at"`
 }
 
 // Head is the commit that the node stands on.

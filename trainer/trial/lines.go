@@ -75,6 +75,11 @@ func methods() []Line {
 			Method:    with(outer.Bitloco, func(s *outer.Settings) { s.Residual = outer.ResidualBuffer }),
 			Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3, Claimed: true,
 		},
+		{
+			Name: "bitloco-buffer-h32", Title: "bitloco, 1 bit, residual in a buffer",
+			Method:    with(outer.Bitloco, func(s *outer.Settings) { s.Residual = outer.ResidualBuffer }),
+			Optimizer: muon, H: 32, Peers: 4, Rate: 11e-3,
+		},
 		{Name: "sparseloco", Title: "sparseloco, 64 of 4096", Method: with(outer.SparseLoCo, nil), Optimizer: adamW, H: 20, Peers: 4, Rate: 2e-3},
 		{Name: "distro", Title: "distro, 8 of a block, 1 bit", Method: with(outer.DisTrO, nil), Optimizer: None, H: 1, Peers: 4, Rate: 1e-3},
 		{Name: "allreduce-muon-8", Title: "all-reduce, as one node with eight batches", Optimizer: muon, Peers: 8, Rate: 11e-3},

@@ -1,0 +1,81 @@
+package p2p
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+)
+
+// Attempt is the last try to reach a peer at an address, which came to nothing.
+type Attempt struct {
+	Addr string
+	Why  string // in words
+	At   time.Time
+}
+
+// maxAttempts bounds what Attempts lists.
+const maxAttempts = 32
+
+// Attempts lists, for peers that are not connected, at which addresses they were
+// tried last and what became of it; the newest tries first.
+func (n *Network) Attempts() []Attempt {
+	out := n.book.attempts(n.connected)
+	slices.SortFunc(out, func(a, b Attempt) int { return cmp.Or(b.At.Compare(a.At), strings.Compare(a.Addr, b.Addr)) })
+	return out[:min(len(out), maxAttempts)]
+}
+
+func (b *book) attempts(connected func(peer.ID) bool) (out []Attempt) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, k := range b.peers {
+		if !connected(id) {
+			out = append(out, k.vain...)
+		}
+	}
+	return out
+}
+
+// vain says what a dial tried, by its error.
+func vain(info peer.AddrInfo, err error, at time.Time) (as []Attempt) {
+	var dial *swarm.DialError
+	if errors.As(err, &dial) && len(dial.DialErrors) > 0 {
+		for _, e := range dial.DialErrors {
+			as = append(as, Attempt{Addr: e.Address.String(), Why: words(e.Cause), At: at})
+		}
+		return as
+	}
+	for _, a := range info.Addrs {
+		as = append(as, Attempt{Addr: a.String(), Why: words(err), At: at})
+	}
+	return as
+}
+
+// words says what a failed dial means.
+func words(err error) string {
+	var timeout net.Error
+	var other sec.ErrPeerIDMismatch
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &other):
+		return "another node answers there: the address is out of date"
+	case errors.As(err, &dns):
+		return "the name is not known"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return "there is no way there: is this machine online?"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer"
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
