@@ -168,7 +168,7 @@ func TestVariations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := rows[0]; r.Rate != 8e-3 || r.Like != bitlocoH32 || len(r.Tried) != 0 || runs["outer-1.5"] != 1 || runs[bitlocoH32] < 3 {
+	if r := rows[0]; r.Rate != 8e-3 || r.Like != bitlocoH32 || len(r.Tried) != 0 || runs["outer-1.5"] != 3 || runs[bitlocoH32] < 3 {
 		t.Errorf("rate %g like %s after %v runs, tried %v", r.Rate, r.Like, runs, r.Tried)
 	}
 	for _, l := range frontier() {
