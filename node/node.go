@@ -120,6 +120,10 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	if n.curve, err = openCurve(p.Dir.path("curve.json")); err != nil {
 		return n, err
 	}
+	limits, err := p.Dir.Limits()
+	if err != nil {
+		return n, err
+	}
 	net := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
 		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Reach: p.reach(), Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
@@ -131,6 +135,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.releases = append(n.releases, n.net.Close)
+	n.apply(limits)
 	return n, nil
 }
 

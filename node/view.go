@@ -37,6 +37,7 @@ type viewed struct {
 	starting   string // what is waited for before the replica can be opened
 	seed       bool   // it does not train
 	paused     bool
+	limits     api.Limits
 	leaving    bool
 	learned    uint64
 	idle       bool // the trainer has done all that it may in this round
@@ -146,7 +147,7 @@ func (n *Node) State() api.State {
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut},
-		Peers:   n.peers(), Process: n.process(), Reach: n.reach(),
+		Peers:   n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits,
 	}
 	if n.book.Load() == nil {
 		s.Reason, s.Why = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error())

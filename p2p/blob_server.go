@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 
+	"github.com/murmurnet/murmur/p2p/shaper"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -61,14 +62,7 @@ func (c *blobConn) serve() error {
 		case err != nil:
 			return fmt.Errorf("reading a request: %w", err)
 		}
-		select {
-		case c.n.serving <- struct{}{}:
-		case <-c.n.ctx.Done():
-			return c.n.ctx.Err()
-		}
-		err := c.answer(&req)
-		<-c.n.serving
-		if err != nil {
+		if err := c.answer(&req); err != nil {
 			return err
 		}
 	}
@@ -85,10 +79,21 @@ func (c *blobConn) answer(req *murmurv1.BlobRequest) error {
 		}
 		return writeMessage(paced{c.s}, &murmurv1.BlobHeader{})
 	}
+	class := shaper.Bulk
+	if c.blob.Urgent() {
+		class = shaper.Round
+	}
+	select { // what is sent slowly under a cap does not keep what is urgent waiting
+	case c.n.serving[class] <- struct{}{}:
+		defer func() { <-c.n.serving[class] }()
+	case <-c.n.ctx.Done():
+		return c.n.ctx.Err()
+	}
+	out := shaped{paced{c.s}, c.n.ctx, &c.n.traffic.caps, class}
 	head := &murmurv1.BlobHeader{Found: true, Size: c.tree.Size}
 	if req.Count == 0 {
 		head.Leaves = c.tree.Bytes()
-		return writeMessage(paced{c.s}, head)
+		return writeMessage(out, head)
 	}
 	first, count, leaves := uint64(req.First), uint64(req.Count), uint64(len(c.tree.Leaves))
 	if count > maxRange || first+count > leaves {
@@ -97,11 +102,11 @@ func (c *blobConn) answer(req *murmurv1.BlobRequest) error {
 	start := first * proto.LeafSize
 	end := min((first+count)*proto.LeafSize, c.tree.Size)
 	head.Length = end - start
-	if err := writeMessage(paced{c.s}, head); err != nil {
+	if err := writeMessage(out, head); err != nil {
 		return err
 	}
 	section := io.NewSectionReader(c.blob, int64(start), int64(end-start))
-	if _, err = io.CopyBuffer(paced{c.s}, section, make([]byte, ioChunk)); err != nil {
+	if _, err = io.CopyBuffer(out, section, make([]byte, ioChunk)); err != nil {
 		return fmt.Errorf("sending blob %s: %w", id.Short(), err)
 	}
 	return nil

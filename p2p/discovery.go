@@ -69,7 +69,10 @@ func (n *Network) watch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watching connections: %w", err)
 	}
-	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: n.renew})
+	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
+		n.traffic.settle(c)
+		n.renew(c)
+	}})
 	n.wg.Go(func() {
 		defer func() { _ = sub.Close() }()
 		for {

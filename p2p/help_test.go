@@ -72,6 +72,7 @@ type memBlob struct {
 
 func (b memBlob) Tree() (proto.Tree, error) { return b.tree, nil }
 func (b memBlob) Close() error              { return nil }
+func (b memBlob) Urgent() bool              { return true }
 
 func (b memBlob) ReadAt(p []byte, off int64) (int, error) {
 	n, err := b.r.ReadAt(p, off)

@@ -50,10 +50,10 @@ type Network struct {
 	blobID  protocol.ID
 	syncID  protocol.ID
 
-	fetches  chan struct{} // held by a running Fetch
-	serving  chan struct{} // held while a blob request is served
-	handling chan struct{} // held while a sync request is answered
-	paths    sync.Map      // paths that a running Fetch writes
+	fetches  chan struct{}    // held by a running Fetch
+	serving  [2]chan struct{} // held while a blob request is served, by class
+	handling chan struct{}    // held while a sync request is answered
+	paths    sync.Map         // paths that a running Fetch writes
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -75,10 +75,10 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	n := &Network{
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
-		traffic: new(traffic), inbox: newInbox(),
+		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(),
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"),
-		fetches: make(chan struct{}, maxFetches), serving: make(chan struct{}, maxServedBlobs),
+		fetches: make(chan struct{}, maxFetches), serving: [2]chan struct{}{make(chan struct{}, maxServedBlobs), make(chan struct{}, maxServedBlobs)},
 		handling: make(chan struct{}, maxServedSync),
 	}
 	defer func() {

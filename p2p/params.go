@@ -70,6 +70,7 @@ type Blob interface {
 	io.ReaderAt
 	io.Closer
 	Tree() (proto.Tree, error)
+	Urgent() bool // a round waits for it: it goes before others
 }
 
 // SyncHandler answers questions about the chain. It is called from several

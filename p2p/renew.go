@@ -18,8 +18,8 @@ const crossing = 3 * time.Second
 // whole peer for dead: it forgets what the new process has subscribed to, and
 // nothing reaches that process any more. Closed now, before the new process
 // can subscribe, the old connection does no harm.
-func (n *Network) renew(_ network.Network, c network.Conn) {
-	if c.Stat().Direction != network.DirInbound {
+func (n *Network) renew(c network.Conn) {
+	if c.Stat().Direction != network.DirInbound || c.Stat().Limited {
 		return
 	}
 	for _, old := range n.host.Network().ConnsToPeer(c.RemotePeer()) {

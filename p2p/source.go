@@ -121,7 +121,7 @@ func (s *source) do(ctx context.Context, j job) error {
 			return err
 		}
 		s.s, s.stop = st, stop
-		s.w = &watched{Stream: st, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
+		s.w = &watched{Stream: st, n: s.n, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
 		s.r = bufio.NewReaderSize(s.w, ioChunk)
 		if !s.tell(ctx, report{src: s, open: true}) {
 			return ctx.Err()

@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"google.golang.org/protobuf/encoding/protodelim"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/murmurnet/murmur/p2p/shaper"
 )
 
 // openStream connects where needed and opens a stream that is reset when ctx
@@ -52,6 +54,7 @@ func (w paced) Write(b []byte) (done int, err error) {
 // gives up when none come for ioTimeout.
 type watched struct {
 	network.Stream
+	n     *Network // whose cap it reads under
 	slow  func()
 	last  time.Time // of the last byte
 	start time.Time // of the window
@@ -74,6 +77,11 @@ func (r *watched) Read(b []byte) (int, error) {
 		if k > 0 {
 			r.last = now
 			r.count += k
+			if from := r.Conn().RemotePeer(); !r.n.traffic.near.has(from) {
+				if err := r.n.traffic.down.Wait(r.n.ctx, shaper.Round, string(from), int(overhead*float64(k))); err != nil {
+					return k, err
+				}
+			}
 		}
 		if d := now.Sub(r.start); d >= slowWindow {
 			if float64(r.count) < slowRate*d.Seconds() {

@@ -34,6 +34,8 @@ func (m *meter) stats() metrics.Stats {
 // traffic is the host's bandwidth reporter. libp2p's own counter keeps a
 // process-wide goroutine and forgets totals; this one is plain atomics.
 type traffic struct {
+	caps
+	blob      protocol.ID // bytes of it wait under the caps
 	total     meter
 	protocols meters[protocol.ID]
 	peers     meters[peer.ID]
@@ -75,6 +77,12 @@ func (s *meters[K]) look(k K) metrics.Stats {
 	return metrics.Stats{}
 }
 
+func (s *meters[K]) has(k K) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.m[k] != nil
+}
+
 func (s *meters[K]) all() map[K]metrics.Stats {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -99,11 +107,15 @@ func (t *traffic) LogRecvMessage(n int64) { t.total.in.Add(n) }
 func (t *traffic) LogSentMessageStream(n int64, id protocol.ID, p peer.ID) {
 	t.protocols.get(id).out.Add(n)
 	t.peers.get(p).out.Add(n)
+	if id != t.blob {
+		t.sent(n, p)
+	}
 }
 
 func (t *traffic) LogRecvMessageStream(n int64, id protocol.ID, p peer.ID) {
 	t.protocols.get(id).in.Add(n)
 	t.peers.get(p).in.Add(n)
+	t.received(n, p, id == t.blob)
 }
 
 func (t *traffic) GetBandwidthForPeer(p peer.ID) metrics.Stats           { return t.peers.look(p) }

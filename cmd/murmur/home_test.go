@@ -4,10 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +158,7 @@ func TestHomeNetworks(t *testing.T) {
 	t.Run("the seed dies", seedDies)
 	t.Run("a node moves to another network", moves)
 	t.Run("IPv6 only", ipv6Only)
+	t.Run("an upload cap", uploadCap)
 }
 
 // behindRouters has two homes, each behind a router of its own, and a public seed
@@ -251,4 +256,78 @@ func ipv6Only(t *testing.T) {
 	a := net.join(net.public("a", "2a0e:77::2"), dirs[1], boot, "--no-mdns")
 	b := net.join(net.public("b", "2a0e:77::3"), dirs[2], boot, "--no-mdns")
 	together(t, time.Minute, a, b)
+}
+
+// uploadCap has a newcomer fetch token shards from a node that may send 5 Mbit/s, and
+// counts what crosses the network interface. Then the cap is doubled.
+func uploadCap(t *testing.T) {
+	net := newInternet(t)
+	home := t.TempDir()
+	text := make([]byte, 16<<20)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range text {
+		text[i] = "etaoin shrdlu\n"[r.IntN(14)]
+	}
+	if err := os.WriteFile(filepath.Join(home, "book.txt"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, dir := filepath.Join(home, "SET"), filepath.Join(home, "A")
+	for _, args := range [][]string{{"data", "prepare", filepath.Join(home, "book.txt"), "--out", set}, {"init", "--data", set, "--dir", dir}, {"limit", "--up", "5", "--dir", dir}} {
+		if _, stderr, code := output(t, home, args...); code != 0 {
+			t.Fatalf("%v: %s", args, stderr)
+		}
+	}
+	space := net.public("a", publicNet+".0.1")
+	a := net.run(space, dir, "seed")
+	s := a.until("it listens", func(s api.State) bool { return s.Link != "" })
+	b := filepath.Join(home, "B")
+	if _, stderr, code := output(t, home, "join", s.Link, "--dir", b); code != 0 {
+		t.Fatal(stderr)
+	}
+	net.run(net.public("b", publicNet+".0.2"), b, "seed")
+
+	const step = 100 * time.Millisecond
+	var sent []float64 // bytes up to each step
+	count := func(span time.Duration) {
+		tick := time.NewTicker(step)
+		defer tick.Stop()
+		for range span / step {
+			<-tick.C
+			sent = append(sent, net.sent(space))
+		}
+	}
+	most := func(from, to int, span time.Duration) (most float64) {
+		n := int(span / step)
+		for i := from; i+n < to; i++ {
+			most = max(most, (sent[i+n]-sent[i])*8/span.Seconds()/1e6)
+		}
+		return most
+	}
+	count(16 * time.Second)
+	worst, mean := most(0, len(sent), 10*time.Second), (sent[len(sent)-1]-sent[20])*8/1e6/(float64(len(sent)-21)*step.Seconds())
+	t.Logf("at 5 Mbit/s: %.2f Mbit/s on the interface, %.2f in the worst 10 s", mean, worst)
+	if worst > 5*1.05 || mean < 5*0.9 {
+		t.Errorf("a cap of 5 Mbit/s: %.2f in the worst 10 s, %.2f on the whole", worst, mean)
+	}
+	if _, stderr, code := output(t, home, "limit", "--up", "10", "--dir", dir); code != 0 {
+		t.Fatal(stderr)
+	}
+	from := len(sent)
+	count(3 * time.Second)
+	after := (sent[len(sent)-1] - sent[from+int(time.Second/step)]) * 8 / 1e6 / 2
+	t.Logf("from 1 s after the change to 10 Mbit/s: %.2f Mbit/s", after)
+	if after < 9 || after > 10.5 {
+		t.Errorf("from 1 s after the change to 10 Mbit/s: %.2f Mbit/s", after)
+	}
+}
+
+// sent is how many bytes left a machine by its cable.
+func (n *internet) sent(ns string) float64 {
+	n.t.Helper()
+	out, err := exec.Command("ip", "netns", "exec", ns, "cat", "/sys/class/net/eth0/statistics/tx_bytes").Output()
+	bytes, err2 := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	if err != nil || err2 != nil {
+		n.t.Fatalf("reading what %s sent: %v", ns, errors.Join(err, err2))
+	}
+	return bytes
 }

@@ -107,6 +107,9 @@ func printStatus(out io.Writer, s api.State) error {
 		fmt.Fprintf(w, "trainer\t%s, %s: %.0f tokens/s, loss %.3f\n", s.Trainer.Backend, s.Trainer.Device, s.Trainer.TokensPerSec, s.Trainer.Loss)
 	}
 	fmt.Fprintf(w, "traffic\t%.1f MB sent, %.1f MB received\n", float64(s.Traffic.BytesOut)/1e6, float64(s.Traffic.BytesIn)/1e6)
+	if s.Limits != (api.Limits{}) {
+		fmt.Fprintf(w, "limits\t%s\n", s.Limits)
+	}
 	fmt.Fprintf(w, "reach\t%s\n", reachWords(s.Reach))
 	fmt.Fprintf(w, "link\t%s\n", s.Link)
 	if !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return p.Connected }) {

@@ -29,6 +29,7 @@ type State struct {
 	Peers    []Peer       `json:"peers"`
 	Traffic  Traffic      `json:"traffic"`
 	Reach    Reach        `json:"reach"`
+	Limits   Limits       `json:"limits"`
 	Schedule Schedule     `json:"schedule"`
 	Process  Process      `json:"process"`
 	Heldout  *Heldout     `json:"heldout,omitempty"` // the newest that the swarm measured
@@ -152,6 +153,7 @@ type Source interface {
 	// Curve returns the swarm's held-out losses above a height.
 	Curve(since uint64) []Heldout
 	SetPaused(paused bool)
+	SetLimits(l Limits) error
 	// Finish has the node leave once its work is in.
 	Finish()
 	// Heldout is θ(head)'s loss on the fixed held-out slice, in nats per token.

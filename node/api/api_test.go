@@ -34,6 +34,10 @@ func (s *told) SetPaused(paused bool) {
 		s.did[len(s.did)-1] = "pause"
 	}
 }
+func (s *told) SetLimits(l Limits) error {
+	s.note(l.String())
+	return nil
+}
 func (s *told) Finish() { s.note("finish") }
 func (s *told) Heldout(context.Context) (Heldout, error) {
 	return Heldout{}, errors.New("the trainer is not up")
@@ -76,6 +80,15 @@ func TestClientAndServer(t *testing.T) {
 		}
 	}
 	if st, err := c.State(ctx); err != nil || st.Reason != "pause resume finish" || st.Name != "fictional" {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	if err := c.SetLimits(ctx, Limits{UpMbit: 5}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetLimits(ctx, Limits{UpMbit: 0.01}); err == nil || !strings.Contains(err.Error(), "a limit of 0.01 Mbit/s up") {
+		t.Fatalf("a limit that is too low: %v", err)
+	}
+	if st, err := c.State(ctx); err != nil || !strings.HasSuffix(st.Reason, " 5 Mbit/s up, no limit down") {
 		t.Fatalf("%+v, %v", st, err)
 	}
 	if k, err := c.Keep(ctx, -1); err != nil || k.Height != 9 {

@@ -70,6 +70,19 @@ func (c *Client) Resume(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/resume", &State{})
 }
 
+// SetLimits changes what the node may take of the line.
+func (c *Client) SetLimits(ctx context.Context, l Limits) error {
+	body, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	res, err := c.do(ctx, http.MethodPost, "/v1/limits", body)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
 // Finish has the node leave once its work is in.
 func (c *Client) Finish(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/finish", &State{})

@@ -90,6 +90,22 @@ func handler(src Source) http.Handler {
 		src.SetPaused(false)
 		reply(w, src.State())
 	})
+	mux.HandleFunc("POST /v1/limits", func(w http.ResponseWriter, r *http.Request) {
+		var l Limits
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&l)
+		if err == nil {
+			err = l.Validate()
+		}
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		if err := src.SetLimits(l); err != nil {
+			refuse(w, http.StatusInternalServerError, err)
+			return
+		}
+		reply(w, src.State())
+	})
 	mux.HandleFunc("POST /v1/finish", func(w http.ResponseWriter, _ *http.Request) {
 		src.Finish()
 		reply(w, src.State())

@@ -19,8 +19,12 @@ var ErrCorrupt = errors.New("corrupt on disk")
 // Blob is a file named by the hash of its bytes, open for reading.
 type Blob struct {
 	*os.File
-	size uint64
+	size   uint64
+	urgent bool
 }
+
+// Urgent tells whether it is a payload, which rounds wait for.
+func (b *Blob) Urgent() bool { return b.urgent }
 
 // OpenBlob opens a payload or a state for serving.
 func (s *Store) OpenBlob(id proto.ID) (*Blob, error) {
@@ -28,6 +32,9 @@ func (s *Store) OpenBlob(id proto.ID) (*Blob, error) {
 		b, err := OpenFile(s.path(dir, id))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if b != nil {
+			b.urgent = dir == "payloads"
 		}
 		return b, err
 	}

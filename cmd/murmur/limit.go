@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/murmurnet/murmur/node/api"
+)
+
+// LimitCmd sets what murmur may take of the line.
+type LimitCmd struct {
+	DirFlag
+	Up   *float64 `help:"Mbit/s to peers outside the local network; 0: no limit." placeholder:"MBIT"`
+	Down *float64 `help:"Mbit/s from them; 0: no limit." placeholder:"MBIT"`
+}
+
+// Run changes what is given, at once where the node runs, and prints what counts.
+func (c *LimitCmd) Run(ctx context.Context) error {
+	dir, err := c.existing()
+	if err != nil {
+		return err
+	}
+	if _, err := dir.Swarm(); err != nil {
+		return err
+	}
+	l, err := dir.Limits()
+	if err != nil && c.Up == nil && c.Down == nil {
+		return err
+	}
+	if c.Up != nil {
+		l.UpMbit = *c.Up
+	}
+	if c.Down != nil {
+		l.DownMbit = *c.Down
+	}
+	if err := l.Validate(); err != nil {
+		return usageError{err}
+	}
+	if c.Up != nil || c.Down != nil {
+		client := api.NewClient(string(dir))
+		defer client.Close()
+		if err = client.SetLimits(ctx, l); errors.Is(err, api.ErrNoDaemon) {
+			err = dir.SetLimits(l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	fmt.Println(l)
+	return nil
+}

@@ -1,0 +1,59 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/p2p"
+)
+
+// Limits are what a person allows murmur on this machine, across restarts.
+func (d Dir) Limits() (l api.Limits, err error) {
+	b, err := os.ReadFile(d.path("limits.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &l)
+	}
+	if err == nil {
+		err = l.Validate()
+	}
+	if err != nil {
+		return api.Limits{}, fmt.Errorf("%s cannot be used, set the limits again with murmur limit: %w", d.path("limits.json"), err)
+	}
+	return l, nil
+}
+
+// SetLimits keeps them.
+func (d Dir) SetLimits(l api.Limits) error {
+	b, err := json.MarshalIndent(l, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeOnce(d.path("limits.json"), append(b, '\n'))
+}
+
+// SetLimits keeps limits and has them count at once.
+func (n *Node) SetLimits(l api.Limits) error {
+	if err := l.Validate(); err != nil {
+		return err
+	}
+	if err := n.p.Dir.SetLimits(l); err != nil {
+		return err
+	}
+	n.apply(l)
+	n.diary.Add(event.Node, 0, "limits: "+l.String())
+	return nil
+}
+
+func (n *Node) apply(l api.Limits) {
+	const mbit = 1e6 / 8 // bytes
+	n.net.SetCaps(p2p.Caps{Up: mbit * l.UpMbit, Down: mbit * l.DownMbit})
+	n.view.set(func(v *viewed) { v.limits = l })
+}
