@@ -126,6 +126,25 @@ func (b *book) load() error {
 	return nil
 }
 
+// Known lists the addresses of peers that a file of a Network holds, each ending in
+// /p2p/ID, those that were seen last first.
+func Known(file string) (addrs []string) {
+	b := &book{file: file, peers: map[peer.ID]*known{}}
+	if err := b.load(); err != nil {
+		return nil // as a Network does, which writes it anew
+	}
+	ids := slices.SortedFunc(maps.Keys(b.peers), func(x, y peer.ID) int { return b.peers[y].seen.Compare(b.peers[x].seen) })
+	for _, id := range ids {
+		as, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: id, Addrs: b.peers[id].addrs})
+		for _, a := range as {
+			if err == nil {
+				addrs = append(addrs, a.String())
+			}
+		}
+	}
+	return addrs
+}
+
 // save writes the peers that were ever reached, when something changed.
 func (b *book) save() error {
 	b.mu.Lock()

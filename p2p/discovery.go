@@ -190,19 +190,28 @@ func (n *Network) connect(ctx context.Context, id peer.ID) error {
 		return nil
 	}
 	info := peer.AddrInfo{ID: id, Addrs: n.book.addrsOf(id)}
-	if len(info.Addrs) == 0 && len(n.host.Peerstore().Addrs(id)) == 0 {
-		var err error
-		if info, err = n.dht.FindPeer(ctx, id); err != nil {
-			return fmt.Errorf("its address is not known: %w", err)
+	var failed error
+	if len(info.Addrs) > 0 || len(n.host.Peerstore().Addrs(id)) > 0 {
+		if failed = n.dial(ctx, info); failed == nil {
+			return nil
 		}
 	}
-	return n.dial(ctx, info)
+	fresh, err := n.dht.FindPeer(ctx, id) // it may have moved, or be behind a relay by now
+	switch {
+	case err != nil && failed == nil:
+		return fmt.Errorf("its address is not known: %w", err)
+	case err != nil || !slices.ContainsFunc(fresh.Addrs, func(a multiaddr.Multiaddr) bool { return !slices.ContainsFunc(info.Addrs, a.Equal) }):
+		return failed
+	}
+	return n.dial(ctx, fresh)
 }
+
+// rendezvous is the name under which members are listed in the DHT.
+func (n *Network) rendezvous() string { return "/murmur/" + n.params.Swarm.String() }
 
 // searchLoop finds members of the swarm through the DHT and is found there.
 func (n *Network) searchLoop(ctx context.Context) {
 	routing := drouting.NewRoutingDiscovery(n.dht)
-	name := "/murmur/" + n.params.Swarm.String()
 	wait := searchFirst
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -218,11 +227,11 @@ func (n *Network) searchLoop(ctx context.Context) {
 		case <-timer.C:
 		}
 		if n.dht.RoutingTable().Size() > 0 {
-			if time.Since(advertised) > advertiseEvery && n.advertise(ctx, routing, name) == nil {
+			if n.params.Reach != Visitor && time.Since(advertised) > advertiseEvery && n.advertise(ctx, routing, n.rendezvous()) == nil {
 				advertised = time.Now()
 			}
 			if len(n.host.Network().Peers()) < lowConns {
-				n.find(ctx, routing, name)
+				n.find(ctx, routing, n.rendezvous())
 			}
 		}
 		wait = min(2*wait, searchMost)

@@ -47,6 +47,7 @@ type Network struct {
 	changes chan struct{}
 	search  chan struct{} // wakes the search for peers
 	ready   chan struct{} // closed when New is through
+	prefix  protocol.ID   // of this swarm's protocols
 	blobID  protocol.ID
 	syncID  protocol.ID
 
@@ -77,7 +78,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
 		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(),
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
-		blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"),
+		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"),
 		fetches: make(chan struct{}, maxFetches), serving: [2]chan struct{}{make(chan struct{}, maxServedBlobs), make(chan struct{}, maxServedBlobs)},
 		handling: make(chan struct{}, maxServedSync),
 	}
@@ -111,7 +112,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	}
 	n.discover(ctx)
 	close(n.ready)
-	return n, nil
+	return n, n.seekRelays()
 }
 
 func newHost(n *Network) (host.Host, error) {

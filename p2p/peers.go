@@ -58,7 +58,10 @@ func (n *Network) peerInfo(id peer.ID) PeerInfo {
 		p.Agent, _ = v.(string)
 	}
 	addrs := n.book.addrsOf(id)
-	for _, c := range n.host.Network().ConnsToPeer(id) {
+	conns := n.host.Network().ConnsToPeer(id)
+	// A relayed connection stays for a while beside the one that took its place.
+	slices.SortStableFunc(conns, func(a, b network.Conn) int { return cmp.Compare(limited(a), limited(b)) })
+	for _, c := range conns {
 		if c.IsClosed() {
 			continue
 		}
@@ -74,6 +77,13 @@ func (n *Network) peerInfo(id peer.ID) PeerInfo {
 		p.Addrs = append(p.Addrs, a.String())
 	}
 	return p
+}
+
+func limited(c network.Conn) int {
+	if c.Stat().Limited {
+		return 1
+	}
+	return 0
 }
 
 func pathOf(a multiaddr.Multiaddr) string {

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -29,6 +30,9 @@ const (
 	// holes punched, and is found through relays where it cannot be dialled. Where
 	// it turns out that it can, it relays for others.
 	Home
+	// Visitor comes by for a moment: it reaches others as Home does, and is not to be
+	// found itself.
+	Visitor
 	// Public takes it that others can dial this node: it serves the DHT, relays, and
 	// tells others how it sees them, from the start.
 	Public
@@ -73,6 +77,8 @@ func (r Reach) options(n *Network) []libp2p.Option {
 		return append(serve, libp2p.NATPortMap(), libp2p.EnableAutoRelayWithPeerSource(n.relays,
 			autorelay.WithNumRelays(relaysWanted), autorelay.WithBootDelay(relaySoon), autorelay.WithMinCandidates(relayChoice),
 			autorelay.WithBackoff(relayAgain), autorelay.WithMinInterval(relayInterval)))
+	case Visitor:
+		return []libp2p.Option{libp2p.EnableRelay(), libp2p.EnableHolePunching()}
 	case Public:
 		return append(serve, libp2p.ForceReachabilityPublic())
 	default:
@@ -83,10 +89,14 @@ func (r Reach) options(n *Network) []libp2p.Option {
 // mode is a node's part in the DHT. While it does not know whether it can be
 // dialled it serves, or in a home network nobody would.
 func (r Reach) mode() dht.ModeOpt {
-	if r == Public {
+	switch r {
+	case Public:
 		return dht.ModeServer
+	case Visitor:
+		return dht.ModeClient
+	default:
+		return dht.ModeAutoServer
 	}
-	return dht.ModeAutoServer
 }
 
 // relays offers peers that may relay, those that are connected first. Whether they
@@ -149,6 +159,22 @@ func (n *Network) Reachability() Reachability {
 		r.Router[k] = v
 	}
 	return r
+}
+
+// seekRelays has libp2p look for relays as long as it does not know whether others
+// can dial this node. By itself it would wait for a verdict, which takes a minute.
+func (n *Network) seekRelays() error {
+	if n.params.Reach != Home {
+		return nil
+	}
+	said, err := n.host.EventBus().Emitter(new(event.EvtLocalReachabilityChanged))
+	if err == nil {
+		err = errors.Join(said.Emit(event.EvtLocalReachabilityChanged{Reachability: network.ReachabilityUnknown}), said.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("looking for relays: %w", err)
+	}
+	return nil
 }
 
 // learnReach follows the host's findings until ctx ends.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -167,13 +168,40 @@ func TestHomeNetworks(t *testing.T) {
 func behindRouters(t *testing.T, symmetric bool) {
 	net := newInternet(t)
 	dirs := newSwarmOf(t, 3, apart)
-	boot := net.run(net.public("seed", publicNet+".0.1"), dirs[0], "seed").bootstrap()
+	space := net.public("seed", publicNet+".0.1")
+	seed := net.run(space, dirs[0], "seed")
+	boot := seed.bootstrap()
 	a := net.join(net.home("a", publicNet+".1.1", symmetric), dirs[1], boot)
 	b := net.join(net.home("b", publicNet+".1.2", symmetric), dirs[2], boot)
 	together(t, time.Minute, a, b)
 	if !symmetric {
 		path(t, time.Minute, "direct", a, b)
 	}
+	for _, d := range []*daemon{a, b} {
+		d.within(time.Minute, "it is found through the seed", func(s api.State) bool { return len(s.Reach.Relays) > 0 })
+	}
+	net.crawl(space, dirs[0], seed, a, b)
+}
+
+// crawl finds all nodes, of one version.
+func (n *internet) crawl(ns, dir string, ds ...*daemon) {
+	n.t.Helper()
+	cmd := murmur(n.t.Context(), filepath.Dir(dir), "crawl", "--dir", dir, "--json")
+	within := exec.Command("ip", append([]string{"netns", "exec", ns}, cmd.Args...)...)
+	within.Env = cmd.Env
+	out, err := within.Output()
+	var c crawled
+	if err := errors.Join(err, json.Unmarshal(out, &c)); err != nil {
+		n.t.Fatalf("crawl: %v: %s", err, out)
+	}
+	for _, d := range ds {
+		id := d.until("it answers", whatever).Peer
+		i := slices.IndexFunc(c.Peers, func(p crawledPeer) bool { return p.ID == id })
+		if i < 0 || c.Peers[i].Path == "" || c.Peers[i].Agent != "murmur/"+version {
+			n.t.Errorf("a crawl found %+v, and %s not", c, id)
+		}
+	}
+	n.t.Logf("crawl: %+v", c)
 }
 
 // localNetwork has two nodes on one local network find each other, told of nobody.

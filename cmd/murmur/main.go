@@ -30,6 +30,7 @@ type cli struct {
 	Up       UpCmd       `cmd:"" help:"Run this machine's node until it is stopped."`
 	Seed     SeedCmd     `cmd:"" help:"Run a light node that helps others meet and does not train."`
 	Finish   FinishCmd   `cmd:"" help:"Let the running node end once its work is in."`
+	Crawl    CrawlCmd    `cmd:"" help:"Walk through the swarm and list who is there."`
 	Limit    LimitCmd    `cmd:"" help:"Show or set how much of the line murmur may take."`
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
 	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`
