@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -22,8 +23,11 @@ var ErrTaken = errors.New("this directory belongs to another swarm")
 // Founding is a swarm that is being made: its manifest, and where the files lie that this names.
 type Founding struct {
 	Manifest manifest.Manifest
-	raw      []byte
-	adds     []func(*library.Library) error
+	// InviteOnly gives the swarm a community key, which this machine keeps.
+	InviteOnly bool
+	community  ed25519.PrivateKey
+	raw        []byte
+	adds       []func(*library.Library) error
 }
 
 // keep has bytes added to the library when the swarm is founded.
@@ -112,6 +116,13 @@ func (f *Founding) Seal() (id proto.ID, err error) {
 				samples, m.Model.SeqLen, m.Inner.Batch)
 		}
 	}
+	if ms := &f.Manifest.Membership; f.InviteOnly || len(ms.Members) > 0 && len(ms.Keys) == 0 {
+		public, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return id, fmt.Errorf("drawing the community's key: %w", err)
+		}
+		f.community, ms.Keys = key, append(ms.Keys, proto.PeerOf(public))
+	}
 	f.raw, id, err = f.Manifest.Encode()
 	return id, err
 }
@@ -127,6 +138,11 @@ func (f *Founding) Found(d Dir) (proto.PeerID, error) {
 	}
 	for _, add := range f.adds {
 		if err := add(l); err != nil {
+			return "", err
+		}
+	}
+	if f.community != nil {
+		if err := d.setCommunity(f.community); err != nil {
 			return "", err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
@@ -41,6 +42,7 @@ type Node struct {
 	store    *chain.Store
 	library  *library.Library
 	net      *p2p.Network
+	members  atomic.Pointer[membership.Book] // nil: everybody is one
 	start    time.Time
 	book     atomic.Pointer[chain.Book] // nil until the manifest is here
 	events   chan round.Event
@@ -120,13 +122,22 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	if n.curve, err = openCurve(p.Dir.path("curve.json")); err != nil {
 		return n, err
 	}
+	known, err := p.Dir.Membership()
+	if err != nil {
+		return n, err
+	}
+	members, err := n.openMembers(known)
+	if err != nil {
+		return n, err
+	}
+	n.members.Store(members)
 	limits, err := p.Dir.Limits()
 	if err != nil {
 		return n, err
 	}
 	net := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
-		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Reach: p.reach(), Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
+		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Reach: p.reach(), Members: members, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
 	}
 	if p.Net != nil {
 		p.Net(&net)
@@ -163,6 +174,9 @@ func (n *Node) Work(ctx context.Context) error {
 		return err
 	}
 	if err := m.Runs(n.p.Version); err != nil {
+		return err
+	}
+	if err := n.enforce(m.Membership); err != nil {
 		return err
 	}
 	if !n.obtainFiles(ctx, m) {
@@ -246,6 +260,9 @@ func (n *Node) work(ctx context.Context) error {
 	n.group.Go(func() { n.listen(running) })
 	n.group.Go(func() { n.settle(running) })
 	n.group.Go(func() { n.hand.run(running) })
+	if n.members.Load() != nil {
+		n.group.Go(func() { n.keepMembers(running) })
+	}
 	if n.supply != nil {
 		n.group.Go(func() { n.supply.run(running) })
 	}

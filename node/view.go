@@ -166,7 +166,7 @@ func (n *Node) State() api.State {
 // reach is how others can come to this node.
 func (n *Node) reach() api.Reach {
 	r := n.net.Reachability()
-	out := api.Reach{Verdict: r.Verdict, Dialled: r.Dialled, Blocked: r.Blocked, Relays: r.Relays, Router: r.Router}
+	out := api.Reach{Verdict: r.Verdict, Dialled: r.Dialled, Blocked: r.Blocked, Relays: r.Relays, Router: r.Router, Refusal: n.net.Refusal()}
 	for _, a := range n.net.Attempts() {
 		out.Tried = append(out.Tried, api.Attempt{Addr: a.Addr, Why: a.Why, At: a.At})
 	}

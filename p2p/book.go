@@ -270,6 +270,15 @@ func (b *book) drop(id peer.ID) (named bool) {
 	return false
 }
 
+// shut notes that a peer does not let this node in: it is asked again, but seldom.
+func (b *book) shut(id peer.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if k := b.peers[id]; k != nil {
+		k.foreign, k.failures, k.tried = true, 16, time.Now()
+	}
+}
+
 // due returns at most limit peers to dial now and marks them.
 func (b *book) due(now time.Time, limit int, connected func(peer.ID) bool, alone bool) []peer.AddrInfo {
 	b.mu.Lock()

@@ -72,6 +72,7 @@ func (n *Network) watch(ctx context.Context) error {
 	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
 		n.traffic.settle(c)
 		n.renew(c)
+		n.arrived(c)
 	}})
 	n.wg.Go(func() {
 		defer func() { _ = sub.Close() }()
@@ -85,6 +86,7 @@ func (n *Network) watch(ctx context.Context) error {
 					n.met(e)
 				case event.EvtPeerConnectednessChanged:
 					if e.Connectedness == network.NotConnected {
+						n.parted(e.Peer)
 						n.book.left(e.Peer)
 						n.traffic.peers.forget(e.Peer)
 						n.changed()
@@ -107,6 +109,9 @@ func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 	addrs := e.ListenAddrs
 	if e.Conn.Stat().Direction == network.DirOutbound { // this one is known to work
 		addrs = merge([]multiaddr.Multiaddr{e.Conn.RemoteMultiaddr()}, addrs)
+	}
+	if !n.admitted(e.Peer) {
+		return // welcome does it, if it comes to that
 	}
 	n.book.met(e.Peer, addrs)
 	n.changed()

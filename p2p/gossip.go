@@ -63,7 +63,7 @@ type author struct {
 func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
 	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, authors: make(map[peer.ID]*author)}
 	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}
-	ps, err := pubsub.NewGossipSub(ctx, n.host,
+	ps, err := pubsub.NewGossipSub(ctx, guarded{n.host, n},
 		pubsub.WithGossipSubProtocols([]protocol.ID{
 			protocol.ID(prefix + "/meshsub/1.3.0"), protocol.ID(prefix + "/meshsub/1.2.0"),
 		}, features),

@@ -43,6 +43,8 @@ type Network struct {
 	book    *book
 	traffic *traffic
 	reached reached
+	gate    admission
+	gater   *gater
 	inbox   *inbox
 	changes chan struct{}
 	search  chan struct{} // wakes the search for peers
@@ -50,6 +52,7 @@ type Network struct {
 	prefix  protocol.ID   // of this swarm's protocols
 	blobID  protocol.ID
 	syncID  protocol.ID
+	joinID  protocol.ID
 
 	fetches  chan struct{}    // held by a running Fetch
 	serving  [2]chan struct{} // held while a blob request is served, by class
@@ -78,10 +81,12 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
 		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(),
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
-		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"),
+		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
+		gate:    admission{book: p.Members, greets: map[peer.ID]*greeting{}},
 		fetches: make(chan struct{}, maxFetches), serving: [2]chan struct{}{make(chan struct{}, maxServedBlobs), make(chan struct{}, maxServedBlobs)},
 		handling: make(chan struct{}, maxServedSync),
 	}
+	n.gater = &gater{from: map[string]*refusals{}}
 	defer func() {
 		if err != nil {
 			_ = n.Close()
@@ -95,9 +100,11 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	if err := errors.Join(n.watch(ctx), n.learnReach(ctx)); err != nil {
 		return nil, err
 	}
-	n.host.SetStreamHandler(n.blobID, n.serveBlobs)
-	n.host.SetStreamHandler(n.syncID, n.serveSync)
-	n.dht, err = dht.New(n.host, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(p.Reach.mode()), dht.DisableValues())
+	members := guarded{n.host, n}
+	members.SetStreamHandler(n.blobID, n.serveBlobs)
+	members.SetStreamHandler(n.syncID, n.serveSync)
+	n.host.SetStreamHandler(n.joinID, n.serveJoin)
+	n.dht, err = dht.New(members, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(p.Reach.mode()), dht.DisableValues())
 	if err != nil {
 		return nil, fmt.Errorf("starting the DHT: %w", err)
 	}
@@ -137,7 +144,7 @@ func newHost(n *Network) (host.Host, error) {
 		// After a hundred dials in vain libp2p would try one in a hundred: a
 		// machine that was offline for a quarter of an hour stayed so.
 		libp2p.UDPBlackHoleSuccessCounter(nil), libp2p.IPv6BlackHoleSuccessCounter(nil),
-		libp2p.BandwidthReporter(n.traffic), libp2p.DisableMetrics(),
+		libp2p.ConnectionGater(n.gater), libp2p.BandwidthReporter(n.traffic), libp2p.DisableMetrics(),
 		libp2p.NonPublicAddrPublishing(true), // swarms in a home network and on loopback
 	)
 	h, err := libp2p.New(append(opts, n.params.Host...)...)

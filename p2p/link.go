@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -15,6 +16,8 @@ import (
 type Link struct {
 	Swarm proto.ID
 	Addrs []string // multiaddrs that end in /p2p/ID; may be empty
+	// Invite lets its holder in, where the swarm is for members: a secret; "" for none.
+	Invite string
 }
 
 const (
@@ -56,8 +59,13 @@ func parseLink(s string) (Link, error) {
 		return Link{}, fmt.Errorf("the part after the question mark, %q, is not a=ADDRESS&a=ADDRESS", clip(query))
 	}
 	for k := range values {
-		if k != "a" {
-			return Link{}, fmt.Errorf("%q is not known, only a=ADDRESS is", clip(k))
+		if k != "a" && k != "i" {
+			return Link{}, fmt.Errorf("%q is not known, only a=ADDRESS and i=INVITE are", clip(k))
+		}
+	}
+	if l.Invite = values.Get("i"); l.Invite != "" {
+		if _, err := membership.ParseInvite(l.Invite); err != nil {
+			return Link{}, err
 		}
 	}
 	if len(values["a"]) > maxLinkAddrs {
@@ -81,6 +89,9 @@ func (l Link) String() string {
 	for _, a := range l.Addrs[:min(len(l.Addrs), maxLinkAddrs)] {
 		b.WriteString(sep + strings.ReplaceAll(url.QueryEscape(a), "%2F", "/"))
 		sep = "&a="
+	}
+	if l.Invite != "" {
+		b.WriteString(sep[:1] + "i=" + l.Invite)
 	}
 	return b.String()
 }

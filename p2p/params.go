@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -26,6 +27,7 @@ type Params struct {
 	PeersFile string             // where known peers are kept between starts; "" = nowhere
 	MDNS      bool               // look for peers in the local network
 	Reach     Reach              // what is done about routers
+	Members   *membership.Book   // who belongs to the swarm; nil: everybody, until SetMembers
 	Blobs     BlobStore          // what this node serves
 	Sync      SyncHandler        // answers chain questions
 	Log       *slog.Logger

@@ -70,7 +70,7 @@ func (r Reach) options(n *Network) []libp2p.Option {
 	limit.MaxReservations, limit.MaxReservationsPerIP, limit.MaxCircuits = relayPeers, relayPerIP, relayCircuits
 	serve := []libp2p.Option{
 		libp2p.EnableRelay(), // NoListenAddrs turned it off
-		libp2p.EnableAutoNATv2(), libp2p.EnableNATService(), libp2p.EnableHolePunching(), libp2p.EnableRelayService(relay.WithResources(limit)),
+		libp2p.EnableAutoNATv2(), libp2p.EnableNATService(), libp2p.EnableHolePunching(), libp2p.EnableRelayService(relay.WithResources(limit), relay.WithACL(relayed{n})),
 	}
 	switch r {
 	case Home:
@@ -84,6 +84,14 @@ func (r Reach) options(n *Network) []libp2p.Option {
 	default:
 		return nil
 	}
+}
+
+// relayed lets members alone have places at the relay.
+type relayed struct{ n *Network }
+
+func (r relayed) AllowReserve(p peer.ID, _ multiaddr.Multiaddr) bool { return r.n.admitted(p) }
+func (r relayed) AllowConnect(_ peer.ID, _ multiaddr.Multiaddr, to peer.ID) bool {
+	return r.n.admitted(to)
 }
 
 // mode is a node's part in the DHT. While it does not know whether it can be

@@ -27,7 +27,7 @@ func (n *Network) openStream(ctx context.Context, to peer.ID, id protocol.ID) (s
 	if err := n.connect(opening, to); err != nil {
 		return nil, nil, fmt.Errorf("not reached: %w", err)
 	}
-	s, err = n.host.NewStream(opening, to, id)
+	s, err = guarded{n.host, n}.NewStream(opening, to, id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("no stream: %w", err)
 	}

@@ -18,6 +18,10 @@ type Domain string
 const (
 	DomainUpdate   Domain = "murmur/update/1"
 	DomainAnnounce Domain = "murmur/announce/1"
+	DomainInvite   Domain = "murmur/invite/1"
+	DomainEntry    Domain = "murmur/entry/1"
+	DomainMember   Domain = "murmur/member/1"
+	DomainNotice   Domain = "murmur/notice/1"
 )
 
 // Size limits, checked before decoding.
@@ -32,6 +36,9 @@ const (
 	MaxUpdates   = 1024      // updates in a commit
 	MaxEvidence  = 64        // evidence in a commit
 	MaxPeerBytes = 64        // a peer id
+	MaxHello     = 256 << 10 // what a peer shows to be let in, with all notices
+	MaxNotices   = 512       // of one swarm
+	MaxBook      = 4 << 20   // what a node keeps of its swarm's members
 )
 
 // ErrSignature says that bytes are not signed by the key they name.

@@ -16,15 +16,17 @@ import (
 // InitCmd makes a swarm.
 type InitCmd struct {
 	DirFlag
-	File   string  `arg:"" optional:"" type:"existingfile" help:"TOML file that describes the swarm; without one, a small model on the embedded text."`
-	FromHF string  `name:"from-hf" type:"existingdir" help:"Begin with this model, a folder in Hugging Face's layout: config.json, safetensors, tokenizer." placeholder:"DIR"`
-	Data   string  `type:"existingdir" help:"Train on what murmur data prepare wrote into this folder." placeholder:"DIR"`
-	SeqLen *uint32 `help:"Tokens of a sample (with --from-hf by default 1024, or the most that the model was made for)." placeholder:"N"`
-	Name   string  `help:"The swarm's name."`
-	Method string  `help:"How nodes learn together, where there is no file: bitloco, sparseloco, distro, diloco, streaming, fedavg or allreduce." placeholder:"NAME"`
-	Seed   string  `help:"Words that the initial weights follow from; without, they are random."`
-	H      *uint32 `name:"h" help:"Inner steps a round."`
-	Port   uint16  `help:"The port that this node will listen on, for the join link." default:"4101" env:"MURMUR_PORT"`
+	File   string         `arg:"" optional:"" type:"existingfile" help:"TOML file that describes the swarm; without one, a small model on the embedded text."`
+	FromHF string         `name:"from-hf" type:"existingdir" help:"Begin with this model, a folder in Hugging Face's layout: config.json, safetensors, tokenizer." placeholder:"DIR"`
+	Data   string         `type:"existingdir" help:"Train on what murmur data prepare wrote into this folder." placeholder:"DIR"`
+	SeqLen *uint32        `help:"Tokens of a sample (with --from-hf by default 1024, or the most that the model was made for)." placeholder:"N"`
+	Name   string         `help:"The swarm's name."`
+	Invite bool           `name:"invite-only" help:"Only who has an invite may join; this machine gets the key that signs them."`
+	Member []proto.PeerID `help:"Only these peers may take part, by their ids, and this machine; may be given several times." placeholder:"ID"`
+	Method string         `help:"How nodes learn together, where there is no file: bitloco, sparseloco, distro, diloco, streaming, fedavg or allreduce." placeholder:"NAME"`
+	Seed   string         `help:"Words that the initial weights follow from; without, they are random."`
+	H      *uint32        `name:"h" help:"Inner steps a round."`
+	Port   uint16         `help:"The port that this node will listen on, for the join link." default:"4101" env:"MURMUR_PORT"`
 }
 
 // Run writes the manifest and prints the id and the link.
@@ -64,6 +66,8 @@ func (c *InitCmd) Run() error {
 	if err := c.bring(&f); err != nil {
 		return err
 	}
+	f.InviteOnly = c.Invite
+	f.Manifest.Membership.Members = append(f.Manifest.Membership.Members, c.Member...)
 	id, err := f.Seal()
 	if err != nil {
 		return usageError{err}
@@ -80,6 +84,10 @@ func (c *InitCmd) Run() error {
 	fmt.Printf("dir    %s\n", dir)
 	fmt.Printf("link   %s\n\n", p2p.Link{Swarm: id, Addrs: ownAddrs(c.Port, peer)})
 	fmt.Println("Start this node with: murmur up")
+	if c.Invite {
+		fmt.Println("Invite others with:   murmur invite")
+		return nil
+	}
 	fmt.Println("On another machine:   murmur join 'LINK', then murmur up")
 	return nil
 }

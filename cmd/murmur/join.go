@@ -1,19 +1,32 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/membership"
 )
 
 // JoinCmd prepares this machine for a swarm.
 type JoinCmd struct {
 	DirFlag
-	Link string `arg:"" help:"The link that murmur init or murmur status prints."`
+	Link string `arg:"" optional:"" help:"The link that murmur init, invite or status prints; without it, it is read from the terminal, and stands in no list of processes."`
 }
 
 // Run notes the swarm and the addresses in the link.
 func (c *JoinCmd) Run() error {
+	if c.Link == "" {
+		fmt.Fprint(os.Stderr, "Paste the link: ")
+		line, err := bufio.NewReader(io.LimitReader(os.Stdin, 64<<10)).ReadString('\n')
+		if err != nil && line == "" {
+			return usageError{errors.New("there is no link: give it as murmur join 'LINK', or paste it")}
+		}
+		c.Link = line
+	}
 	link, err := p2p.ParseLink(c.Link)
 	if err != nil {
 		return usageError{err}
@@ -24,6 +37,15 @@ func (c *JoinCmd) Run() error {
 	}
 	if err := dir.Join(link.Swarm, link.Addrs); err != nil {
 		return err
+	}
+	if link.Invite != "" {
+		invite, err := membership.ParseInvite(link.Invite)
+		if err != nil {
+			return usageError{err}
+		}
+		if err := dir.Enter(invite); err != nil {
+			return err
+		}
 	}
 	fmt.Printf("This machine is prepared for swarm %s in %s.\nStart its node with: murmur up\n", link.Swarm.Short(), dir)
 	return nil

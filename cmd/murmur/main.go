@@ -31,6 +31,11 @@ type cli struct {
 	Seed     SeedCmd     `cmd:"" help:"Run a light node that helps others meet and does not train."`
 	Finish   FinishCmd   `cmd:"" help:"Let the running node end once its work is in."`
 	Crawl    CrawlCmd    `cmd:"" help:"Walk through the swarm and list who is there."`
+	Invite   InviteCmd   `cmd:"" help:"Print a link by which others can join."`
+	Members  MembersCmd  `cmd:"" help:"List who belongs to the swarm."`
+	Revoke   RevokeCmd   `cmd:"" help:"Throw a member out."`
+	Rotate   RotateCmd   `cmd:"" help:"Give the community a new key."`
+	Leave    LeaveCmd    `cmd:"" help:"Leave the swarm for good."`
 	Limit    LimitCmd    `cmd:"" help:"Show or set how much of the line murmur may take."`
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
 	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`

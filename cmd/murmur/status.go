@@ -81,7 +81,11 @@ func reachWords(r api.Reach) string {
 }
 
 // printAlone says what was tried to reach others.
-func printAlone(w io.Writer, tried []api.Attempt) {
+func printAlone(w io.Writer, r api.Reach) {
+	tried := r.Tried
+	if r.Refusal != "" {
+		fmt.Fprintf(w, "not let in\t%s\n", r.Refusal)
+	}
 	if len(tried) == 0 {
 		fmt.Fprintf(w, "alone\tno address of a peer is known; give one with murmur up --bootstrap ADDR, or wait for others to join by the link\n")
 		return
@@ -113,7 +117,7 @@ func printStatus(out io.Writer, s api.State) error {
 	fmt.Fprintf(w, "reach\t%s\n", reachWords(s.Reach))
 	fmt.Fprintf(w, "link\t%s\n", s.Link)
 	if !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return p.Connected }) {
-		printAlone(w, s.Reach.Tried)
+		printAlone(w, s.Reach)
 	}
 	for i, p := range s.Peers {
 		if i == 0 {

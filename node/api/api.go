@@ -42,6 +42,7 @@ type Reach struct {
 	Blocked []string          `json:"blocked,omitempty"` // addresses that they have not
 	Relays  []string          `json:"relays,omitempty"`  // addresses through relays
 	Router  map[string]string `json:"router,omitempty"`  // by transport: how the router maps ports
+	Refusal string            `json:"refusal,omitempty"` // what this node was told last when it was not let in
 	Tried   []Attempt         `json:"tried,omitempty"`   // addresses of peers that are not connected, the newest tries first
 }
 
@@ -154,6 +155,11 @@ type Source interface {
 	Curve(since uint64) []Heldout
 	SetPaused(paused bool)
 	SetLimits(l Limits) error
+	// Members lists who belongs to the swarm, as far as the node has met them.
+	Members() []Member
+	Revoke(peer proto.PeerID) error
+	// Rotate gives the community a new key, or with drop ends the older ones.
+	Rotate(drop bool) error
 	// Finish has the node leave once its work is in.
 	Finish()
 	// Heldout is θ(head)'s loss on the fixed held-out slice, in nats per token.
@@ -162,6 +168,14 @@ type Source interface {
 	Keep(ctx context.Context, height int64) (Kept, error)
 	// Generate continues a prompt by θ(head), calling emit for each piece of text.
 	Generate(ctx context.Context, g Generate, emit func(text string)) error
+}
+
+// Member is what a node knows of a member.
+type Member struct {
+	Peer   proto.PeerID `json:"peer"`
+	How    string       `json:"how"`              // "listed", "member", "invited" or "revoked"
+	Until  time.Time    `json:"until,omitzero"`   // zero: for good
+	Invite string       `json:"invite,omitempty"` // that it came in by, short
 }
 
 // Kept is a state that lies on the node's disk.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/proto"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,11 +35,18 @@ func (s *told) SetPaused(paused bool) {
 		s.did[len(s.did)-1] = "pause"
 	}
 }
+
 func (s *told) SetLimits(l Limits) error {
 	s.note(l.String())
 	return nil
 }
-func (s *told) Finish() { s.note("finish") }
+func (s *told) Members() []Member { return []Member{{Peer: "a", How: "listed"}} }
+func (s *told) Revoke(p proto.PeerID) error {
+	s.note("revoke")
+	return nil
+}
+func (s *told) Rotate(bool) error { return errors.New("this machine does not have the key") }
+func (s *told) Finish()           { s.note("finish") }
 func (s *told) Heldout(context.Context) (Heldout, error) {
 	return Heldout{}, errors.New("the trainer is not up")
 }
@@ -90,6 +98,12 @@ func TestClientAndServer(t *testing.T) {
 	}
 	if st, err := c.State(ctx); err != nil || !strings.HasSuffix(st.Reason, " 5 Mbit/s up, no limit down") {
 		t.Fatalf("%+v, %v", st, err)
+	}
+	if ms, err := c.Members(ctx); err != nil || len(ms) != 1 || ms[0].How != "listed" {
+		t.Fatalf("%+v, %v", ms, err)
+	}
+	if err := c.Rotate(ctx, true); err == nil || err.Error() != "this machine does not have the key" {
+		t.Fatalf("rotating: %v", err)
 	}
 	if k, err := c.Keep(ctx, -1); err != nil || k.Height != 9 {
 		t.Fatalf("%+v, %v", k, err)

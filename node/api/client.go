@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/proto"
 )
 
 // ErrNoDaemon says that no daemon serves a directory.
@@ -81,6 +82,25 @@ func (c *Client) SetLimits(ctx context.Context, l Limits) error {
 		return err
 	}
 	return res.Body.Close()
+}
+
+// Members lists who belongs to the swarm, as far as the node has met them.
+func (c *Client) Members(ctx context.Context) (ms []Member, err error) {
+	return ms, c.call(ctx, http.MethodGet, "/v1/members", &ms)
+}
+
+// Revoke throws a peer out of the swarm.
+func (c *Client) Revoke(ctx context.Context, peer proto.PeerID) error {
+	return c.call(ctx, http.MethodPost, "/v1/revoke?peer="+peer.String(), &[]Member{})
+}
+
+// Rotate gives the community a new key, or with drop ends the older ones.
+func (c *Client) Rotate(ctx context.Context, drop bool) error {
+	path := "/v1/rotate"
+	if drop {
+		path += "?drop=1"
+	}
+	return c.call(ctx, http.MethodPost, path, &[]Member{})
 }
 
 // Finish has the node leave once its work is in.

@@ -106,6 +106,26 @@ func handler(src Source) http.Handler {
 		}
 		reply(w, src.State())
 	})
+	mux.HandleFunc("GET /v1/members", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.Members()) })
+	mux.HandleFunc("POST /v1/revoke", func(w http.ResponseWriter, r *http.Request) {
+		var p proto.PeerID
+		err := p.UnmarshalText([]byte(r.FormValue("peer")))
+		if err == nil {
+			err = src.Revoke(p)
+		}
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		reply(w, src.Members())
+	})
+	mux.HandleFunc("POST /v1/rotate", func(w http.ResponseWriter, r *http.Request) {
+		if err := src.Rotate(r.FormValue("drop") == "1"); err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		reply(w, src.Members())
+	})
 	mux.HandleFunc("POST /v1/finish", func(w http.ResponseWriter, _ *http.Request) {
 		src.Finish()
 		reply(w, src.State())

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/murmurnet/murmur/proto"
@@ -20,7 +21,7 @@ func (m Model) Config() model.Config {
 
 // validateFiles checks what names files that peers serve.
 func (m Manifest) validateFiles() error {
-	if err := m.Model.Config().Validate(); err != nil {
+	if err := errors.Join(m.Model.Config().Validate(), m.Membership.validate()); err != nil {
 		return err
 	}
 	w, o, d := m.Model.Weights, m.Model.Origin, m.Data

@@ -32,6 +32,14 @@ type Manifest struct {
 	Method     outer.Settings `toml:"method"`
 	Inner      Inner          `toml:"inner"`
 	Rounds     Rounds         `toml:"rounds"`
+	Membership Membership     `toml:"membership"`
+}
+
+// Membership says who may take part; empty: whoever has the link. Keys are the
+// community's, which sign invites, as peer ids; Members are peers that need none.
+type Membership struct {
+	Keys    []proto.PeerID `toml:"keys"`
+	Members []proto.PeerID `toml:"members"`
 }
 
 // Model is a Llama-family decoder.
@@ -282,7 +290,7 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 			Ffn: o.FFN, SeqLen: o.SeqLen, RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
 			Weights: encodeBlob(o.Weights), Origin: encodeBlob(o.Origin), RopeScaling: encodeScaling(o.RopeScaling),
 		},
-		Data:   encodeData(m.Data),
+		Data: encodeData(m.Data), Membership: m.Membership.encode(),
 		Method: encodeMethod(m.Method),
 		Inner: &murmurv1.Inner{
 			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule,
@@ -326,6 +334,7 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 			GraceMS: r.GetGraceMs(), ViewTimeoutMS: r.GetViewTimeoutMs(), SnapshotEvery: r.GetSnapshotEvery(),
 		},
 	}
+	m.Membership.decode(w.GetMembership())
 	err := m.decodeFiles(&w)
 	if err == nil {
 		err = m.Validate()

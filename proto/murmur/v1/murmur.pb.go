@@ -24,6 +24,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Notice_Kind int32
+
+const (
+	Notice_UNKNOWN  Notice_Kind = 0
+	Notice_PEER     Notice_Kind = 1 // this peer is a member no more
+	Notice_INVITE   Notice_Kind = 2 // nobody enters by this invite, and who did is a member no more
+	Notice_NEW_KEY  Notice_Kind = 3 // this key signs, too
+	Notice_DROP_KEY Notice_Kind = 4 // this key signs no more, and nothing that it signed counts
+)
+
+// Enum value maps for Notice_Kind.
+var (
+	Notice_Kind_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "PEER",
+		2: "INVITE",
+		3: "NEW_KEY",
+		4: "DROP_KEY",
+	}
+	Notice_Kind_value = map[string]int32{
+		"UNKNOWN":  0,
+		"PEER":     1,
+		"INVITE":   2,
+		"NEW_KEY":  3,
+		"DROP_KEY": 4,
+	}
+)
+
+func (x Notice_Kind) Enum() *Notice_Kind {
+	p := new(Notice_Kind)
+	*p = x
+	return p
+}
+
+func (x Notice_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Notice_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_murmur_v1_murmur_proto_enumTypes[0].Descriptor()
+}
+
+func (Notice_Kind) Type() protoreflect.EnumType {
+	return &file_proto_murmur_v1_murmur_proto_enumTypes[0]
+}
+
+func (x Notice_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Notice_Kind.Descriptor instead.
+func (Notice_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6, 0}
+}
+
 // Envelope is signed bytes. The signature covers the domain string of the
 // message's kind, then the payload.
 type Envelope struct {
@@ -96,7 +151,8 @@ type Manifest struct {
 	Method        *Method                `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
 	Inner         *Inner                 `protobuf:"bytes,6,opt,name=inner,proto3" json:"inner,omitempty"`
 	Rounds        *Rounds                `protobuf:"bytes,7,opt,name=rounds,proto3" json:"rounds,omitempty"`
-	Seed          []byte                 `protobuf:"bytes,8,opt,name=seed,proto3" json:"seed,omitempty"` // 32 bytes: initial weights and sample order follow from it
+	Seed          []byte                 `protobuf:"bytes,8,opt,name=seed,proto3" json:"seed,omitempty"`             // 32 bytes: initial weights and sample order follow from it
+	Membership    *Membership            `protobuf:"bytes,9,opt,name=membership,proto3" json:"membership,omitempty"` // absent: whoever has the link may join
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -187,6 +243,503 @@ func (x *Manifest) GetSeed() []byte {
 	return nil
 }
 
+func (x *Manifest) GetMembership() *Membership {
+	if x != nil {
+		return x.Membership
+	}
+	return nil
+}
+
+// Membership says who may take part.
+type Membership struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          [][]byte               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`       // ed25519 public keys of the community, which sign invites
+	Members       [][]byte               `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"` // peer ids that need no invite
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Membership) Reset() {
+	*x = Membership{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Membership) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Membership) ProtoMessage() {}
+
+func (x *Membership) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Membership.ProtoReflect.Descriptor instead.
+func (*Membership) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Membership) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Membership) GetMembers() [][]byte {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// Invite is signed by a community key. Whoever has its own private key, which
+// travels in a join link, may enter by it.
+type Invite struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Swarm         []byte                 `protobuf:"bytes,1,opt,name=swarm,proto3" json:"swarm,omitempty"`
+	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`      // ed25519 public key of the invite
+	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"` // unix seconds
+	Uses          uint32                 `protobuf:"varint,4,opt,name=uses,proto3" json:"uses,omitempty"`   // peers that may enter by it; 0: any number
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Invite) Reset() {
+	*x = Invite{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Invite) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Invite) ProtoMessage() {}
+
+func (x *Invite) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Invite.ProtoReflect.Descriptor instead.
+func (*Invite) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Invite) GetSwarm() []byte {
+	if x != nil {
+		return x.Swarm
+	}
+	return nil
+}
+
+func (x *Invite) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Invite) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Invite) GetUses() uint32 {
+	if x != nil {
+		return x.Uses
+	}
+	return 0
+}
+
+// Entry binds an invite to a peer; the invite's key signs it.
+type Entry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Swarm         []byte                 `protobuf:"bytes,1,opt,name=swarm,proto3" json:"swarm,omitempty"`
+	Peer          []byte                 `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry) Reset() {
+	*x = Entry{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry) ProtoMessage() {}
+
+func (x *Entry) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry.ProtoReflect.Descriptor instead.
+func (*Entry) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Entry) GetSwarm() []byte {
+	if x != nil {
+		return x.Swarm
+	}
+	return nil
+}
+
+func (x *Entry) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+// Member is a membership that a community key signed, in place of an entry.
+type Member struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Swarm         []byte                 `protobuf:"bytes,1,opt,name=swarm,proto3" json:"swarm,omitempty"`
+	Peer          []byte                 `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
+	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"` // unix seconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Member) GetSwarm() []byte {
+	if x != nil {
+		return x.Swarm
+	}
+	return nil
+}
+
+func (x *Member) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+func (x *Member) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+// Notice is a community key's word that something is over, or that a key is new.
+type Notice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Swarm         []byte                 `protobuf:"bytes,1,opt,name=swarm,proto3" json:"swarm,omitempty"`
+	Kind          Notice_Kind            `protobuf:"varint,2,opt,name=kind,proto3,enum=murmur.v1.Notice_Kind" json:"kind,omitempty"`
+	Subject       []byte                 `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notice) Reset() {
+	*x = Notice{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notice) ProtoMessage() {}
+
+func (x *Notice) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notice.ProtoReflect.Descriptor instead.
+func (*Notice) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Notice) GetSwarm() []byte {
+	if x != nil {
+		return x.Swarm
+	}
+	return nil
+}
+
+func (x *Notice) GetKind() Notice_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Notice_UNKNOWN
+}
+
+func (x *Notice) GetSubject() []byte {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+// Proof is what a peer shows to be let in: an invite with the entry that it
+// signed, or a membership.
+type Proof struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Invite        *Envelope              `protobuf:"bytes,1,opt,name=invite,proto3" json:"invite,omitempty"`
+	Entry         *Envelope              `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
+	Member        *Envelope              `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Proof) Reset() {
+	*x = Proof{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Proof) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Proof) ProtoMessage() {}
+
+func (x *Proof) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Proof.ProtoReflect.Descriptor instead.
+func (*Proof) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Proof) GetInvite() *Envelope {
+	if x != nil {
+		return x.Invite
+	}
+	return nil
+}
+
+func (x *Proof) GetEntry() *Envelope {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+func (x *Proof) GetMember() *Envelope {
+	if x != nil {
+		return x.Member
+	}
+	return nil
+}
+
+// Hello is what both sides of a new connection say where members alone take part.
+type Hello struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Proof         *Proof                 `protobuf:"bytes,1,opt,name=proof,proto3" json:"proof,omitempty"`
+	Notices       []*Envelope            `protobuf:"bytes,2,rep,name=notices,proto3" json:"notices,omitempty"`
+	Renewed       *Envelope              `protobuf:"bytes,3,opt,name=renewed,proto3" json:"renewed,omitempty"` // in an answer: a new membership for the other side
+	Refused       string                 `protobuf:"bytes,4,opt,name=refused,proto3" json:"refused,omitempty"` // in an answer: why the other side is not let in
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hello) Reset() {
+	*x = Hello{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hello) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hello) ProtoMessage() {}
+
+func (x *Hello) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hello.ProtoReflect.Descriptor instead.
+func (*Hello) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Hello) GetProof() *Proof {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+func (x *Hello) GetNotices() []*Envelope {
+	if x != nil {
+		return x.Notices
+	}
+	return nil
+}
+
+func (x *Hello) GetRenewed() *Envelope {
+	if x != nil {
+		return x.Renewed
+	}
+	return nil
+}
+
+func (x *Hello) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
+// MemberBook is what a node keeps of its swarm's members.
+type MemberBook struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Proof         *Proof                 `protobuf:"bytes,1,opt,name=proof,proto3" json:"proof,omitempty"` // its own
+	Notices       []*Envelope            `protobuf:"bytes,2,rep,name=notices,proto3" json:"notices,omitempty"`
+	Entered       []*MemberBook_Entered  `protobuf:"bytes,3,rep,name=entered,proto3" json:"entered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberBook) Reset() {
+	*x = MemberBook{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberBook) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberBook) ProtoMessage() {}
+
+func (x *MemberBook) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberBook.ProtoReflect.Descriptor instead.
+func (*MemberBook) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MemberBook) GetProof() *Proof {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+func (x *MemberBook) GetNotices() []*Envelope {
+	if x != nil {
+		return x.Notices
+	}
+	return nil
+}
+
+func (x *MemberBook) GetEntered() []*MemberBook_Entered {
+	if x != nil {
+		return x.Entered
+	}
+	return nil
+}
+
 // Model is a Llama-family decoder.
 type Model struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -210,7 +763,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[2]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -222,7 +775,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[2]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -235,7 +788,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{2}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Model) GetVocab() uint32 {
@@ -349,7 +902,7 @@ type RopeScaling struct {
 
 func (x *RopeScaling) Reset() {
 	*x = RopeScaling{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -361,7 +914,7 @@ func (x *RopeScaling) String() string {
 func (*RopeScaling) ProtoMessage() {}
 
 func (x *RopeScaling) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -374,7 +927,7 @@ func (x *RopeScaling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RopeScaling.ProtoReflect.Descriptor instead.
 func (*RopeScaling) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{3}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RopeScaling) GetFactor() float64 {
@@ -416,7 +969,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -428,7 +981,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -441,7 +994,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{4}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Blob) GetId() []byte {
@@ -472,7 +1025,7 @@ type Data struct {
 
 func (x *Data) Reset() {
 	*x = Data{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -484,7 +1037,7 @@ func (x *Data) String() string {
 func (*Data) ProtoMessage() {}
 
 func (x *Data) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -497,7 +1050,7 @@ func (x *Data) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Data.ProtoReflect.Descriptor instead.
 func (*Data) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Data) GetName() string {
@@ -547,7 +1100,7 @@ type Shard struct {
 
 func (x *Shard) Reset() {
 	*x = Shard{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +1112,7 @@ func (x *Shard) String() string {
 func (*Shard) ProtoMessage() {}
 
 func (x *Shard) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +1125,7 @@ func (x *Shard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shard.ProtoReflect.Descriptor instead.
 func (*Shard) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Shard) GetId() []byte {
@@ -621,7 +1174,7 @@ type Method struct {
 
 func (x *Method) Reset() {
 	*x = Method{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +1186,7 @@ func (x *Method) String() string {
 func (*Method) ProtoMessage() {}
 
 func (x *Method) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +1199,7 @@ func (x *Method) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Method.ProtoReflect.Descriptor instead.
 func (*Method) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Method) GetName() string {
@@ -768,7 +1321,7 @@ type MethodPoint struct {
 
 func (x *MethodPoint) Reset() {
 	*x = MethodPoint{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +1333,7 @@ func (x *MethodPoint) String() string {
 func (*MethodPoint) ProtoMessage() {}
 
 func (x *MethodPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +1346,7 @@ func (x *MethodPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MethodPoint.ProtoReflect.Descriptor instead.
 func (*MethodPoint) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MethodPoint) GetTokens() uint64 {
@@ -848,7 +1401,7 @@ type Inner struct {
 
 func (x *Inner) Reset() {
 	*x = Inner{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +1413,7 @@ func (x *Inner) String() string {
 func (*Inner) ProtoMessage() {}
 
 func (x *Inner) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +1426,7 @@ func (x *Inner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inner.ProtoReflect.Descriptor instead.
 func (*Inner) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Inner) GetLr() float64 {
@@ -998,7 +1551,7 @@ type Rounds struct {
 
 func (x *Rounds) Reset() {
 	*x = Rounds{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1563,7 @@ func (x *Rounds) String() string {
 func (*Rounds) ProtoMessage() {}
 
 func (x *Rounds) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1576,7 @@ func (x *Rounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rounds.ProtoReflect.Descriptor instead.
 func (*Rounds) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Rounds) GetH() uint32 {
@@ -1104,7 +1657,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1669,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1682,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Update) GetSwarm() []byte {
@@ -1234,7 +1787,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1799,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1812,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Evidence) GetFirst() *Envelope {
@@ -1299,7 +1852,7 @@ type Content struct {
 
 func (x *Content) Reset() {
 	*x = Content{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1864,7 @@ func (x *Content) String() string {
 func (*Content) ProtoMessage() {}
 
 func (x *Content) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1877,7 @@ func (x *Content) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Content.ProtoReflect.Descriptor instead.
 func (*Content) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Content) GetSwarm() []byte {
@@ -1433,7 +1986,7 @@ type Announce struct {
 
 func (x *Announce) Reset() {
 	*x = Announce{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1998,7 @@ func (x *Announce) String() string {
 func (*Announce) ProtoMessage() {}
 
 func (x *Announce) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +2011,7 @@ func (x *Announce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announce.ProtoReflect.Descriptor instead.
 func (*Announce) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Announce) GetSwarm() []byte {
@@ -1515,7 +2068,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +2080,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +2093,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Commit) GetContent() []byte {
@@ -1587,7 +2140,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +2152,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +2165,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Heartbeat) GetSwarm() []byte {
@@ -1728,7 +2281,7 @@ type Gossip struct {
 
 func (x *Gossip) Reset() {
 	*x = Gossip{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +2293,7 @@ func (x *Gossip) String() string {
 func (*Gossip) ProtoMessage() {}
 
 func (x *Gossip) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,7 +2306,7 @@ func (x *Gossip) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gossip.ProtoReflect.Descriptor instead.
 func (*Gossip) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Gossip) GetKind() isGossip_Kind {
@@ -1826,7 +2379,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1838,7 +2391,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1851,7 +2404,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SyncRequest) GetCommits() [][]byte {
@@ -1906,7 +2459,7 @@ type SyncResponse struct {
 
 func (x *SyncResponse) Reset() {
 	*x = SyncResponse{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2471,7 @@ func (x *SyncResponse) String() string {
 func (*SyncResponse) ProtoMessage() {}
 
 func (x *SyncResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2484,7 @@ func (x *SyncResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResponse.ProtoReflect.Descriptor instead.
 func (*SyncResponse) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{19}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SyncResponse) GetHead() []byte {
@@ -1989,7 +2542,7 @@ type BlobRequest struct {
 
 func (x *BlobRequest) Reset() {
 	*x = BlobRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2001,7 +2554,7 @@ func (x *BlobRequest) String() string {
 func (*BlobRequest) ProtoMessage() {}
 
 func (x *BlobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2014,7 +2567,7 @@ func (x *BlobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobRequest.ProtoReflect.Descriptor instead.
 func (*BlobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{20}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BlobRequest) GetId() []byte {
@@ -2051,7 +2604,7 @@ type BlobHeader struct {
 
 func (x *BlobHeader) Reset() {
 	*x = BlobHeader{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +2616,7 @@ func (x *BlobHeader) String() string {
 func (*BlobHeader) ProtoMessage() {}
 
 func (x *BlobHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2629,7 @@ func (x *BlobHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobHeader.ProtoReflect.Descriptor instead.
 func (*BlobHeader) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{21}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BlobHeader) GetFound() bool {
@@ -2107,6 +2660,59 @@ func (x *BlobHeader) GetLength() uint64 {
 	return 0
 }
 
+// Entered is a peer that came in by an invite.
+type MemberBook_Entered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Invite        []byte                 `protobuf:"bytes,1,opt,name=invite,proto3" json:"invite,omitempty"` // its key
+	Peer          []byte                 `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberBook_Entered) Reset() {
+	*x = MemberBook_Entered{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberBook_Entered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberBook_Entered) ProtoMessage() {}
+
+func (x *MemberBook_Entered) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberBook_Entered.ProtoReflect.Descriptor instead.
+func (*MemberBook_Entered) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9, 0}
+}
+
+func (x *MemberBook_Entered) GetInvite() []byte {
+	if x != nil {
+		return x.Invite
+	}
+	return nil
+}
+
+func (x *MemberBook_Entered) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
 var File_proto_murmur_v1_murmur_proto protoreflect.FileDescriptor
 
 const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
@@ -2115,7 +2721,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\bEnvelope\x12\x18\n" +
 	"\apayload\x18\x01 \x01(\fR\apayload\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12\x10\n" +
-	"\x03sig\x18\x03 \x01(\fR\x03sig\"\x9e\x02\n" +
+	"\x03sig\x18\x03 \x01(\fR\x03sig\"\xd5\x02\n" +
 	"\bManifest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vmin_version\x18\x02 \x01(\tR\n" +
@@ -2125,7 +2731,54 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06method\x18\x05 \x01(\v2\x11.murmur.v1.MethodR\x06method\x12&\n" +
 	"\x05inner\x18\x06 \x01(\v2\x10.murmur.v1.InnerR\x05inner\x12)\n" +
 	"\x06rounds\x18\a \x01(\v2\x11.murmur.v1.RoundsR\x06rounds\x12\x12\n" +
-	"\x04seed\x18\b \x01(\fR\x04seed\"\x9b\x03\n" +
+	"\x04seed\x18\b \x01(\fR\x04seed\x125\n" +
+	"\n" +
+	"membership\x18\t \x01(\v2\x15.murmur.v1.MembershipR\n" +
+	"membership\":\n" +
+	"\n" +
+	"Membership\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\fR\x04keys\x12\x18\n" +
+	"\amembers\x18\x02 \x03(\fR\amembers\"Z\n" +
+	"\x06Invite\x12\x14\n" +
+	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\x12\x12\n" +
+	"\x04uses\x18\x04 \x01(\rR\x04uses\"1\n" +
+	"\x05Entry\x12\x14\n" +
+	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\fR\x04peer\"H\n" +
+	"\x06Member\x12\x14\n" +
+	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\fR\x04peer\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\"\xaa\x01\n" +
+	"\x06Notice\x12\x14\n" +
+	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12*\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x16.murmur.v1.Notice.KindR\x04kind\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\fR\asubject\"D\n" +
+	"\x04Kind\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\b\n" +
+	"\x04PEER\x10\x01\x12\n" +
+	"\n" +
+	"\x06INVITE\x10\x02\x12\v\n" +
+	"\aNEW_KEY\x10\x03\x12\f\n" +
+	"\bDROP_KEY\x10\x04\"\x8c\x01\n" +
+	"\x05Proof\x12+\n" +
+	"\x06invite\x18\x01 \x01(\v2\x13.murmur.v1.EnvelopeR\x06invite\x12)\n" +
+	"\x05entry\x18\x02 \x01(\v2\x13.murmur.v1.EnvelopeR\x05entry\x12+\n" +
+	"\x06member\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\x06member\"\xa7\x01\n" +
+	"\x05Hello\x12&\n" +
+	"\x05proof\x18\x01 \x01(\v2\x10.murmur.v1.ProofR\x05proof\x12-\n" +
+	"\anotices\x18\x02 \x03(\v2\x13.murmur.v1.EnvelopeR\anotices\x12-\n" +
+	"\arenewed\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\arenewed\x12\x18\n" +
+	"\arefused\x18\x04 \x01(\tR\arefused\"\xd3\x01\n" +
+	"\n" +
+	"MemberBook\x12&\n" +
+	"\x05proof\x18\x01 \x01(\v2\x10.murmur.v1.ProofR\x05proof\x12-\n" +
+	"\anotices\x18\x02 \x03(\v2\x13.murmur.v1.EnvelopeR\anotices\x127\n" +
+	"\aentered\x18\x03 \x03(\v2\x1d.murmur.v1.MemberBook.EnteredR\aentered\x1a5\n" +
+	"\aEntered\x12\x16\n" +
+	"\x06invite\x18\x01 \x01(\fR\x06invite\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\fR\x04peer\"\x9b\x03\n" +
 	"\x05Model\x12\x14\n" +
 	"\x05vocab\x18\x01 \x01(\rR\x05vocab\x12\x10\n" +
 	"\x03dim\x18\x02 \x01(\rR\x03dim\x12\x16\n" +
@@ -2316,59 +2969,81 @@ func file_proto_murmur_v1_murmur_proto_rawDescGZIP() []byte {
 	return file_proto_murmur_v1_murmur_proto_rawDescData
 }
 
-var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_proto_murmur_v1_murmur_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_proto_murmur_v1_murmur_proto_goTypes = []any{
-	(*Envelope)(nil),     // 0: murmur.v1.Envelope
-	(*Manifest)(nil),     // 1: murmur.v1.Manifest
-	(*Model)(nil),        // 2: murmur.v1.Model
-	(*RopeScaling)(nil),  // 3: murmur.v1.RopeScaling
-	(*Blob)(nil),         // 4: murmur.v1.Blob
-	(*Data)(nil),         // 5: murmur.v1.Data
-	(*Shard)(nil),        // 6: murmur.v1.Shard
-	(*Method)(nil),       // 7: murmur.v1.Method
-	(*MethodPoint)(nil),  // 8: murmur.v1.MethodPoint
-	(*Inner)(nil),        // 9: murmur.v1.Inner
-	(*Rounds)(nil),       // 10: murmur.v1.Rounds
-	(*Update)(nil),       // 11: murmur.v1.Update
-	(*Evidence)(nil),     // 12: murmur.v1.Evidence
-	(*Content)(nil),      // 13: murmur.v1.Content
-	(*Announce)(nil),     // 14: murmur.v1.Announce
-	(*Commit)(nil),       // 15: murmur.v1.Commit
-	(*Heartbeat)(nil),    // 16: murmur.v1.Heartbeat
-	(*Gossip)(nil),       // 17: murmur.v1.Gossip
-	(*SyncRequest)(nil),  // 18: murmur.v1.SyncRequest
-	(*SyncResponse)(nil), // 19: murmur.v1.SyncResponse
-	(*BlobRequest)(nil),  // 20: murmur.v1.BlobRequest
-	(*BlobHeader)(nil),   // 21: murmur.v1.BlobHeader
+	(Notice_Kind)(0),           // 0: murmur.v1.Notice.Kind
+	(*Envelope)(nil),           // 1: murmur.v1.Envelope
+	(*Manifest)(nil),           // 2: murmur.v1.Manifest
+	(*Membership)(nil),         // 3: murmur.v1.Membership
+	(*Invite)(nil),             // 4: murmur.v1.Invite
+	(*Entry)(nil),              // 5: murmur.v1.Entry
+	(*Member)(nil),             // 6: murmur.v1.Member
+	(*Notice)(nil),             // 7: murmur.v1.Notice
+	(*Proof)(nil),              // 8: murmur.v1.Proof
+	(*Hello)(nil),              // 9: murmur.v1.Hello
+	(*MemberBook)(nil),         // 10: murmur.v1.MemberBook
+	(*Model)(nil),              // 11: murmur.v1.Model
+	(*RopeScaling)(nil),        // 12: murmur.v1.RopeScaling
+	(*Blob)(nil),               // 13: murmur.v1.Blob
+	(*Data)(nil),               // 14: murmur.v1.Data
+	(*Shard)(nil),              // 15: murmur.v1.Shard
+	(*Method)(nil),             // 16: murmur.v1.Method
+	(*MethodPoint)(nil),        // 17: murmur.v1.MethodPoint
+	(*Inner)(nil),              // 18: murmur.v1.Inner
+	(*Rounds)(nil),             // 19: murmur.v1.Rounds
+	(*Update)(nil),             // 20: murmur.v1.Update
+	(*Evidence)(nil),           // 21: murmur.v1.Evidence
+	(*Content)(nil),            // 22: murmur.v1.Content
+	(*Announce)(nil),           // 23: murmur.v1.Announce
+	(*Commit)(nil),             // 24: murmur.v1.Commit
+	(*Heartbeat)(nil),          // 25: murmur.v1.Heartbeat
+	(*Gossip)(nil),             // 26: murmur.v1.Gossip
+	(*SyncRequest)(nil),        // 27: murmur.v1.SyncRequest
+	(*SyncResponse)(nil),       // 28: murmur.v1.SyncResponse
+	(*BlobRequest)(nil),        // 29: murmur.v1.BlobRequest
+	(*BlobHeader)(nil),         // 30: murmur.v1.BlobHeader
+	(*MemberBook_Entered)(nil), // 31: murmur.v1.MemberBook.Entered
 }
 var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
-	2,  // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
-	5,  // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
-	7,  // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
-	9,  // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
-	10, // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
-	4,  // 5: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
-	4,  // 6: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
-	3,  // 7: murmur.v1.Model.rope_scaling:type_name -> murmur.v1.RopeScaling
-	4,  // 8: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
-	6,  // 9: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
-	6,  // 10: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
-	8,  // 11: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
-	0,  // 12: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
-	0,  // 13: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
-	12, // 14: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
-	0,  // 15: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
-	0,  // 16: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
-	0,  // 17: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
-	0,  // 18: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
-	16, // 19: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
-	15, // 20: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
-	0,  // 21: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	11, // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
+	14, // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
+	16, // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
+	18, // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
+	19, // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
+	3,  // 5: murmur.v1.Manifest.membership:type_name -> murmur.v1.Membership
+	0,  // 6: murmur.v1.Notice.kind:type_name -> murmur.v1.Notice.Kind
+	1,  // 7: murmur.v1.Proof.invite:type_name -> murmur.v1.Envelope
+	1,  // 8: murmur.v1.Proof.entry:type_name -> murmur.v1.Envelope
+	1,  // 9: murmur.v1.Proof.member:type_name -> murmur.v1.Envelope
+	8,  // 10: murmur.v1.Hello.proof:type_name -> murmur.v1.Proof
+	1,  // 11: murmur.v1.Hello.notices:type_name -> murmur.v1.Envelope
+	1,  // 12: murmur.v1.Hello.renewed:type_name -> murmur.v1.Envelope
+	8,  // 13: murmur.v1.MemberBook.proof:type_name -> murmur.v1.Proof
+	1,  // 14: murmur.v1.MemberBook.notices:type_name -> murmur.v1.Envelope
+	31, // 15: murmur.v1.MemberBook.entered:type_name -> murmur.v1.MemberBook.Entered
+	13, // 16: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
+	13, // 17: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
+	12, // 18: murmur.v1.Model.rope_scaling:type_name -> murmur.v1.RopeScaling
+	13, // 19: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
+	15, // 20: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
+	15, // 21: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
+	17, // 22: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
+	1,  // 23: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
+	1,  // 24: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
+	21, // 25: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
+	1,  // 26: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
+	1,  // 27: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
+	1,  // 28: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
+	1,  // 29: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
+	25, // 30: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
+	24, // 31: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
+	1,  // 32: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_proto_murmur_v1_murmur_proto_init() }
@@ -2376,7 +3051,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 	if File_proto_murmur_v1_murmur_proto != nil {
 		return
 	}
-	file_proto_murmur_v1_murmur_proto_msgTypes[17].OneofWrappers = []any{
+	file_proto_murmur_v1_murmur_proto_msgTypes[25].OneofWrappers = []any{
 		(*Gossip_Update)(nil),
 		(*Gossip_Announce)(nil),
 		(*Gossip_Heartbeat)(nil),
@@ -2386,13 +3061,14 @@ func file_proto_murmur_v1_murmur_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_murmur_v1_murmur_proto_rawDesc), len(file_proto_murmur_v1_murmur_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   22,
+			NumEnums:      1,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_proto_murmur_v1_murmur_proto_goTypes,
 		DependencyIndexes: file_proto_murmur_v1_murmur_proto_depIdxs,
+		EnumInfos:         file_proto_murmur_v1_murmur_proto_enumTypes,
 		MessageInfos:      file_proto_murmur_v1_murmur_proto_msgTypes,
 	}.Build()
 	File_proto_murmur_v1_murmur_proto = out.File

@@ -1,0 +1,239 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/p2p/membership"
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+const (
+	membersFile  = "members.pb"
+	membersTick  = 5 * time.Second // how often it is written, where something has changed
+	communityKey = "community.key"
+)
+
+// ErrNoKey says that a directory cannot sign for the community.
+var ErrNoKey = errors.New("this machine does not have the community's key (community.key in the swarm's directory); use the one that made the swarm")
+
+// Community is the community's key, nil where this directory does not have it.
+func (d Dir) Community() (ed25519.PrivateKey, error) {
+	b, err := os.ReadFile(d.path(communityKey))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the community's key: %w", err)
+	}
+	seed, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("%s holds no key; restore it from a backup", d.path(communityKey))
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+// setCommunity keeps a community's key, readable by the user alone.
+func (d Dir) setCommunity(key ed25519.PrivateKey) error {
+	return writeOnce(d.path(communityKey), []byte(hex.EncodeToString(key.Seed())+"\n"))
+}
+
+// Invite makes an invite by the community's key.
+func (d Dir) Invite(until time.Time, uses uint32) (i membership.Invite, err error) {
+	swarm, err := d.Swarm()
+	if err != nil {
+		return i, err
+	}
+	key, err := d.Community()
+	if err != nil {
+		return i, err
+	}
+	if key == nil {
+		return i, ErrNoKey
+	}
+	return membership.NewInvite(key, swarm, until, uses)
+}
+
+// Enter notes the invite that this node comes in by.
+func (d Dir) Enter(i membership.Invite) error {
+	swarm, err := d.Swarm()
+	if err != nil {
+		return err
+	}
+	id, err := d.Identity()
+	if err != nil {
+		return err
+	}
+	return writeOnce(d.path(membersFile), i.Enter(swarm, proto.PeerOf(id.Public().(ed25519.PublicKey))))
+}
+
+// Membership is the manifest's; nil while that is not here.
+func (d Dir) Membership() (*manifest.Membership, error) {
+	b, err := d.Manifest()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := manifest.Decode(b)
+	return &m.Membership, err
+}
+
+// openMembers makes the book of members from what is on disk; nil where everybody is one.
+// A newcomer, who does not know yet whether that is so, shows what it has.
+func (n *Node) openMembers(m *manifest.Membership) (*membership.Book, error) {
+	switch {
+	case m == nil:
+		m = &manifest.Membership{}
+	case m.Open():
+		return nil, nil
+	}
+	d := n.p.Dir
+	saved, err := os.ReadFile(d.path(membersFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the list of members: %w", err)
+	}
+	key, err := d.Community()
+	if err != nil {
+		return nil, err
+	}
+	p := membership.Params{Swarm: n.swarm, Self: n.self, Keys: m.Public(), Members: m.Members, Key: key, Saved: saved}
+	b, err := membership.New(p)
+	if err != nil { // it can be had again: proofs from an invite, notices from peers
+		n.log.Warn("The list of members is damaged and begun anew; this node may need a new invite", "error", err)
+		p.Saved = nil
+		if b, err = membership.New(p); err != nil {
+			return nil, err
+		}
+	}
+	b.Issue(time.Now())
+	return b, nil
+}
+
+// enforce has the network let members in alone, once the manifest says who they are.
+func (n *Node) enforce(m manifest.Membership) error {
+	if m.Open() || n.members.Load() != nil && !n.members.Load().Open() {
+		return nil // nothing to enforce, or done since the start
+	}
+	b, err := n.openMembers(&m)
+	if err != nil {
+		return err
+	}
+	n.members.Store(b)
+	n.net.SetMembers(b)
+	return nil
+}
+
+// keepMembers writes the book until ctx ends.
+func (n *Node) keepMembers(ctx context.Context) {
+	tick := time.NewTicker(membersTick)
+	defer tick.Stop()
+	for {
+		ended := false
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ended = true
+		}
+		if b := n.members.Load().Encode(); b != nil {
+			if err := writeOnce(n.p.Dir.path(membersFile), b); err != nil {
+				n.log.Warn("The list of members is not saved", "error", err)
+			}
+		}
+		if ended {
+			return
+		}
+	}
+}
+
+// Members lists who belongs to the swarm, as far as this node has met them.
+func (n *Node) Members() (out []api.Member) {
+	if n.members.Load() == nil {
+		return []api.Member{}
+	}
+	for _, l := range n.members.Load().List(time.Now()) {
+		out = append(out, api.Member{Peer: l.Peer, How: l.How, Until: l.Until, Invite: l.Invited})
+	}
+	return out
+}
+
+// Revoke throws a peer out, or ends an invite, and tells all.
+func (n *Node) Revoke(peer proto.PeerID) error {
+	key, err := n.signer()
+	if err != nil {
+		return err
+	}
+	if peer == n.self {
+		return errors.New("this is the node itself, which cannot throw itself out")
+	}
+	return n.spread("revoked "+peer.Short(), membership.NewNotice(key, n.swarm, murmurv1.Notice_PEER, []byte(peer)))
+}
+
+// Rotate makes a new key for the community, which signs from now on. The old one counts
+// until Rotate is called with drop, when all who are online have met the new one.
+func (n *Node) Rotate(drop bool) error {
+	key, err := n.signer()
+	if err != nil {
+		return err
+	}
+	if drop {
+		return n.dropKeys(key)
+	}
+	_, next, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("drawing a key: %w", err)
+	}
+	notice := membership.NewNotice(key, n.swarm, murmurv1.Notice_NEW_KEY, next.Public().(ed25519.PublicKey))
+	if err := errors.Join(os.Rename(n.p.Dir.path(communityKey), n.p.Dir.path(communityKey+".old")), n.p.Dir.setCommunity(next)); err != nil {
+		return err
+	}
+	n.members.Load().Sign(next, time.Now())
+	return n.spread("the community has a new key", notice)
+}
+
+// dropKeys ends all keys of the community but the newest.
+func (n *Node) dropKeys(key ed25519.PrivateKey) error {
+	var notices []*murmurv1.Envelope
+	for _, old := range n.members.Load().Keys() {
+		if !old.Equal(key.Public()) {
+			notices = append(notices, membership.NewNotice(key, n.swarm, murmurv1.Notice_DROP_KEY, old))
+		}
+	}
+	if len(notices) == 0 {
+		return errors.New("there is no older key; make a new one first with murmur rotate")
+	}
+	return n.spread("older keys of the community count no more", notices...)
+}
+
+func (n *Node) signer() (ed25519.PrivateKey, error) {
+	if n.members.Load() == nil || n.members.Load().Open() {
+		return nil, errors.New("whoever has the link is a member of this swarm; only murmur init --invite-only makes one with members")
+	}
+	key, err := n.p.Dir.Community()
+	if err == nil && key == nil {
+		err = ErrNoKey
+	}
+	return key, err
+}
+
+func (n *Node) spread(what string, notices ...*murmurv1.Envelope) error {
+	if _, err := n.members.Load().Hear(notices); err != nil {
+		return err
+	}
+	n.diary.Add(event.Node, 0, what)
+	n.net.Spread()
+	return nil
+}

@@ -1,0 +1,339 @@
+package p2p
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/murmurnet/murmur/p2p/membership"
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// joinTimeout is how long a peer has to show that it belongs here, and to answer one
+// that does.
+const joinTimeout = 5 * time.Second
+
+// ErrNotAdmitted says that a peer does not let this node in.
+var ErrNotAdmitted = errors.New("not let in")
+
+// errStranger says that this node does not let a peer in that it dialled.
+var errStranger = errors.New("it does not belong to this swarm")
+
+// admission lets members in, and nobody else.
+type admission struct {
+	mu      sync.Mutex
+	book    *membership.Book // nil: everybody is a member, and this node has nothing to show
+	greets  map[peer.ID]*greeting
+	refusal string // what this node was told last when it was not let in
+}
+
+// greeting is a handshake of this node's with a peer that it dialled.
+type greeting struct {
+	done chan struct{} // closed when it is over
+	err  error
+}
+
+// SetMembers tells who belongs to the swarm, once the manifest is here.
+func (n *Network) SetMembers(b *membership.Book) {
+	n.gate.mu.Lock()
+	old := n.gate.book
+	n.gate.book = b
+	n.gate.mu.Unlock()
+	if old != nil {
+		b.Inherit(old, time.Now())
+	}
+	for _, c := range n.host.Network().Conns() {
+		if c.Stat().Direction == network.DirOutbound {
+			n.greet(c)
+		} else {
+			n.await(c)
+		}
+	}
+}
+
+// Refusal is what this node was told last when a peer did not let it in; "" for nothing.
+func (n *Network) Refusal() string {
+	n.gate.mu.Lock()
+	defer n.gate.mu.Unlock()
+	return n.gate.refusal
+}
+
+func (n *Network) members() *membership.Book {
+	n.gate.mu.Lock()
+	defer n.gate.mu.Unlock()
+	return n.gate.book
+}
+
+// admitted tells whether a peer may ask this node for anything.
+func (n *Network) admitted(id peer.ID) bool {
+	b := n.members()
+	return b == nil || b.Admitted(proto.PeerID(id), time.Now())
+}
+
+// arrived begins what a new connection needs before it may be used.
+func (n *Network) arrived(c network.Conn) {
+	if n.members() == nil {
+		return
+	}
+	if c.Stat().Direction == network.DirOutbound {
+		n.greet(c)
+	} else {
+		n.await(c)
+	}
+}
+
+// parted forgets how a peer was greeted that is not connected any more.
+func (n *Network) parted(id peer.ID) {
+	n.gate.mu.Lock()
+	defer n.gate.mu.Unlock()
+	delete(n.gate.greets, id)
+}
+
+// await closes a connection whose peer does not show in time that it belongs here.
+func (n *Network) await(c network.Conn) {
+	if n.admitted(c.RemotePeer()) || !n.enter() {
+		return
+	}
+	go func() {
+		defer n.wg.Done()
+		select {
+		case <-n.ctx.Done():
+		case <-time.After(joinTimeout):
+			if !n.admitted(c.RemotePeer()) {
+				n.gater.refused(c.RemoteMultiaddr())
+				_ = c.Close()
+			}
+		}
+	}()
+}
+
+// greet shows a peer that this node belongs here, and has it do the same.
+func (n *Network) greet(c network.Conn) {
+	id := c.RemotePeer()
+	n.gate.mu.Lock()
+	if old := n.gate.greets[id]; old != nil {
+		select {
+		case <-old.done:
+		default:
+			n.gate.mu.Unlock()
+			return // under way
+		}
+	}
+	g := &greeting{done: make(chan struct{})}
+	n.gate.greets[id] = g
+	n.gate.mu.Unlock()
+	if !n.enter() {
+		g.err = errors.New("the network is closed")
+		close(g.done)
+		return
+	}
+	go func() {
+		defer n.wg.Done()
+		defer close(g.done)
+		if g.err = n.hello(id); g.err != nil {
+			n.log.Debug("no greeting", "peer", id, "err", g.err)
+			if errors.Is(g.err, ErrNotAdmitted) || errors.Is(g.err, errStranger) {
+				n.book.shut(id)
+				_ = n.host.Network().ClosePeer(id)
+			}
+		}
+	}()
+}
+
+// hello exchanges proofs and notices with a peer.
+func (n *Network) hello(id peer.ID) error {
+	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(n.ctx, "join"), joinTimeout)
+	defer cancel()
+	s, err := n.host.NewStream(ctx, id, n.joinID)
+	if err != nil {
+		return fmt.Errorf("no stream: %w", err)
+	}
+	defer func() { _ = s.Reset() }()
+	b := n.members()
+	proof, notices := b.Proof()
+	_ = s.SetDeadline(time.Now().Add(joinTimeout))
+	if err := writeMessage(s, &murmurv1.Hello{Proof: proof, Notices: notices}); err != nil {
+		return fmt.Errorf("saying hello: %w", err)
+	}
+	var answer murmurv1.Hello
+	if err := readMessage(bufio.NewReader(s), proto.MaxHello, &answer); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if answer.Refused != "" {
+		why := answer.Refused
+		if len(why) > maxWhy || !printable(why) {
+			why = "for a reason that cannot be shown"
+		}
+		n.gate.mu.Lock()
+		n.gate.refusal = why
+		n.gate.mu.Unlock()
+		return fmt.Errorf("%w: %s", ErrNotAdmitted, why)
+	}
+	n.heed(b, answer.Notices)
+	b.Take(answer.Renewed, time.Now())
+	if err := b.Admit(proto.PeerID(id), answer.Proof, time.Now()); err != nil {
+		return fmt.Errorf("%w: %w", errStranger, err)
+	}
+	n.welcome(id)
+	return nil
+}
+
+// serveJoin answers a greeting.
+func (n *Network) serveJoin(s network.Stream) {
+	if !n.enter() {
+		_ = s.Reset()
+		return
+	}
+	defer n.wg.Done()
+	if err := n.answerHello(s); err != nil {
+		n.log.Debug("greeting not answered", "peer", s.Conn().RemotePeer(), "err", err)
+		_ = s.Reset()
+		return
+	}
+	_ = s.Close()
+}
+
+func (n *Network) answerHello(s network.Stream) error {
+	if err := s.SetDeadline(time.Now().Add(joinTimeout)); err != nil {
+		return err
+	}
+	var hello murmurv1.Hello
+	if err := readMessage(bufio.NewReader(s), proto.MaxHello, &hello); err != nil {
+		return fmt.Errorf("reading: %w", err)
+	}
+	b, id := n.members(), s.Conn().RemotePeer()
+	if b == nil {
+		return writeMessage(s, &murmurv1.Hello{})
+	}
+	n.heed(b, hello.Notices)
+	if err := b.Admit(proto.PeerID(id), hello.Proof, time.Now()); err != nil {
+		n.gater.refused(s.Conn().RemoteMultiaddr())
+		n.log.Debug("peer not let in", "peer", id, "err", err)
+		return writeMessage(s, &murmurv1.Hello{Refused: reason(err)})
+	}
+	proof, notices := b.Proof()
+	n.welcome(id)
+	return writeMessage(s, &murmurv1.Hello{
+		Proof: proof, Notices: notices, Renewed: b.Renew(proto.PeerID(id), hello.Proof, time.Now()),
+	})
+}
+
+// reason is the part of a refusal that is said to strangers.
+func reason(err error) string {
+	for _, known := range []error{membership.ErrNoProof, membership.ErrExpired, membership.ErrRevoked, membership.ErrForged, membership.ErrUsedUp} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return membership.ErrForged.Error()
+}
+
+// welcome puts a peer that was let in into the book of peers.
+func (n *Network) welcome(id peer.ID) {
+	n.book.met(id, n.host.Peerstore().Addrs(id))
+	n.changed()
+}
+
+// heed takes in notices, and passes on what is new: to all who are connected, once.
+func (n *Network) heed(b *membership.Book, notices []*murmurv1.Envelope) {
+	news, err := b.Hear(notices)
+	if err != nil {
+		n.log.Warn("Notices of the community cannot be kept", "error", err)
+	}
+	if news {
+		n.Spread()
+	}
+}
+
+// Spread tells all connected peers the notices that this node knows, and closes
+// connections to those who are members no more.
+func (n *Network) Spread() {
+	for _, id := range n.host.Network().Peers() {
+		if !n.admitted(id) {
+			_ = n.host.Network().ClosePeer(id)
+			continue
+		}
+		if !n.enter() {
+			return
+		}
+		go func() {
+			defer n.wg.Done()
+			if err := n.hello(id); err != nil {
+				n.log.Debug("notices not passed on", "peer", id, "err", err)
+			}
+		}()
+	}
+}
+
+// admitting waits until a peer and this node have let each other in.
+func (n *Network) admitting(ctx context.Context, id peer.ID) error {
+	const look = 50 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	for {
+		n.gate.mu.Lock()
+		g := n.gate.greets[id]
+		n.gate.mu.Unlock()
+		if g != nil {
+			select {
+			case <-g.done:
+				if g.err != nil {
+					return g.err
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if n.admitted(id) {
+			return nil
+		}
+		select {
+		case <-time.After(look):
+		case <-ctx.Done():
+			return fmt.Errorf("it has not shown that it belongs to this swarm: %w", ctx.Err())
+		}
+	}
+}
+
+// guarded is the host as the DHT and gossip see it: strangers get no answer, and are
+// asked nothing.
+type guarded struct {
+	host.Host
+	n *Network
+}
+
+func (g guarded) SetStreamHandler(id protocol.ID, h network.StreamHandler) {
+	g.Host.SetStreamHandler(id, g.only(h))
+}
+
+func (g guarded) SetStreamHandlerMatch(id protocol.ID, m func(protocol.ID) bool, h network.StreamHandler) {
+	g.Host.SetStreamHandlerMatch(id, m, g.only(h))
+}
+
+func (g guarded) only(h network.StreamHandler) network.StreamHandler {
+	return func(s network.Stream) {
+		if !g.n.admitted(s.Conn().RemotePeer()) {
+			_ = s.Reset()
+			return
+		}
+		h(s)
+	}
+}
+
+func (g guarded) NewStream(ctx context.Context, id peer.ID, ids ...protocol.ID) (network.Stream, error) {
+	if g.n.members() != nil {
+		if err := g.n.admitting(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return g.Host.NewStream(ctx, id, ids...)
+}

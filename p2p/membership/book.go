@@ -1,0 +1,407 @@
+// Package membership says who belongs to a swarm.
+//
+// A community's keys stand in the manifest. They sign invites, memberships and
+// notices (this peer is out, this key is new). A newcomer proves itself to anybody,
+// offline: the link that it was given holds an invite and the invite's own private
+// key, which signs the newcomer's peer id. What it shows is worth nothing in another
+// peer's hands, since connections are authenticated by peer id. How many came in by an
+// invite each node counts for itself, from those that it met.
+//
+// The package guarantees that nothing unsigned, expired or revoked counts, at the time
+// that its caller gives. It must not know connections, clocks or files.
+package membership
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// Why a peer is not let in. The texts are told to it.
+var (
+	ErrNoProof  = errors.New("this swarm is for members: ask one of them for an invite")
+	ErrExpired  = errors.New("the invite or membership has expired: ask for a new invite; if it has not, look at this machine's clock")
+	ErrRevoked  = errors.New("the membership or the invite was revoked")
+	ErrForged   = errors.New("the invite or membership is not signed by the swarm's community, or is another peer's")
+	ErrUsedUp   = errors.New("the invite was used as often as it may be: ask for a new one")
+	errNotices  = fmt.Errorf("more than %d notices", proto.MaxNotices)
+	errStranger = errors.New("signed by a key that is not the community's")
+)
+
+const (
+	// membershipFor is how long a membership lasts that a community key renews when it
+	// meets a member, and renewBefore when it does so.
+	membershipFor = 90 * 24 * time.Hour
+	renewBefore   = 60 * 24 * time.Hour
+	maxEntered    = 10_000 // peers remembered to have come in by invites
+)
+
+// Params is what a Book is made from.
+type Params struct {
+	Swarm   proto.ID
+	Self    proto.PeerID
+	Keys    []ed25519.PublicKey // the community's, by the manifest
+	Members []proto.PeerID      // who need no proof, by the manifest
+	Key     ed25519.PrivateKey  // one of Keys, where this node has it: it renews memberships; else nil
+	Saved   []byte              // what Encode gave
+}
+
+// Book knows who belongs to one swarm. It is safe for concurrent use.
+type Book struct {
+	p Params
+
+	mu      sync.Mutex
+	proof   *murmurv1.Proof
+	notices []*murmurv1.Envelope
+	keys    map[string]bool // that sign now
+	dropped map[string]bool
+	peers   map[proto.PeerID]bool            // revoked
+	invites map[string]bool                  // revoked, by key
+	entered map[string]map[proto.PeerID]bool // by invite
+	count   int
+	shown   map[proto.PeerID]*murmurv1.Proof // by whoever was let in
+	changed bool
+}
+
+// New makes a Book.
+func New(p Params) (*Book, error) {
+	b := &Book{
+		p: p, proof: &murmurv1.Proof{}, keys: map[string]bool{}, dropped: map[string]bool{}, peers: map[proto.PeerID]bool{}, invites: map[string]bool{},
+		entered: map[string]map[proto.PeerID]bool{}, shown: map[proto.PeerID]*murmurv1.Proof{},
+	}
+	for _, k := range p.Keys {
+		b.keys[string(k)] = true
+	}
+	if len(p.Saved) == 0 {
+		return b, nil
+	}
+	var saved murmurv1.MemberBook
+	if err := proto.Decode(p.Saved, proto.MaxBook, &saved); err != nil {
+		return nil, fmt.Errorf("the list of members: %w", err)
+	}
+	if saved.Proof != nil {
+		b.proof = saved.Proof
+	}
+	if err := b.hear(saved.Notices); err != nil {
+		return nil, fmt.Errorf("the list of members: %w", err)
+	}
+	for _, e := range saved.Entered {
+		b.enter(string(e.Invite), proto.PeerID(e.Peer))
+	}
+	b.changed = false
+	return b, nil
+}
+
+// Open tells whether everybody may take part.
+func (b *Book) Open() bool { return len(b.p.Keys) == 0 && len(b.p.Members) == 0 }
+
+// Admit checks what a peer shows, and remembers it.
+func (b *Book) Admit(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.check(peer, proof, now); err != nil {
+		delete(b.shown, peer)
+		return err
+	}
+	if proof == nil {
+		proof = &murmurv1.Proof{}
+	}
+	if len(b.shown) < maxEntered {
+		b.shown[peer] = proof
+	}
+	return nil
+}
+
+// Admitted tells whether a peer that was admitted still belongs.
+func (b *Book) Admitted(peer proto.PeerID, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.Open() || peer == b.p.Self {
+		return true
+	}
+	proof, ok := b.shown[peer]
+	return ok && b.check(peer, proof, now) == nil || b.listed(peer)
+}
+
+func (b *Book) listed(peer proto.PeerID) bool {
+	return slices.Contains(b.p.Members, peer) && !b.peers[peer]
+}
+
+func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
+	switch {
+	case b.peers[peer]:
+		return ErrRevoked
+	case b.Open() || b.listed(peer):
+		return nil
+	case proof.GetMember() != nil:
+		return b.checkMember(peer, proof.Member, now)
+	case proof.GetInvite() != nil:
+		return b.checkEntry(peer, proof, now)
+	default:
+		return ErrNoProof
+	}
+}
+
+// signed opens what a community key signed.
+func (b *Book) signed(e *murmurv1.Envelope, d proto.Domain, m interface {
+	pb.Message
+	GetSwarm() []byte
+},
+) error {
+	if _, err := proto.Open(e, d); err != nil {
+		return fmt.Errorf("%w: %w", ErrForged, err)
+	}
+	if !b.keys[string(e.Key)] || b.dropped[string(e.Key)] {
+		return fmt.Errorf("%w: %w", ErrForged, errStranger)
+	}
+	if err := proto.Decode(e.Payload, proto.MaxEnvelope, m); err != nil {
+		return fmt.Errorf("%w: %w", ErrForged, err)
+	}
+	if string(m.GetSwarm()) != string(b.p.Swarm[:]) {
+		return fmt.Errorf("%w: it is another swarm's", ErrForged)
+	}
+	return nil
+}
+
+func (b *Book) checkMember(peer proto.PeerID, e *murmurv1.Envelope, now time.Time) error {
+	var m murmurv1.Member
+	if err := b.signed(e, proto.DomainMember, &m); err != nil {
+		return err
+	}
+	switch {
+	case string(m.Peer) != string(peer):
+		return fmt.Errorf("%w: it is another peer's", ErrForged)
+	case now.Unix() > m.Until:
+		return ErrExpired
+	}
+	return nil
+}
+
+func (b *Book) checkEntry(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
+	var i murmurv1.Invite
+	if err := b.signed(proof.Invite, proto.DomainInvite, &i); err != nil {
+		return err
+	}
+	var e murmurv1.Entry
+	_, err := proto.Open(proof.Entry, proto.DomainEntry)
+	if err == nil {
+		err = proto.Decode(proof.Entry.Payload, proto.MaxEnvelope, &e)
+	}
+	switch key := string(i.Key); {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrForged, err)
+	case string(proof.Entry.Key) != key || string(e.Peer) != string(peer) || string(e.Swarm) != string(b.p.Swarm[:]):
+		return fmt.Errorf("%w: it is another peer's", ErrForged)
+	case b.invites[key]:
+		return ErrRevoked
+	case now.Unix() > i.Until:
+		return ErrExpired
+	case !b.entered[key][peer] && i.Uses > 0 && len(b.entered[key]) >= int(i.Uses):
+		return ErrUsedUp
+	default:
+		b.enter(key, peer)
+		return nil
+	}
+}
+
+func (b *Book) enter(invite string, peer proto.PeerID) {
+	if b.entered[invite] == nil {
+		b.entered[invite] = map[proto.PeerID]bool{}
+	}
+	if !b.entered[invite][peer] && b.count < maxEntered {
+		b.entered[invite][peer] = true
+		b.count++
+		b.changed = true
+	}
+}
+
+// Inherit admits again whom another book had admitted, as far as they belong here.
+func (b *Book) Inherit(from *Book, now time.Time) {
+	from.mu.Lock()
+	shown := maps.Clone(from.shown)
+	from.mu.Unlock()
+	for peer, proof := range shown {
+		_ = b.Admit(peer, proof, now) // who does not belong here is out
+	}
+}
+
+// Listing is what a Book says of a peer.
+type Listing struct {
+	Peer    proto.PeerID
+	How     string    // "listed", "member", "invited" or "revoked"
+	Until   time.Time // zero: for good
+	Invited string    // the invite that it came in by, short
+}
+
+// List says who is known to belong, and who was thrown out.
+func (b *Book) List(now time.Time) (ls []Listing) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.p.Members {
+		if b.listed(p) {
+			ls = append(ls, Listing{Peer: p, How: "listed"})
+		}
+	}
+	for p, proof := range b.shown {
+		if b.listed(p) || b.check(p, proof, now) != nil {
+			continue
+		}
+		l := Listing{Peer: p}
+		var m murmurv1.Member
+		var i murmurv1.Invite
+		switch {
+		case proof.GetMember() != nil && proto.Decode(proof.Member.Payload, proto.MaxEnvelope, &m) == nil:
+			l.How, l.Until = "member", time.Unix(m.Until, 0)
+		case proof.GetInvite() != nil && proto.Decode(proof.Invite.Payload, proto.MaxEnvelope, &i) == nil:
+			l.How, l.Until, l.Invited = "invited", time.Unix(i.Until, 0), proto.PeerOf(i.Key).Short()
+		}
+		ls = append(ls, l)
+	}
+	for p := range b.peers {
+		ls = append(ls, Listing{Peer: p, How: "revoked"})
+	}
+	slices.SortFunc(ls, func(x, y Listing) int { return strings.Compare(string(x.Peer), string(y.Peer)) })
+	return ls
+}
+
+// Issue gives this node a membership of its own, where it has a community key.
+func (b *Book) Issue(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.p.Key != nil {
+		b.proof, b.changed = &murmurv1.Proof{Member: b.member(b.p.Self, now)}, true
+	}
+}
+
+func (b *Book) member(peer proto.PeerID, now time.Time) *murmurv1.Envelope {
+	return proto.Seal(b.p.Key, proto.DomainMember, proto.Encode(&murmurv1.Member{
+		Swarm: b.p.Swarm[:], Peer: []byte(peer), Until: now.Add(membershipFor).Unix(),
+	}))
+}
+
+// Keys are the community's that count now.
+func (b *Book) Keys() (keys []ed25519.PublicKey) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for k := range b.keys {
+		if !b.dropped[k] {
+			keys = append(keys, ed25519.PublicKey(k))
+		}
+	}
+	return keys
+}
+
+// Sign has the node sign with another key of the community's, for itself at once.
+func (b *Book) Sign(key ed25519.PrivateKey, now time.Time) {
+	b.mu.Lock()
+	b.p.Key = key
+	b.mu.Unlock()
+	b.Issue(now)
+}
+
+// Renew gives a member a new membership, where this node has a community key and the
+// old one does not last much longer; else nil.
+func (b *Book) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *murmurv1.Envelope {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.p.Key == nil || b.listed(peer) || b.check(peer, proof, now) != nil {
+		return nil
+	}
+	if proof.GetMember() != nil {
+		var m murmurv1.Member
+		if proto.Decode(proof.Member.Payload, proto.MaxEnvelope, &m) == nil && m.Until > now.Add(renewBefore).Unix() {
+			return nil
+		}
+	}
+	return b.member(peer, now)
+}
+
+// Take keeps a membership that somebody renewed, if it counts.
+func (b *Book) Take(renewed *murmurv1.Envelope, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if renewed != nil && b.checkMember(b.p.Self, renewed, now) == nil {
+		b.proof, b.changed = &murmurv1.Proof{Member: renewed}, true
+	}
+}
+
+// Proof is this node's own, with all notices that it heard.
+func (b *Book) Proof() (*murmurv1.Proof, []*murmurv1.Envelope) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.proof, slices.Clone(b.notices)
+}
+
+// Hear takes in notices; news says whether one was new.
+func (b *Book) Hear(notices []*murmurv1.Envelope) (news bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := len(b.notices)
+	err = b.hear(notices)
+	return len(b.notices) > before, err
+}
+
+func (b *Book) hear(notices []*murmurv1.Envelope) error {
+	for {
+		again := false // a notice may be signed by a key that a later one brings
+		for _, e := range notices {
+			if slices.ContainsFunc(b.notices, func(o *murmurv1.Envelope) bool { return string(o.Payload) == string(e.GetPayload()) }) {
+				continue
+			}
+			var n murmurv1.Notice
+			if b.signed(e, proto.DomainNotice, &n) != nil {
+				continue
+			}
+			if len(b.notices) >= proto.MaxNotices {
+				return errNotices
+			}
+			b.notices, b.changed = append(b.notices, e), true
+			switch n.Kind {
+			case murmurv1.Notice_PEER:
+				b.peers[proto.PeerID(n.Subject)] = true
+				delete(b.shown, proto.PeerID(n.Subject))
+			case murmurv1.Notice_INVITE:
+				b.invites[string(n.Subject)] = true
+			case murmurv1.Notice_NEW_KEY:
+				b.keys[string(n.Subject)] = true
+				again = true
+			case murmurv1.Notice_DROP_KEY:
+				b.dropped[string(n.Subject)] = true
+			}
+		}
+		if !again {
+			return nil
+		}
+	}
+}
+
+// Encode is what New takes as Saved, where something has changed since it was called
+// last; else nil.
+func (b *Book) Encode() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.changed {
+		return nil
+	}
+	b.changed = false
+	out := &murmurv1.MemberBook{Proof: b.proof, Notices: b.notices}
+	for invite, peers := range b.entered {
+		for p := range peers {
+			out.Entered = append(out.Entered, &murmurv1.MemberBook_Entered{Invite: []byte(invite), Peer: []byte(p)})
+		}
+	}
+	slices.SortFunc(out.Entered, func(x, y *murmurv1.MemberBook_Entered) int {
+		return strings.Compare(string(x.Invite)+string(x.Peer), string(y.Invite)+string(y.Peer))
+	})
+	return proto.Encode(out)
+}

@@ -1,0 +1,256 @@
+package membership
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+var (
+	swarm = proto.Sum([]byte("a swarm for members"))
+	start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+)
+
+func keyOf(name string) ed25519.PrivateKey {
+	seed := proto.Sum([]byte("key of " + name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func peerOf(name string) proto.PeerID { return proto.PeerOf(keyOf(name).Public().(ed25519.PublicKey)) }
+
+// community is the key that the manifest names.
+var community = keyOf("the community")
+
+func book(t *testing.T, self string, change func(*Params)) *Book {
+	t.Helper()
+	p := Params{Swarm: swarm, Self: peerOf(self), Keys: []ed25519.PublicKey{community.Public().(ed25519.PublicKey)}}
+	if change != nil {
+		change(&p)
+	}
+	b, err := New(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func invite(t *testing.T, by ed25519.PrivateKey, uses uint32) Invite {
+	t.Helper()
+	i, err := NewInvite(by, swarm, start.Add(time.Hour), uses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := ParseInvite(i.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+// proof is what a newcomer shows.
+func proof(t *testing.T, name string, i Invite) *murmurv1.Proof {
+	t.Helper()
+	p, _ := book(t, name, func(p *Params) { p.Saved = i.Enter(swarm, p.Self) }).Proof()
+	return p
+}
+
+func TestAdmit(t *testing.T) {
+	good := invite(t, community, 0)
+	later := func(p *murmurv1.Proof) (*murmurv1.Proof, time.Time) { return p, start.Add(2 * time.Hour) }
+	now := func(p *murmurv1.Proof) (*murmurv1.Proof, time.Time) { return p, start }
+	own := func() *murmurv1.Proof { return proof(t, "ada", good) }
+	mixed := own()
+	mixed.Entry = proof(t, "ada", invite(t, community, 0)).Entry
+	broken := own()
+	broken.Invite.Sig[3] ^= 1
+	elsewhere, err := NewInvite(community, proto.Sum([]byte("another swarm")), start.Add(time.Hour), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name  string
+		proof *murmurv1.Proof
+		at    time.Time
+		want  error
+	}{
+		{name: "an invite", proof: own(), at: start},
+		{name: "nothing", at: start, want: ErrNoProof},
+		{name: "an empty proof", proof: &murmurv1.Proof{}, at: start, want: ErrNoProof},
+		{name: "expired", want: ErrExpired},
+		{name: "another peer's", proof: proof(t, "eve", good), at: start, want: ErrForged},
+		{name: "an invite of a stranger", proof: proof(t, "ada", invite(t, keyOf("a stranger"), 0)), at: start, want: ErrForged},
+		{name: "an entry by another invite", proof: mixed, at: start, want: ErrForged},
+		{name: "a signature changed", proof: broken, at: start, want: ErrForged},
+		{name: "an invite of another swarm", proof: proof(t, "ada", elsewhere), at: start, want: ErrForged},
+		{name: "no entry", proof: &murmurv1.Proof{Invite: good.Signed}, at: start, want: ErrForged},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, at := now(test.proof)
+			if test.at.IsZero() {
+				p, at = later(own())
+			}
+			b := book(t, "host", nil)
+			if err := b.Admit(peerOf("ada"), p, at); !errors.Is(err, test.want) {
+				t.Fatalf("got %v, want %v", err, test.want)
+			}
+			if got := b.Admitted(peerOf("ada"), at); got != (test.want == nil) {
+				t.Errorf("admitted: %v", got)
+			}
+		})
+	}
+}
+
+func TestUsesAreCounted(t *testing.T) {
+	i, b := invite(t, community, 2), book(t, "host", nil)
+	for _, name := range []string{"ada", "bob", "ada", "bob"} {
+		if err := b.Admit(peerOf(name), proof(t, name, i), start); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	b = book(t, "host", func(p *Params) { p.Saved = b.Encode() })
+	if err := b.Admit(peerOf("eve"), proof(t, "eve", i), start); !errors.Is(err, ErrUsedUp) {
+		t.Errorf("the third of two: %v", err)
+	}
+	if err := b.Admit(peerOf("bob"), proof(t, "bob", i), start); err != nil {
+		t.Errorf("one of two, again: %v", err)
+	}
+}
+
+func TestRevocation(t *testing.T) {
+	i, b := invite(t, community, 0), book(t, "host", nil)
+	admit := func(name string) error { return b.Admit(peerOf(name), proof(t, name, i), start) }
+	for _, name := range []string{"ada", "bob"} {
+		if err := admit(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hear := func(e ...*murmurv1.Envelope) bool {
+		t.Helper()
+		news, err := b.Hear(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return news
+	}
+	if hear(NewNotice(keyOf("a stranger"), swarm, murmurv1.Notice_PEER, []byte(peerOf("ada")))) {
+		t.Error("a stranger's notice counts")
+	}
+	out := NewNotice(community, swarm, murmurv1.Notice_PEER, []byte(peerOf("ada")))
+	if !hear(out) || hear(out) {
+		t.Error("a notice is news once")
+	}
+	if b.Admitted(peerOf("ada"), start) || !b.Admitted(peerOf("bob"), start) {
+		t.Error("ada is still in, or bob is out")
+	}
+	if err := admit("ada"); !errors.Is(err, ErrRevoked) {
+		t.Errorf("ada again: %v", err)
+	}
+	b = book(t, "host", func(p *Params) { p.Saved = b.Encode() })
+	if err := admit("ada"); !errors.Is(err, ErrRevoked) {
+		t.Errorf("ada after a restart: %v", err)
+	}
+	if err := admit("bob"); err != nil {
+		t.Fatal(err)
+	}
+	hear(NewNotice(community, swarm, murmurv1.Notice_INVITE, i.Key.Public().(ed25519.PublicKey)))
+	if b.Admitted(peerOf("bob"), start) {
+		t.Error("who came in by a revoked invite is still in")
+	}
+}
+
+// TestKeysChange has a second key take over, told in the wrong order.
+func TestKeysChange(t *testing.T) {
+	second := keyOf("the community's second")
+	b := book(t, "host", nil)
+	news := NewNotice(community, swarm, murmurv1.Notice_NEW_KEY, second.Public().(ed25519.PublicKey))
+	drop := NewNotice(second, swarm, murmurv1.Notice_DROP_KEY, community.Public().(ed25519.PublicKey))
+	if _, err := b.Hear([]*murmurv1.Envelope{drop, news}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Admit(peerOf("ada"), proof(t, "ada", invite(t, community, 0)), start); !errors.Is(err, ErrForged) {
+		t.Errorf("by the dropped key: %v", err)
+	}
+	if err := b.Admit(peerOf("ada"), proof(t, "ada", invite(t, second, 0)), start); err != nil {
+		t.Errorf("by the new key: %v", err)
+	}
+}
+
+func TestRenewal(t *testing.T) {
+	holder := book(t, "host", func(p *Params) { p.Key = community })
+	ada := book(t, "ada", func(p *Params) { p.Saved = invite(t, community, 1).Enter(swarm, p.Self) })
+	shown, _ := ada.Proof()
+	ada.Take(holder.Renew(peerOf("ada"), shown, start), start)
+	shown, _ = ada.Proof()
+	if shown.Member == nil {
+		t.Fatal("the membership was not renewed")
+	}
+	stranger := book(t, "third", nil)
+	if err := stranger.Admit(peerOf("ada"), shown, start.Add(80*24*time.Hour)); err != nil {
+		t.Errorf("long after the invite ended: %v", err)
+	}
+	if err := stranger.Admit(peerOf("ada"), shown, start.Add(100*24*time.Hour)); !errors.Is(err, ErrExpired) {
+		t.Errorf("after the membership ended: %v", err)
+	}
+	if err := stranger.Admit(peerOf("eve"), shown, start); !errors.Is(err, ErrForged) {
+		t.Errorf("in another's hands: %v", err)
+	}
+	if holder.Renew(peerOf("ada"), shown, start.Add(time.Hour)) != nil {
+		t.Error("a fresh membership is renewed")
+	}
+	if stranger.Renew(peerOf("ada"), shown, start) != nil {
+		t.Error("renewed without a key")
+	}
+}
+
+func TestLists(t *testing.T) {
+	b := book(t, "host", func(p *Params) { p.Keys, p.Members = nil, []proto.PeerID{peerOf("ada")} })
+	if err := b.Admit(peerOf("ada"), nil, start); err != nil {
+		t.Error(err)
+	}
+	if err := b.Admit(peerOf("eve"), nil, start); !errors.Is(err, ErrNoProof) {
+		t.Errorf("who is not on the list: %v", err)
+	}
+	open := book(t, "host", func(p *Params) { p.Keys = nil })
+	if err := open.Admit(peerOf("eve"), nil, start); err != nil || !open.Open() {
+		t.Errorf("an open swarm: %v", err)
+	}
+}
+
+func FuzzParseInvite(f *testing.F) {
+	i, err := NewInvite(community, swarm, start, 3)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(i.String())
+	f.Add("")
+	f.Fuzz(func(t *testing.T, s string) {
+		if i, err := ParseInvite(s); err == nil {
+			if again, err := ParseInvite(i.String()); err != nil || !again.Key.Equal(i.Key) {
+				t.Fatalf("%q is read, and not read again: %v", s, err)
+			}
+		}
+	})
+}
+
+func FuzzAdmit(f *testing.F) {
+	i, err := NewInvite(community, swarm, start.Add(time.Hour), 3)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(i.Enter(swarm, peerOf("ada")))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var saved murmurv1.MemberBook
+		if proto.Decode(raw, proto.MaxBook, &saved) != nil {
+			return
+		}
+		b := book(t, "host", nil)
+		_, _ = b.Hear(saved.Notices)
+		if b.Admit(peerOf("eve"), saved.Proof, start) == nil {
+			t.Fatal("eve, whom nobody invited, is let in")
+		}
+	})
+}

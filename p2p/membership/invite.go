@@ -1,0 +1,70 @@
+package membership
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// Invite is what lets its holder in: a community's signature, and a key.
+type Invite struct {
+	Signed *murmurv1.Envelope
+	Key    ed25519.PrivateKey
+}
+
+// MaxInvite bounds an invite as text.
+const MaxInvite = 1 << 10
+
+// NewInvite makes one that is good until a time, for so many peers; 0 is any number.
+func NewInvite(community ed25519.PrivateKey, swarm proto.ID, until time.Time, uses uint32) (Invite, error) {
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return Invite{}, fmt.Errorf("drawing an invite's key: %w", err)
+	}
+	payload := proto.Encode(&murmurv1.Invite{Swarm: swarm[:], Key: public, Until: until.Unix(), Uses: uses})
+	return Invite{proto.Seal(community, proto.DomainInvite, payload), key}, nil
+}
+
+// String is the invite as it stands in a link: a secret.
+func (i Invite) String() string {
+	b := append([]byte(nil), i.Key.Seed()...)
+	return base64.RawURLEncoding.EncodeToString(append(b, proto.Encode(i.Signed)...))
+}
+
+// ParseInvite reads what String wrote. Whether it counts shows when it is used.
+func ParseInvite(s string) (Invite, error) {
+	if len(s) > MaxInvite {
+		return Invite{}, fmt.Errorf("an invite of %d characters, at most %d are allowed", len(s), MaxInvite)
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) <= ed25519.SeedSize {
+		return Invite{}, errors.New("the invite is damaged; copy the whole link")
+	}
+	i := Invite{Signed: &murmurv1.Envelope{}, Key: ed25519.NewKeyFromSeed(b[:ed25519.SeedSize])}
+	var inner murmurv1.Invite
+	err = proto.Decode(b[ed25519.SeedSize:], MaxInvite, i.Signed)
+	if err == nil {
+		err = proto.Decode(i.Signed.Payload, proto.MaxEnvelope, &inner)
+	}
+	if err != nil || string(inner.Key) != string(i.Key.Public().(ed25519.PublicKey)) {
+		return Invite{}, errors.New("the invite is damaged; copy the whole link")
+	}
+	return i, nil
+}
+
+// Enter makes the proof of a peer that came in by the invite, as a Book's Saved.
+func (i Invite) Enter(swarm proto.ID, peer proto.PeerID) []byte {
+	entry := proto.Encode(&murmurv1.Entry{Swarm: swarm[:], Peer: []byte(peer)})
+	return proto.Encode(&murmurv1.MemberBook{Proof: &murmurv1.Proof{Invite: i.Signed, Entry: proto.Seal(i.Key, proto.DomainEntry, entry)}})
+}
+
+// NewNotice signs a notice.
+func NewNotice(community ed25519.PrivateKey, swarm proto.ID, kind murmurv1.Notice_Kind, subject []byte) *murmurv1.Envelope {
+	return proto.Seal(community, proto.DomainNotice, proto.Encode(&murmurv1.Notice{Swarm: swarm[:], Kind: kind, Subject: subject}))
+}
