@@ -60,7 +60,7 @@ func (a *averaging) AddDecoded(dst []float32, height uint64, payload []byte, sig
 	return addDecoded(a.part(height).reader, dst, payload, sign)
 }
 
-// Apply is the package comment's: without momentum θ ← θ − α·Σ w z. With it, m ← μ·m + Δ and θ ← θ − α·(Δ + μ·m), in
+// Apply is the package comment's: without momentum θ ← θ − α·Σ w z, where a lone update moves θ by itself at most. With it, m ← μ·m + Δ and θ ← θ − α·(Δ + μ·m), in
 // terms that need no vector beside the two: first θ ← θ − αμ²·m and m ← μ·m, then both move by Δ.
 func (a *averaging) Apply(dst, state []float32, r Round, updates []Update) error {
 	if err := sized("apply", a.Vectors()*a.total, dst, state); err != nil {
@@ -69,7 +69,11 @@ func (a *averaging) Apply(dst, state []float32, r Round, updates []Update) error
 	at, _ := a.settings.At(r.Tokens)
 	p := a.part(r.Height)
 	if at.Momentum == 0 {
-		ts, err := terms(p.reader, updates, at.OuterLR, math.Inf(1))
+		rate := at.OuterLR
+		if len(updates) == 1 {
+			rate = min(rate, 1) // it makes up for what a mean of several loses
+		}
+		ts, err := terms(p.reader, updates, rate, math.Inf(1))
 		if err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ const (
 // Defaults are a method's settings as its paper or murmur's own measurements have them.
 func Defaults(name string) (Settings, error) {
 	for _, s := range []Settings{
-		{Name: Bitloco, Bits: 1, Chunk: DefaultChunk, OuterLR: 1, Residual: ResidualModel},
+		{Name: Bitloco, Bits: 1, Chunk: DefaultChunk, OuterLR: 1.5, Residual: ResidualModel},
 		{Name: SparseLoCo, Chunk: DefaultChunk, Keep: 64, Decay: .95, OuterLR: 1, Residual: ResidualBuffer},
 		{Name: DisTrO, Values: "bit", Keep: 8, Decay: .999},
 		{Name: DiLoCo, Values: "fp32", Chunk: DefaultChunk, OuterLR: .7, Momentum: .9},

@@ -38,7 +38,8 @@ func frontier() (ls []Line) {
 	set("outer-1.5", "outer rate 1.5", func(s *outer.Settings) { s.OuterLR = 1.5 })
 	ls[len(ls)-1].Claimed = true
 	vary(bitlocoH32, "one-peer", "1 peer", func(l *Line, _ *outer.Settings) { l.Peers = 1 })
-	vary(bitlocoH32, "one-peer-outer-1.5", "1 peer, outer rate 1.5", func(l *Line, s *outer.Settings) { l.Peers, s.OuterLR = 1, 1.5 })
+	vary(bitlocoH32, "two-peers", "2 peers", func(l *Line, _ *outer.Settings) { l.Peers = 2 })
+	vary(bitlocoH32, "two-peers-outer-1.5", "2 peers, outer rate 1.5", func(l *Line, s *outer.Settings) { l.Peers, s.OuterLR = 2, 1.5 })
 	set("outer-2", "outer rate 2", func(s *outer.Settings) { s.OuterLR = 2 })
 	vary(bitlocoH10, "h10-outer-1.5", "outer rate 1.5", func(_ *Line, s *outer.Settings) { s.OuterLR = 1.5 })
 	vary("fedavg-h10", "fedavg-h20", "H 20", func(l *Line, _ *outer.Settings) { l.H = 20 })

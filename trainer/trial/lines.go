@@ -54,7 +54,8 @@ func Lines() []Line { return append(methods(), frontier()...) }
 // methods are the lines that compare the methods.
 func methods() []Line {
 	const adamW, muon = inner.KindAdamW, inner.KindMuon
-	bitloco := with(outer.Bitloco, nil)
+	plain := func(s *outer.Settings) { s.OuterLR = 1 } // the default is a variation
+	bitloco := with(outer.Bitloco, plain)
 	return []Line{
 		{Name: "alone-adamw", Title: "a lone node", Optimizer: adamW, Peers: 1, Rate: 2.8e-3},
 		{Name: aloneMuon, Title: "a lone node", Optimizer: muon, Peers: 1, Rate: 4e-3, Claimed: true},
@@ -66,18 +67,18 @@ func methods() []Line {
 			Name: "streaming", Title: "streaming, fp4, 3 fragments in turn, mixed half, 2 steps late", Method: with(outer.Streaming, nil),
 			Optimizer: adamW, H: 10, Late: 2, Peers: 4, Rate: 2e-3,
 		},
-		{Name: bitlocoH10, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 10, Peers: 4, Rate: 5.6e-3, Claimed: true},
-		{Name: bitlocoH20, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3, Claimed: true},
-		{Name: bitlocoH32, Title: "bitloco, 1 bit", Method: bitloco, Optimizer: muon, H: 32, Peers: 4, Rate: 4e-3, Claimed: true},
-		{Name: "bitloco-adamw", Title: "bitloco, 1 bit", Method: bitloco, Optimizer: adamW, H: 20, Peers: 4, Rate: 2.8e-3},
+		{Name: bitlocoH10, Title: "bitloco, 1 bit, outer rate 1", Method: bitloco, Optimizer: muon, H: 10, Peers: 4, Rate: 5.6e-3, Claimed: true},
+		{Name: bitlocoH20, Title: "bitloco, 1 bit, outer rate 1", Method: bitloco, Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3, Claimed: true},
+		{Name: bitlocoH32, Title: "bitloco, 1 bit, outer rate 1", Method: bitloco, Optimizer: muon, H: 32, Peers: 4, Rate: 4e-3, Claimed: true},
+		{Name: "bitloco-adamw", Title: "bitloco, 1 bit, outer rate 1", Method: bitloco, Optimizer: adamW, H: 20, Peers: 4, Rate: 2.8e-3},
 		{
-			Name: bitlocoInBuffer, Title: "bitloco, 1 bit, residual in a buffer",
-			Method:    with(outer.Bitloco, func(s *outer.Settings) { s.Residual = outer.ResidualBuffer }),
+			Name: bitlocoInBuffer, Title: "bitloco, 1 bit, outer rate 1, residual in a buffer",
+			Method:    with(outer.Bitloco, func(s *outer.Settings) { s.OuterLR, s.Residual = 1, outer.ResidualBuffer }),
 			Optimizer: muon, H: 20, Peers: 4, Rate: 8e-3, Claimed: true,
 		},
 		{
-			Name: "bitloco-buffer-h32", Title: "bitloco, 1 bit, residual in a buffer",
-			Method:    with(outer.Bitloco, func(s *outer.Settings) { s.Residual = outer.ResidualBuffer }),
+			Name: "bitloco-buffer-h32", Title: "bitloco, 1 bit, outer rate 1, residual in a buffer",
+			Method:    with(outer.Bitloco, func(s *outer.Settings) { s.OuterLR, s.Residual = 1, outer.ResidualBuffer }),
 			Optimizer: muon, H: 32, Peers: 4, Rate: 11e-3,
 		},
 		{Name: "sparseloco", Title: "sparseloco, 64 of 4096", Method: with(outer.SparseLoCo, nil), Optimizer: adamW, H: 20, Peers: 4, Rate: 2e-3},
