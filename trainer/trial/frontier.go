@@ -42,21 +42,14 @@ func frontier() (ls []Line) {
 	vary(bitlocoH32, "two-peers-outer-1.5", "2 peers, outer rate 1.5", func(l *Line, s *outer.Settings) { l.Peers, s.OuterLR = 2, 1.5 })
 	set("outer-2", "outer rate 2", func(s *outer.Settings) { s.OuterLR = 2 })
 	vary(bitlocoH10, "h10-outer-1.5", "outer rate 1.5", func(_ *Line, s *outer.Settings) { s.OuterLR = 1.5 })
-	vary("fedavg-h10", "fedavg-h20", "H 20", func(l *Line, _ *outer.Settings) { l.H = 20 })
-	vary(bitlocoH20, "bitloco-2bit", "2 bits", func(_ *Line, s *outer.Settings) { s.Bits = 2 })
 	vary(bitlocoH10, "bitloco-h10-8", "8 peers", func(l *Line, _ *outer.Settings) { l.Peers = 8 })
 	vary(bitlocoH20, "bitloco-h20-8", "8 peers", func(l *Line, _ *outer.Settings) { l.Peers = 8 })
 	set("h-rising", "H 20, from half of the tokens on 75", func(s *outer.Settings) {
 		s.Schedule = []outer.Point{{H: 20}, {Tokens: halfway, H: 75}}
 	})
-	set("h-falling", "H 75, from half of the tokens on 20", func(s *outer.Settings) {
-		s.Schedule = []outer.Point{{H: 75}, {Tokens: halfway, H: 20}}
-	})
 	vary(bitlocoH32, "fresh", "Muon's momentum from 0 each round", func(l *Line, _ *outer.Settings) { l.Fresh = true })
 	set("norms", "norms in 8 bits", func(s *outer.Settings) { s.Norms = "int8" })
 	set("embedding", "norms in 8 bits, embedding in 4", func(s *outer.Settings) { s.Norms, s.Embedding = "int8", "fp4" })
-	vary(bitlocoH32, "fp32", "all in fp32: what 1 bit costs", func(_ *Line, s *outer.Settings) { *s = defaults(outer.FedAvg) })
-	vary(bitlocoH32, "late", "commits 4 steps late", func(l *Line, _ *outer.Settings) { l.Late = 4 })
 	vary("sparseloco", "sparse-norms", "norms in 8 bits", func(_ *Line, s *outer.Settings) { s.Norms = "int8" })
 	vary("sparseloco", "sparse-embedding", "norms in 8 bits, embedding in 4", func(_ *Line, s *outer.Settings) { s.Norms, s.Embedding = "int8", "fp4" })
 	return ls

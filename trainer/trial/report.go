@@ -23,7 +23,7 @@ type Report struct {
 
 // head names the columns of cells.
 var head = [...]string{
-	"line", "what", "inner", "peers", "H", "lr", "held-out loss", "seeds", "bytes/step", "reduction", "sent, MB", "at the host, MB", "time, s",
+	"line", "what", "inner", "peers", "H", "lr", "held-out loss", "lowest", "seeds", "bytes/step", "reduction", "sent, MB", "at the host, MB", "time, s",
 }
 
 // cells is a row as texts.
@@ -34,6 +34,10 @@ func (r Report) cells(x Row) []string {
 			loss += fmt.Sprintf(" ± %.3f", spread)
 		}
 	}
+	lowest := "–"
+	if p, ok := x.lowest(); ok {
+		lowest = fmt.Sprintf("%.3f at %d", p.Loss, p.Steps)
+	}
 	h, step, times, sent, host := "–", "–", "–", "–", "–"
 	if x.H > 0 {
 		h = fmt.Sprint(x.H)
@@ -43,7 +47,7 @@ func (r Report) cells(x Row) []string {
 		sent, host = brief(x.Sent()/1e6), brief(x.Host()/1e6)
 	}
 	return []string{
-		x.Name, x.Title, x.Optimizer, fmt.Sprint(x.Peers), h, fmt.Sprintf("%.2g", x.Rate*1e3) + "e-3", loss, fmt.Sprint(len(x.Results)),
+		x.Name, x.Title, x.Optimizer, fmt.Sprint(x.Peers), h, fmt.Sprintf("%.2g", x.Rate*1e3) + "e-3", loss, lowest, fmt.Sprint(len(x.Results)),
 		step, times, sent, host, fmt.Sprintf("%.0f", x.Seconds()),
 	}
 }
@@ -103,6 +107,7 @@ virtual: one process, one device (%s), the daemon's own methods, inner optimizer
 	fmt.Fprintf(b, `
 - *Held-out loss*: in nats a byte, over %d bytes that nothing was trained on, of the model that all share at the end. With several seeds their mean, ± half of
   what lies between the lowest and the highest.
+- *Lowest*: where the mean of the seeds was lowest on the way, and at which step, if not at the end: from there on the model learned its text by heart.
 - *Bytes/step*: payload bytes that a peer published for each of its inner steps, each counted once. *Reduction*: against a dense fp32 gradient in each step,
   %d bytes. *Sent*: all that it published.
 - *At the host*: payload bytes through a node's network interface in both directions, in an all-gather: its own payload to each of the other R − 1 peers,

@@ -1,6 +1,9 @@
 package trial
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Row is what one line gave.
 type Row struct {
@@ -108,6 +111,16 @@ func (r Row) curve() []Point {
 		mean[i].Loss /= float64(len(r.Results))
 	}
 	return mean
+}
+
+// lowest is the point of the curve where the loss was lowest; ok is false where that is the last.
+func (r Row) lowest() (p Point, ok bool) {
+	c := r.curve()
+	if len(c) == 0 {
+		return p, false
+	}
+	p = slices.MinFunc(c, func(a, b Point) int { return cmp.Compare(a.Loss, b.Loss) })
+	return p, p.Steps != c[len(c)-1].Steps
 }
 
 func average(of []float64) (mean float64) {
