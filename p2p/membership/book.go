@@ -69,15 +69,28 @@ type Book struct {
 	invites map[string]bool                  // revoked, by key
 	entered map[string]map[proto.PeerID]bool // by invite
 	count   int
-	shown   map[proto.PeerID]*murmurv1.Proof // by whoever was let in
+	shown   map[proto.PeerID]standing // of whoever was let in
 	changed bool
+}
+
+// standing is what a proof gave that was checked: signatures are not checked twice.
+type standing struct {
+	proof  *murmurv1.Proof
+	until  int64  // unix seconds; 0: for good
+	signer string // the community's key
+	invite string // its key; "" for none
+}
+
+// lasts tells whether a standing still counts.
+func (b *Book) lasts(s standing, now time.Time) bool {
+	return (s.until == 0 || now.Unix() <= s.until) && !b.dropped[s.signer] && !b.invites[s.invite]
 }
 
 // New makes a Book.
 func New(p Params) (*Book, error) {
 	b := &Book{
 		p: p, proof: &murmurv1.Proof{}, keys: map[string]bool{}, dropped: map[string]bool{}, peers: map[proto.PeerID]bool{}, invites: map[string]bool{},
-		entered: map[string]map[proto.PeerID]bool{}, shown: map[proto.PeerID]*murmurv1.Proof{},
+		entered: map[string]map[proto.PeerID]bool{}, shown: map[proto.PeerID]standing{},
 	}
 	for _, k := range p.Keys {
 		b.keys[string(k)] = true
@@ -109,15 +122,13 @@ func (b *Book) Open() bool { return len(b.p.Keys) == 0 && len(b.p.Members) == 0 
 func (b *Book) Admit(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.check(peer, proof, now); err != nil {
+	s, err := b.check(peer, proof, now)
+	if err != nil {
 		delete(b.shown, peer)
 		return err
 	}
-	if proof == nil {
-		proof = &murmurv1.Proof{}
-	}
-	if len(b.shown) < maxEntered {
-		b.shown[peer] = proof
+	if _, known := b.shown[peer]; known || len(b.shown) < maxEntered {
+		b.shown[peer] = s
 	}
 	return nil
 }
@@ -129,26 +140,31 @@ func (b *Book) Admitted(peer proto.PeerID, now time.Time) bool {
 	if b.Open() || peer == b.p.Self {
 		return true
 	}
-	proof, ok := b.shown[peer]
-	return ok && b.check(peer, proof, now) == nil || b.listed(peer)
+	s, ok := b.shown[peer]
+	return ok && b.lasts(s, now) || b.listed(peer)
 }
 
 func (b *Book) listed(peer proto.PeerID) bool {
 	return slices.Contains(b.p.Members, peer) && !b.peers[peer]
 }
 
-func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
+func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (s standing, err error) {
+	s.proof = proof
 	switch {
 	case b.peers[peer]:
-		return ErrRevoked
+		return s, ErrRevoked
 	case b.Open() || b.listed(peer):
-		return nil
+		return s, nil
 	case proof.GetMember() != nil:
-		return b.checkMember(peer, proof.Member, now)
+		s.signer = string(proof.Member.Key)
+		s.until, err = b.checkMember(peer, proof.Member, now)
+		return s, err
 	case proof.GetInvite() != nil:
-		return b.checkEntry(peer, proof, now)
+		s.signer = string(proof.Invite.Key)
+		s.until, s.invite, err = b.checkEntry(peer, proof, now)
+		return s, err
 	default:
-		return ErrNoProof
+		return s, ErrNoProof
 	}
 }
 
@@ -173,44 +189,44 @@ func (b *Book) signed(e *murmurv1.Envelope, d proto.Domain, m interface {
 	return nil
 }
 
-func (b *Book) checkMember(peer proto.PeerID, e *murmurv1.Envelope, now time.Time) error {
+func (b *Book) checkMember(peer proto.PeerID, e *murmurv1.Envelope, now time.Time) (until int64, err error) {
 	var m murmurv1.Member
 	if err := b.signed(e, proto.DomainMember, &m); err != nil {
-		return err
+		return 0, err
 	}
 	switch {
 	case string(m.Peer) != string(peer):
-		return fmt.Errorf("%w: it is another peer's", ErrForged)
+		return 0, fmt.Errorf("%w: it is another peer's", ErrForged)
 	case now.Unix() > m.Until:
-		return ErrExpired
+		return 0, ErrExpired
 	}
-	return nil
+	return m.Until, nil
 }
 
-func (b *Book) checkEntry(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
+func (b *Book) checkEntry(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (until int64, invite string, err error) {
 	var i murmurv1.Invite
 	if err := b.signed(proof.Invite, proto.DomainInvite, &i); err != nil {
-		return err
+		return 0, "", err
 	}
 	var e murmurv1.Entry
-	_, err := proto.Open(proof.Entry, proto.DomainEntry)
+	_, err = proto.Open(proof.Entry, proto.DomainEntry)
 	if err == nil {
 		err = proto.Decode(proof.Entry.Payload, proto.MaxEnvelope, &e)
 	}
 	switch key := string(i.Key); {
 	case err != nil:
-		return fmt.Errorf("%w: %w", ErrForged, err)
+		return 0, "", fmt.Errorf("%w: %w", ErrForged, err)
 	case string(proof.Entry.Key) != key || string(e.Peer) != string(peer) || string(e.Swarm) != string(b.p.Swarm[:]):
-		return fmt.Errorf("%w: it is another peer's", ErrForged)
+		return 0, "", fmt.Errorf("%w: it is another peer's", ErrForged)
 	case b.invites[key]:
-		return ErrRevoked
+		return 0, "", ErrRevoked
 	case now.Unix() > i.Until:
-		return ErrExpired
+		return 0, "", ErrExpired
 	case !b.entered[key][peer] && i.Uses > 0 && len(b.entered[key]) >= int(i.Uses):
-		return ErrUsedUp
+		return 0, "", ErrUsedUp
 	default:
 		b.enter(key, peer)
-		return nil
+		return i.Until, key, nil
 	}
 }
 
@@ -230,8 +246,8 @@ func (b *Book) Inherit(from *Book, now time.Time) {
 	from.mu.Lock()
 	shown := maps.Clone(from.shown)
 	from.mu.Unlock()
-	for peer, proof := range shown {
-		_ = b.Admit(peer, proof, now) // who does not belong here is out
+	for peer, s := range shown {
+		_ = b.Admit(peer, s.proof, now) // who does not belong here is out
 	}
 }
 
@@ -252,18 +268,13 @@ func (b *Book) List(now time.Time) (ls []Listing) {
 			ls = append(ls, Listing{Peer: p, How: "listed"})
 		}
 	}
-	for p, proof := range b.shown {
-		if b.listed(p) || b.check(p, proof, now) != nil {
+	for p, s := range b.shown {
+		if b.listed(p) || !b.lasts(s, now) {
 			continue
 		}
-		l := Listing{Peer: p}
-		var m murmurv1.Member
-		var i murmurv1.Invite
-		switch {
-		case proof.GetMember() != nil && proto.Decode(proof.Member.Payload, proto.MaxEnvelope, &m) == nil:
-			l.How, l.Until = "member", time.Unix(m.Until, 0)
-		case proof.GetInvite() != nil && proto.Decode(proof.Invite.Payload, proto.MaxEnvelope, &i) == nil:
-			l.How, l.Until, l.Invited = "invited", time.Unix(i.Until, 0), proto.PeerOf(i.Key).Short()
+		l := Listing{Peer: p, How: "member", Until: time.Unix(s.until, 0)}
+		if s.invite != "" {
+			l.How, l.Invited = "invited", proto.PeerOf(ed25519.PublicKey(s.invite)).Short()
 		}
 		ls = append(ls, l)
 	}
@@ -314,14 +325,13 @@ func (b *Book) Sign(key ed25519.PrivateKey, now time.Time) {
 func (b *Book) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *murmurv1.Envelope {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.p.Key == nil || b.listed(peer) || b.check(peer, proof, now) != nil {
+	if b.p.Key == nil || b.listed(peer) {
 		return nil
 	}
-	if proof.GetMember() != nil {
-		var m murmurv1.Member
-		if proto.Decode(proof.Member.Payload, proto.MaxEnvelope, &m) == nil && m.Until > now.Add(renewBefore).Unix() {
-			return nil
-		}
+	s, err := b.check(peer, proof, now)
+	newest := s.invite == "" && s.signer == string(b.p.Key.Public().(ed25519.PublicKey))
+	if err != nil || newest && s.until > now.Add(renewBefore).Unix() {
+		return nil
 	}
 	return b.member(peer, now)
 }
@@ -330,7 +340,10 @@ func (b *Book) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *m
 func (b *Book) Take(renewed *murmurv1.Envelope, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if renewed != nil && b.checkMember(b.p.Self, renewed, now) == nil {
+	if renewed == nil {
+		return
+	}
+	if _, err := b.checkMember(b.p.Self, renewed, now); err == nil {
 		b.proof, b.changed = &murmurv1.Proof{Member: renewed}, true
 	}
 }
