@@ -142,7 +142,7 @@ func (f *Founding) Found(d Dir) (proto.PeerID, error) {
 		}
 	}
 	if f.community != nil {
-		if err := d.setCommunity(f.community); err != nil {
+		if err := d.keepKey(f.community, communityKey); err != nil {
 			return "", err
 		}
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
@@ -20,77 +18,8 @@ import (
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
-const (
-	membersFile  = "members.pb"
-	membersTick  = 5 * time.Second // how often it is written, where something has changed
-	communityKey = "community.key"
-)
-
-// ErrNoKey says that a directory cannot sign for the community.
-var ErrNoKey = errors.New("this machine does not have the community's key (community.key in the swarm's directory); use the one that made the swarm")
-
-// Community is the community's key, nil where this directory does not have it.
-func (d Dir) Community() (ed25519.PrivateKey, error) {
-	b, err := os.ReadFile(d.path(communityKey))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the community's key: %w", err)
-	}
-	seed, err := hex.DecodeString(strings.TrimSpace(string(b)))
-	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%s holds no key; restore it from a backup", d.path(communityKey))
-	}
-	return ed25519.NewKeyFromSeed(seed), nil
-}
-
-// setCommunity keeps a community's key, readable by the user alone.
-func (d Dir) setCommunity(key ed25519.PrivateKey) error {
-	return writeOnce(d.path(communityKey), []byte(hex.EncodeToString(key.Seed())+"\n"))
-}
-
-// Invite makes an invite by the community's key.
-func (d Dir) Invite(until time.Time, uses uint32) (i membership.Invite, err error) {
-	swarm, err := d.Swarm()
-	if err != nil {
-		return i, err
-	}
-	key, err := d.Community()
-	if err != nil {
-		return i, err
-	}
-	if key == nil {
-		return i, ErrNoKey
-	}
-	return membership.NewInvite(key, swarm, until, uses)
-}
-
-// Enter notes the invite that this node comes in by.
-func (d Dir) Enter(i membership.Invite) error {
-	swarm, err := d.Swarm()
-	if err != nil {
-		return err
-	}
-	id, err := d.Identity()
-	if err != nil {
-		return err
-	}
-	return writeOnce(d.path(membersFile), i.Enter(swarm, proto.PeerOf(id.Public().(ed25519.PublicKey))))
-}
-
-// Membership is the manifest's; nil while that is not here.
-func (d Dir) Membership() (*manifest.Membership, error) {
-	b, err := d.Manifest()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	m, _, err := manifest.Decode(b)
-	return &m.Membership, err
-}
+// membersTick is how often the list of members is written, where something has changed.
+const membersTick = 5 * time.Second
 
 // openMembers makes the book of members from what is on disk; nil where everybody is one.
 // A newcomer, who does not know yet whether that is so, shows what it has.
@@ -141,30 +70,32 @@ func (n *Node) enforce(m manifest.Membership) error {
 func (n *Node) keepMembers(ctx context.Context) {
 	tick := time.NewTicker(membersTick)
 	defer tick.Stop()
-	for {
-		ended := false
+	for ctx.Err() == nil {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			ended = true
 		}
-		if b := n.members.Load().Encode(); b != nil {
-			if err := writeOnce(n.p.Dir.path(membersFile), b); err != nil {
-				n.log.Warn("The list of members is not saved", "error", err)
-			}
-		}
-		if ended {
-			return
+		if err := n.saveMembers(); err != nil {
+			n.log.Warn("The list of members is not saved", "error", err)
 		}
 	}
 }
 
-// Members lists who belongs to the swarm, as far as this node has met them.
-func (n *Node) Members() (out []api.Member) {
-	if n.members.Load() == nil {
-		return []api.Member{}
+func (n *Node) saveMembers() error {
+	if b := n.members.Load().Encode(); b != nil {
+		return writeOnce(n.p.Dir.path(membersFile), b)
 	}
-	for _, l := range n.members.Load().List(time.Now()) {
+	return nil
+}
+
+// Members lists who belongs to the swarm, as far as this node has met them.
+func (n *Node) Members() []api.Member {
+	out := []api.Member{}
+	b := n.members.Load()
+	if b == nil {
+		return out
+	}
+	for _, l := range b.List(time.Now()) {
 		out = append(out, api.Member{Peer: l.Peer, How: l.How, Until: l.Until, Invite: l.Invited})
 	}
 	return out
@@ -197,11 +128,15 @@ func (n *Node) Rotate(drop bool) error {
 		return fmt.Errorf("drawing a key: %w", err)
 	}
 	notice := membership.NewNotice(key, n.swarm, murmurv1.Notice_NEW_KEY, next.Public().(ed25519.PublicKey))
-	if err := errors.Join(os.Rename(n.p.Dir.path(communityKey), n.p.Dir.path(communityKey+".old")), n.p.Dir.setCommunity(next)); err != nil {
+	if err := n.spread("the community has a new key", notice); err != nil {
+		return err
+	}
+	if err := errors.Join(n.p.Dir.keepKey(key, oldKey), n.p.Dir.keepKey(next, communityKey)); err != nil {
 		return err
 	}
 	n.members.Load().Sign(next, time.Now())
-	return n.spread("the community has a new key", notice)
+	n.net.Greet()
+	return nil
 }
 
 // dropKeys ends all keys of the community but the newest.
@@ -229,11 +164,15 @@ func (n *Node) signer() (ed25519.PrivateKey, error) {
 	return key, err
 }
 
+// spread makes notices durable, then tells all.
 func (n *Node) spread(what string, notices ...*murmurv1.Envelope) error {
 	if _, err := n.members.Load().Hear(notices); err != nil {
 		return err
 	}
+	if err := n.saveMembers(); err != nil {
+		return err
+	}
 	n.diary.Add(event.Node, 0, what)
-	n.net.Spread()
+	n.net.Greet()
 	return nil
 }

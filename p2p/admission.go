@@ -22,6 +22,10 @@ import (
 // that does.
 const joinTimeout = 5 * time.Second
 
+// greetEvery is how often members show each other their newest proofs, which last for
+// days.
+const greetEvery = time.Hour
+
 // ErrNotAdmitted says that a peer does not let this node in.
 var ErrNotAdmitted = errors.New("not let in")
 
@@ -33,7 +37,8 @@ type admission struct {
 	mu      sync.Mutex
 	book    *membership.Book // nil: everybody is a member, and this node has nothing to show
 	greets  map[peer.ID]*greeting
-	refusal string // what this node was told last when it was not let in
+	refusal string        // what this node was told last when it was not let in
+	let     chan struct{} // closed, and made anew, when somebody is let in
 }
 
 // greeting is a handshake of this node's with a peer that it dialled.
@@ -44,13 +49,12 @@ type greeting struct {
 
 // SetMembers tells who belongs to the swarm, once the manifest is here.
 func (n *Network) SetMembers(b *membership.Book) {
-	n.gate.mu.Lock()
-	old := n.gate.book
-	n.gate.book = b
-	n.gate.mu.Unlock()
-	if old != nil {
+	if old := n.members(); old != nil {
 		b.Inherit(old, time.Now())
 	}
+	n.gate.mu.Lock()
+	n.gate.book = b
+	n.gate.mu.Unlock()
 	for _, c := range n.host.Network().Conns() {
 		if c.Stat().Direction == network.DirOutbound {
 			n.greet(c)
@@ -108,7 +112,7 @@ func (n *Network) await(c network.Conn) {
 		select {
 		case <-n.ctx.Done():
 		case <-time.After(joinTimeout):
-			if !n.admitted(c.RemotePeer()) {
+			if !n.admitted(c.RemotePeer()) && !c.IsClosed() {
 				n.gater.refused(c.RemoteMultiaddr())
 				_ = c.Close()
 			}
@@ -139,14 +143,24 @@ func (n *Network) greet(c network.Conn) {
 	go func() {
 		defer n.wg.Done()
 		defer close(g.done)
-		if g.err = n.hello(id); g.err != nil {
-			n.log.Debug("no greeting", "peer", id, "err", g.err)
-			if errors.Is(g.err, ErrNotAdmitted) || errors.Is(g.err, errStranger) {
-				n.book.shut(id)
-				_ = n.host.Network().ClosePeer(id)
-			}
-		}
+		g.err = n.meet(id)
 	}()
+}
+
+// meet says hello to a peer, and parts from it where one side does not let the other in.
+func (n *Network) meet(id peer.ID) error {
+	err := n.hello(id)
+	if err == nil {
+		return nil
+	}
+	n.log.Debug("no greeting", "peer", id, "err", err)
+	if errors.Is(err, ErrNotAdmitted) || errors.Is(err, errStranger) {
+		n.book.shut(id)
+		_ = n.host.Network().ClosePeer(id)
+	} else if !n.admitted(id) {
+		_ = n.host.Network().ClosePeer(id)
+	}
+	return err
 }
 
 // hello exchanges proofs and notices with a peer.
@@ -239,6 +253,10 @@ func reason(err error) string {
 
 // welcome puts a peer that was let in into the book of peers.
 func (n *Network) welcome(id peer.ID) {
+	n.gate.mu.Lock()
+	close(n.gate.let)
+	n.gate.let = make(chan struct{})
+	n.gate.mu.Unlock()
 	n.book.met(id, n.host.Peerstore().Addrs(id))
 	n.changed()
 }
@@ -250,38 +268,47 @@ func (n *Network) heed(b *membership.Book, notices []*murmurv1.Envelope) {
 		n.log.Warn("Notices of the community cannot be kept", "error", err)
 	}
 	if news {
-		n.Spread()
+		n.Greet()
 	}
 }
 
-// Spread tells all connected peers the notices that this node knows, and closes
-// connections to those who are members no more.
-func (n *Network) Spread() {
+// Greet says hello to all connected peers once more: each learns the notices and the
+// newest proof of the other, and who is a member no more is parted from.
+func (n *Network) Greet() {
 	for _, id := range n.host.Network().Peers() {
-		if !n.admitted(id) {
-			_ = n.host.Network().ClosePeer(id)
-			continue
-		}
 		if !n.enter() {
 			return
 		}
 		go func() {
 			defer n.wg.Done()
-			if err := n.hello(id); err != nil {
-				n.log.Debug("notices not passed on", "peer", id, "err", err)
-			}
+			_ = n.meet(id) // it has told the log
 		}()
+	}
+}
+
+// greetLoop greets now and then, so that nobody is taken for expired who was renewed.
+func (n *Network) greetLoop(ctx context.Context) {
+	tick := time.NewTicker(greetEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if n.members() != nil {
+				n.Greet()
+			}
+		}
 	}
 }
 
 // admitting waits until a peer and this node have let each other in.
 func (n *Network) admitting(ctx context.Context, id peer.ID) error {
-	const look = 50 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	for {
 		n.gate.mu.Lock()
-		g := n.gate.greets[id]
+		g, let := n.gate.greets[id], n.gate.let
 		n.gate.mu.Unlock()
 		if g != nil {
 			select {
@@ -297,7 +324,7 @@ func (n *Network) admitting(ctx context.Context, id peer.ID) error {
 			return nil
 		}
 		select {
-		case <-time.After(look):
+		case <-let:
 		case <-ctx.Done():
 			return fmt.Errorf("it has not shown that it belongs to this swarm: %w", ctx.Err())
 		}

@@ -93,7 +93,7 @@ func TestRevokedIsShutOut(t *testing.T) {
 	if _, err := holder.Hear([]*murmurv1.Envelope{membership.NewNotice(communityKey, testSwarm, murmurv1.Notice_PEER, []byte(peerOf(2)))}); err != nil {
 		t.Fatal(err)
 	}
-	host.Spread()
+	host.Greet()
 	until(t, bob, 10*time.Second, "ada is alone", func() bool { return hearers(ada) == 0 && hearers(bob) == 1 && len(ada.Connected()) == 0 })
 	if ask(ada, bob) == nil {
 		t.Error("bob answers whom the host threw out")

@@ -43,6 +43,7 @@ func (n *Network) discover(ctx context.Context) {
 	n.wg.Go(func() { n.dialLoop(ctx) })
 	n.wg.Go(func() { n.searchLoop(ctx) })
 	n.wg.Go(func() { n.pingLoop(ctx) })
+	n.wg.Go(func() { n.greetLoop(ctx) })
 	if !n.params.MDNS {
 		return
 	}
@@ -110,8 +111,8 @@ func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 	if e.Conn.Stat().Direction == network.DirOutbound { // this one is known to work
 		addrs = merge([]multiaddr.Multiaddr{e.Conn.RemoteMultiaddr()}, addrs)
 	}
-	if !n.admitted(e.Peer) {
-		return // welcome does it, if it comes to that
+	if n.members() != nil {
+		return // welcome does the rest, if it comes to that
 	}
 	n.book.met(e.Peer, addrs)
 	n.changed()

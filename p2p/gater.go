@@ -10,58 +10,57 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+	"golang.org/x/time/rate"
 )
 
-// An address from which this many strangers came within refusalMemory is not accepted
-// any more, before a handshake costs anything, until they are forgotten.
+// From one address this many strangers are heard at once, and afterwards one in
+// refusalEvery; others that come are turned away before a handshake costs anything. A
+// member that shares its address with strangers so gets in, if it tries a few times.
 const (
-	mostRefusals  = 8
-	refusalMemory = time.Minute
-	maxRefused    = 4096 // addresses remembered
+	mostRefusals = 8
+	refusalEvery = 2 * time.Second
+	maxRefused   = 4096 // addresses remembered
 )
 
 // gater turns strangers away by address, before the handshake, where too many came from it.
 type gater struct {
 	mu   sync.Mutex
-	from map[string]*refusals
-}
-
-type refusals struct {
-	count int
-	last  time.Time
+	from map[string]*rate.Limiter
 }
 
 var _ connmgr.ConnectionGater = (*gater)(nil)
 
 // refused counts a stranger.
 func (g *gater) refused(a multiaddr.Multiaddr) {
-	ip := ipKey(a)
+	ip, now := ipKey(a), time.Now()
 	if ip == "" {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
-	r := g.from[ip]
-	if r == nil || now.Sub(r.last) > refusalMemory {
+	if g.from[ip] == nil {
 		if len(g.from) >= maxRefused {
-			for k, o := range g.from {
-				if now.Sub(o.last) > refusalMemory || len(g.from) >= maxRefused {
-					delete(g.from, k)
-				}
-			}
+			g.forget(now)
 		}
-		r = &refusals{}
-		g.from[ip] = r
+		g.from[ip] = rate.NewLimiter(rate.Every(refusalEvery), mostRefusals)
 	}
-	r.count, r.last = r.count+1, now
+	g.from[ip].AllowN(now, 1)
+}
+
+// forget makes room: addresses that are as good as new go, and any one if there is none.
+func (g *gater) forget(now time.Time) {
+	for ip, l := range g.from {
+		if l.TokensAt(now) >= mostRefusals || len(g.from) >= maxRefused {
+			delete(g.from, ip)
+		}
+	}
 }
 
 func (g *gater) barred(a multiaddr.Multiaddr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	r := g.from[ipKey(a)]
-	return r != nil && r.count >= mostRefusals && time.Since(r.last) <= refusalMemory
+	l := g.from[ipKey(a)]
+	return l != nil && l.TokensAt(time.Now()) < 1
 }
 
 // ipKey is an IPv4 address or an IPv6 network of 56 bits, as one household has.

@@ -20,6 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+	"golang.org/x/time/rate"
 
 	"github.com/murmurnet/murmur/proto"
 )
@@ -82,11 +83,11 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(),
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
-		gate:    admission{book: p.Members, greets: map[peer.ID]*greeting{}},
+		gate:    admission{book: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},
 		fetches: make(chan struct{}, maxFetches), serving: [2]chan struct{}{make(chan struct{}, maxServedBlobs), make(chan struct{}, maxServedBlobs)},
 		handling: make(chan struct{}, maxServedSync),
 	}
-	n.gater = &gater{from: map[string]*refusals{}}
+	n.gater = &gater{from: map[string]*rate.Limiter{}}
 	defer func() {
 		if err != nil {
 			_ = n.Close()
