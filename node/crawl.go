@@ -4,12 +4,16 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
+	"time"
 
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -36,8 +40,13 @@ func Crawl(ctx context.Context, p CrawlParams) (found []p2p.Crawled, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
+	self := proto.PeerOf(key.Public().(ed25519.PublicKey))
+	members, err := p.Dir.visit(swarm, self)
+	if err != nil {
+		return nil, err
+	}
 	n, err := p2p.New(ctx, p2p.Params{
-		Key: key, Swarm: swarm, Version: p.Version, Bootstrap: slices.Concat(p.Addrs, p2p.Known(p.Dir.path("peers.json")), saved),
+		Key: key, Members: members, Swarm: swarm, Version: p.Version, Bootstrap: slices.Concat(p.Addrs, p2p.Known(p.Dir.path("peers.json")), saved),
 		Reach: p2p.Visitor, Blobs: nothing{}, Sync: nothing{}, Log: p.Log,
 	})
 	if err != nil {
@@ -45,6 +54,35 @@ func Crawl(ctx context.Context, p CrawlParams) (found []p2p.Crawled, err error) 
 	}
 	defer func() { _ = n.Close() }()
 	return n.Crawl(ctx)
+}
+
+// ErrPrivate says that a visitor is not let in.
+var ErrPrivate = errors.New("this swarm is for members, and a visitor is let in by the community's key alone: run it where community.key lies")
+
+// visit makes a visitor's book of members, who is one for as long as it lives; nil where
+// everybody is.
+func (d Dir) visit(swarm proto.ID, self proto.PeerID) (*membership.Book, error) {
+	m, err := d.Membership()
+	if err != nil || m == nil || m.Open() {
+		return nil, err
+	}
+	key, err := d.Community()
+	if err != nil {
+		return nil, err
+	}
+	if key == nil {
+		return nil, ErrPrivate
+	}
+	saved, err := os.ReadFile(d.path(membersFile)) // it has the keys that came after the manifest's
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the list of members: %w", err)
+	}
+	b, err := membership.New(membership.Params{Swarm: swarm, Self: self, Keys: m.Public(), Members: m.Members, Key: key, Saved: saved})
+	if err != nil {
+		return nil, err
+	}
+	b.Issue(time.Now())
+	return b, nil
 }
 
 // nothing is what a visitor serves.

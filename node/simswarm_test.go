@@ -41,6 +41,7 @@ type daemon struct {
 type swarm struct {
 	t      *testing.T
 	method string
+	change func(*manifest.Manifest) // nil: nothing
 	net    *simtest.Swarm
 	rng    *rand.Rand
 	id     proto.ID
@@ -85,6 +86,9 @@ func (s *swarm) found() {
 	}
 	if m.Method.Fragments > 0 {
 		m.Model.Layers, m.Method.Fragments = 2, 2
+	}
+	if s.change != nil {
+		s.change(&m)
 	}
 	raw, id, err := m.Encode()
 	if err != nil {

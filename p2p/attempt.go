@@ -59,6 +59,14 @@ func vain(info peer.AddrInfo, err error, at time.Time) (as []Attempt) {
 	return as
 }
 
+// why says in one line why a peer was not reached.
+func why(err error) string {
+	if as := vain(peer.AddrInfo{}, err, time.Time{}); len(as) > 0 {
+		return as[0].Why
+	}
+	return words(err)
+}
+
 // words says what a failed dial means.
 func words(err error) string {
 	var timeout net.Error

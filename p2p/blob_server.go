@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,14 @@ const (
 	// maxRange leaves are asked for at once: enough that the wait for the next
 	// answer (60 ms) is small beside the answer (0.7 s at 100 Mbit/s).
 	maxRange = 8
+	// A blob of at most smallBlob is sent at once. For larger ones an asker waits for
+	// an offer: a place among those who are served, which it keeps while it goes on
+	// asking and nobody else waits, and for turnTime in any case. It is without one again
+	// after being silent for placeHold, a second round trip on a bad line.
+	smallBlob = 64 << 10
+	offerWait = 20 * time.Second
+	placeHold = time.Second
+	turnTime  = 3 * time.Second
 )
 
 // serveBlobs answers blob requests on one stream, one after the other, until
@@ -30,9 +39,23 @@ func (n *Network) serveBlobs(s network.Stream) {
 		return
 	}
 	defer n.wg.Done()
-	c := blobConn{n: n, s: s}
+	ctx, cancel := context.WithCancel(n.ctx)
+	defer cancel()
+	c := blobConn{n: n, s: s, requests: make(chan *murmurv1.BlobRequest)}
 	defer c.close()
-	if err := c.serve(); err != nil {
+	var heard error
+	done := make(chan struct{})
+	go func() { // who hangs up does not wait any more
+		defer close(done)
+		defer cancel()
+		heard = c.hear(ctx)
+	}()
+	err := c.serve(ctx)
+	if ctx.Err() == nil || n.ctx.Err() != nil { // it still listens
+		_ = s.Reset()
+	}
+	<-done
+	if err = errors.Join(err, heard); err != nil {
 		n.log.Debug("blob stream ended", "peer", s.Conn().RemotePeer(), "err", err)
 		_ = s.Reset()
 		return
@@ -42,59 +65,98 @@ func (n *Network) serveBlobs(s network.Stream) {
 
 // blobConn is one stream with the blob that its last request was about.
 type blobConn struct {
-	n    *Network
-	s    network.Stream
-	id   proto.ID
-	blob Blob
-	tree proto.Tree
+	n        *Network
+	s        network.Stream
+	requests chan *murmurv1.BlobRequest
+	id       proto.ID
+	blob     Blob
+	tree     proto.Tree
+	places   *places // of the blob's class
+
+	placed bool      // this asker has one of them
+	since  time.Time // it has it
+	bytes  uint64    // sent since then
 }
 
-func (c *blobConn) serve() error {
+// hear passes requests on until the asker hangs up.
+func (c *blobConn) hear(ctx context.Context) error {
 	r := bufio.NewReaderSize(c.s, maxBlobRequest)
 	for {
-		if err := c.s.SetReadDeadline(time.Now().Add(idleTimeout)); err != nil {
-			return err
-		}
-		var req murmurv1.BlobRequest
-		switch err := readMessage(r, maxBlobRequest, &req); {
+		req := new(murmurv1.BlobRequest)
+		switch err := readMessage(r, maxBlobRequest, req); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return fmt.Errorf("reading a request: %w", err)
 		}
-		if err := c.answer(&req); err != nil {
-			return err
+		select {
+		case c.requests <- req:
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }
 
-func (c *blobConn) answer(req *murmurv1.BlobRequest) error {
+func (c *blobConn) serve(ctx context.Context) error {
+	for {
+		silent := time.NewTimer(idleTimeout)
+		if c.placed {
+			silent.Reset(placeHold)
+		}
+		select {
+		case req := <-c.requests:
+			silent.Stop()
+			if err := c.answer(ctx, req); err != nil {
+				return err
+			}
+		case <-silent.C:
+			if !c.placed {
+				return nil
+			}
+			c.leave()
+		case <-ctx.Done():
+			silent.Stop()
+			return nil
+		}
+	}
+}
+
+func (c *blobConn) answer(ctx context.Context, req *murmurv1.BlobRequest) error {
 	id, err := proto.IDFrom(req.Id)
 	if err != nil {
 		return err
 	}
-	if err := c.open(id); err != nil {
+	waits, cancel := context.WithTimeout(ctx, offerWait)
+	defer cancel()
+	if err := c.open(waits, id, req.Count == 0); err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			c.n.log.Warn("blob not readable", "blob", id.String(), "err", err)
 		}
 		return writeMessage(paced{c.s}, &murmurv1.BlobHeader{})
 	}
-	class := shaper.Bulk
-	if c.blob.Urgent() {
-		class = shaper.Round
-	}
-	select { // what is sent slowly under a cap does not keep what is urgent waiting
-	case c.n.serving[class] <- struct{}{}:
-		defer func() { <-c.n.serving[class] }()
-	case <-c.n.ctx.Done():
-		return c.n.ctx.Err()
-	}
-	out := shaped{paced{c.s}, c.n.ctx, &c.n.traffic.caps, class}
 	head := &murmurv1.BlobHeader{Found: true, Size: c.tree.Size}
 	if req.Count == 0 {
-		head.Leaves = c.tree.Bytes()
-		return writeMessage(out, head)
+		c.leave()
+		if c.tree.Size > smallBlob && !c.enter(waits, req.Rate) {
+			return writeMessage(paced{c.s}, head)
+		}
+		head.Leaves, head.Rate = c.tree.Bytes(), uint64(c.places.share())
+		return writeMessage(paced{c.s}, head)
 	}
+	if c.tree.Size > smallBlob && !c.placed {
+		return writeMessage(paced{c.s}, head)
+	}
+	if err := c.send(ctx, req, head); err != nil {
+		return err
+	}
+	if c.placed && time.Since(c.since) > turnTime && c.places.wanted() {
+		c.leave()
+	}
+	return nil
+}
+
+// send sends leaves.
+func (c *blobConn) send(ctx context.Context, req *murmurv1.BlobRequest, head *murmurv1.BlobHeader) error {
 	first, count, leaves := uint64(req.First), uint64(req.Count), uint64(len(c.tree.Leaves))
 	if count > maxRange || first+count > leaves {
 		return fmt.Errorf("asked for leaves %d to %d of %d, %d at most at once", first, first+count-1, leaves, maxRange)
@@ -102,23 +164,72 @@ func (c *blobConn) answer(req *murmurv1.BlobRequest) error {
 	start := first * proto.LeafSize
 	end := min((first+count)*proto.LeafSize, c.tree.Size)
 	head.Length = end - start
+	out := shaped{paced{c.s}, ctx, &c.n.traffic.caps, c.class()}
 	if err := writeMessage(out, head); err != nil {
 		return err
 	}
 	section := io.NewSectionReader(c.blob, int64(start), int64(end-start))
-	if _, err = io.CopyBuffer(out, section, make([]byte, ioChunk)); err != nil {
-		return fmt.Errorf("sending blob %s: %w", id.Short(), err)
+	c.places.sending()
+	defer func() { c.places.sent(0, true) }()
+	if _, err := io.CopyBuffer(&measured{out, c, head.Length}, section, make([]byte, ioChunk)); err != nil {
+		return fmt.Errorf("sending blob %s: %w", c.id.Short(), err)
 	}
 	return nil
 }
 
-// open makes id the connection's current blob.
-func (c *blobConn) open(id proto.ID) error {
+// measured is what a blob is written to.
+type measured struct {
+	shaped
+	c    *blobConn
+	left uint64 // of the answer
+}
+
+func (w *measured) Write(b []byte) (int, error) {
+	n, err := w.shaped.Write(b)
+	w.left -= uint64(n)
+	w.c.places.sent(n, false)
+	w.c.moved(n, w.left)
+	return n, err
+}
+
+// moved gives the place up, where others wait for it, before the last of what this turn
+// is for has gone, and where the asker reads slower than the line sends.
+func (c *blobConn) moved(n int, left uint64) {
+	c.bytes += uint64(n)
+	if !c.placed {
+		return
+	}
+	d, share := time.Since(c.since), c.places.share()
+	last := c.bytes+left >= c.tree.Size || d > turnTime
+	slow := d > turnTime && float64(c.bytes) < d.Seconds()*share/2
+	if (slow || last && float64(left) <= share*handOver.Seconds()) && c.places.wanted() {
+		c.leave()
+	}
+}
+
+func (c *blobConn) class() shaper.Class {
+	if c.blob.Urgent() {
+		return shaper.Round
+	}
+	return shaper.Bulk
+}
+
+// open makes id the connection's current blob. One that is being fetched here may be
+// waited for.
+func (c *blobConn) open(ctx context.Context, id proto.ID, wait bool) error {
 	if c.blob != nil && c.id == id {
 		return nil
 	}
 	c.close()
+	coming := c.n.coming.of(id)
 	blob, err := c.n.params.Blobs.OpenBlob(id)
+	if wait && coming != nil && errors.Is(err, fs.ErrNotExist) {
+		select {
+		case <-coming:
+		case <-ctx.Done():
+		}
+		blob, err = c.n.params.Blobs.OpenBlob(id)
+	}
 	if err != nil {
 		return err
 	}
@@ -128,10 +239,31 @@ func (c *blobConn) open(id proto.ID) error {
 		return err
 	}
 	c.id, c.blob, c.tree = id, blob, tree
+	c.places = &c.n.places[c.class()]
 	return nil
 }
 
+func (c *blobConn) enter(ctx context.Context, rate uint64) bool {
+	a := asker{peer: c.s.Conn().RemotePeer()}
+	if c.class() == shaper.Round {
+		a.blob = c.id
+	} else {
+		rate = 0
+	}
+	c.placed = c.places.take(ctx, a, c.n.coming.pace(c.id), rate) == nil
+	c.since, c.bytes = time.Now(), 0
+	return c.placed
+}
+
+func (c *blobConn) leave() {
+	if c.placed {
+		c.placed = false
+		c.places.leave()
+	}
+}
+
 func (c *blobConn) close() {
+	c.leave()
 	if c.blob != nil {
 		_ = c.blob.Close()
 		c.blob = nil

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"sync"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -32,21 +33,26 @@ func (n *Network) SetCaps(c Caps) {
 // caps are the two directions, and who is not counted.
 type caps struct {
 	up, down shaper.Shaper
-	near     meters[peer.ID] // peers in the local network; their counts say nothing
+	near     sync.Map // the ids of peers in the local network
 }
 
 // settle notes where a peer is.
 func (c *caps) settle(conn network.Conn) {
 	if pathOf(conn.RemoteMultiaddr()) == "lan" {
-		c.near.get(conn.RemotePeer())
+		c.near.Store(conn.RemotePeer(), true)
 	} else {
-		c.near.forget(conn.RemotePeer())
+		c.near.Delete(conn.RemotePeer())
 	}
+}
+
+func (c *caps) isNear(id peer.ID) bool {
+	_, ok := c.near.Load(id)
+	return ok
 }
 
 // sent counts bytes that did not wait.
 func (c *caps) sent(n int64, to peer.ID) {
-	if !c.near.has(to) {
+	if !c.isNear(to) {
 		c.up.Charge(overhead * float64(n))
 		c.down.Charge(ackShare * float64(n))
 	}
@@ -55,7 +61,7 @@ func (c *caps) sent(n int64, to peer.ID) {
 // received counts bytes that came; of those that a fetch waited for, only the
 // acknowledgement.
 func (c *caps) received(n int64, from peer.ID, waited bool) {
-	if c.near.has(from) {
+	if c.isNear(from) {
 		return
 	}
 	c.up.Charge(ackShare * float64(n))
@@ -76,7 +82,7 @@ func (w shaped) Write(b []byte) (done int, err error) {
 	to := w.Conn().RemotePeer()
 	for len(b) > 0 && err == nil {
 		piece := b[:min(len(b), portion)]
-		if !w.caps.near.has(to) {
+		if !w.caps.isNear(to) {
 			if err = w.caps.up.Wait(w.ctx, w.class, string(to), int(overhead*float64(len(piece)))); err != nil {
 				break
 			}

@@ -53,7 +53,7 @@ func (n *Network) Crawl(ctx context.Context) ([]Crawled, error) {
 		case <-time.After(dialTick / 10):
 		}
 	}
-	c, err := crawler.NewDefaultCrawler(n.host, crawler.WithProtocols([]protocol.ID{n.prefix + "/kad/1.0.0"}),
+	c, err := crawler.NewDefaultCrawler(guarded{n.host, n}, crawler.WithProtocols([]protocol.ID{n.prefix + "/kad/1.0.0"}),
 		crawler.WithConnectTimeout(crawlTimeout), crawler.WithMsgTimeout(crawlTimeout), crawler.WithParallelism(crawlDials))
 	if err != nil {
 		return nil, fmt.Errorf("making a crawler: %w", err)
@@ -105,10 +105,7 @@ func (n *Network) visit(ctx context.Context, found map[peer.ID]*Crawled) {
 			err := n.connect(network.WithAllowLimitedConn(ctx, "crawl"), id)
 			info := n.peerInfo(id)
 			if f.Agent, f.Path = info.Agent, info.Path; f.Path == "" && err != nil {
-				f.Why = words(err)
-				if as := vain(peer.AddrInfo{}, err, time.Time{}); len(as) > 0 {
-					f.Why = as[0].Why
-				}
+				f.Why = why(err)
 			}
 		})
 	}

@@ -62,10 +62,12 @@ type found func(peer.AddrInfo)
 func (f found) HandlePeerFound(info peer.AddrInfo) { f(info) }
 
 // watch follows connections: it keeps the book, and closes those to hosts that
-// are not of this swarm.
+// are not of this swarm. It notes how others can come to this one, too.
 func (n *Network) watch(ctx context.Context) error {
 	sub, err := n.host.EventBus().Subscribe([]any{
 		new(event.EvtPeerConnectednessChanged), new(event.EvtPeerIdentificationCompleted),
+		new(event.EvtLocalReachabilityChanged), new(event.EvtHostReachableAddrsChanged),
+		new(event.EvtNATDeviceTypeChanged), new(event.EvtAutoRelayAddrsUpdated),
 	}, eventbus.BufSize(eventBuffer), eventbus.Name("murmur"))
 	if err != nil {
 		return fmt.Errorf("watching connections: %w", err)
@@ -92,6 +94,9 @@ func (n *Network) watch(ctx context.Context) error {
 						n.traffic.peers.forget(e.Peer)
 						n.changed()
 					}
+				default:
+					n.reached.take(e)
+					n.changed()
 				}
 			}
 		}

@@ -16,12 +16,14 @@ import (
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 	"golang.org/x/time/rate"
 
+	"github.com/murmurnet/murmur/p2p/shaper"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -55,10 +57,11 @@ type Network struct {
 	syncID  protocol.ID
 	joinID  protocol.ID
 
-	fetches  chan struct{}    // held by a running Fetch
-	serving  [2]chan struct{} // held while a blob request is served, by class
-	handling chan struct{}    // held while a sync request is answered
-	paths    sync.Map         // paths that a running Fetch writes
+	fetches  chan struct{}          // held by a running Fetch
+	coming   coming                 // what they fetch
+	places   [shaper.Classes]places // for those who fetch here, by class
+	handling chan struct{}          // held while a sync request is answered
+	paths    sync.Map               // paths that a running Fetch writes
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -83,10 +86,11 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(),
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
-		gate:    admission{book: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},
-		fetches: make(chan struct{}, maxFetches), serving: [2]chan struct{}{make(chan struct{}, maxServedBlobs), make(chan struct{}, maxServedBlobs)},
+		gate:     admission{book: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},
+		fetches:  make(chan struct{}, maxFetches),
 		handling: make(chan struct{}, maxServedSync),
 	}
+	n.reached.now = Reachability{Verdict: verdict(network.ReachabilityUnknown), Router: map[string]string{}}
 	n.gater = &gater{from: map[string]*rate.Limiter{}}
 	defer func() {
 		if err != nil {
@@ -98,7 +102,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	}
 	n.stops = append(n.stops, n.host.Close)
 	n.book = newBook(n.host.ID(), p.Bootstrap, p.PeersFile, p.Log)
-	if err := errors.Join(n.watch(ctx), n.learnReach(ctx)); err != nil {
+	if err := n.watch(ctx); err != nil {
 		return nil, err
 	}
 	members := guarded{n.host, n}

@@ -28,11 +28,10 @@ const (
 const (
 	maxFetches      = 16  // blobs fetched at once; each has one stream to a source
 	maxRequests     = 8   // sync requests at once, to or from one peer
-	maxServedBlobs  = 32  // blob requests of a class served at once, over all peers
 	maxServedSync   = 16  // sync requests answered at once, over all peers
 	maxBlobStreams  = 256 // open blob streams, served or waiting, over all peers
 	maxSyncStreams  = 128
-	maxFetchSources = 4  // sources of one blob at once
+	maxFetchSources = 8  // sources of one blob at once, those included that have nothing to offer yet
 	maxNamedSources = 64 // sources looked at for one blob
 )
 

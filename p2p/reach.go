@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
-	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/multiformats/go-multiaddr"
@@ -162,10 +162,7 @@ func (n *Network) Reachability() Reachability {
 	n.reached.mu.Lock()
 	defer n.reached.mu.Unlock()
 	r := n.reached.now
-	r.Router = map[string]string{}
-	for k, v := range n.reached.now.Router {
-		r.Router[k] = v
-	}
+	r.Router = maps.Clone(r.Router)
 	return r
 }
 
@@ -185,31 +182,7 @@ func (n *Network) seekRelays() error {
 	return nil
 }
 
-// learnReach follows the host's findings until ctx ends.
-func (n *Network) learnReach(ctx context.Context) error {
-	sub, err := n.host.EventBus().Subscribe([]any{
-		new(event.EvtLocalReachabilityChanged), new(event.EvtHostReachableAddrsChanged),
-		new(event.EvtNATDeviceTypeChanged), new(event.EvtAutoRelayAddrsUpdated),
-	}, eventbus.BufSize(eventBuffer), eventbus.Name("murmur reachability"))
-	if err != nil {
-		return fmt.Errorf("watching reachability: %w", err)
-	}
-	n.reached.now = Reachability{Verdict: verdict(network.ReachabilityUnknown), Router: map[string]string{}}
-	n.wg.Go(func() {
-		defer func() { _ = sub.Close() }()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case e := <-sub.Out():
-				n.reached.take(e)
-				n.changed()
-			}
-		}
-	})
-	return nil
-}
-
+// take notes a finding of the host's.
 func (r *reached) take(e any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

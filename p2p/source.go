@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/murmurnet/murmur/p2p/shaper"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -25,8 +27,7 @@ const (
 )
 
 // job is what a source is asked for: leaves [first, first+count) of a known
-// tree; or the tree itself, when count is 0; or a whole blob of one leaf, when
-// tree is nil.
+// tree, or of a small blob, when tree is nil; or an offer, when count is 0.
 type job struct {
 	tree         *proto.Tree
 	first, count int
@@ -35,13 +36,20 @@ type job struct {
 // report is what a source has to say: exactly one field beside src is set, or
 // none when the job is done.
 type report struct {
-	src  *source
-	tree *proto.Tree
-	leaf int // of a verified leaf that is on disk, plus one
-	slow bool
-	open bool  // it was reached
-	err  error // the source is out
-	disk error // the fetch is over
+	src   *source
+	offer *offer
+	leaf  int // of a verified leaf that is on disk, plus one
+	slow  bool
+	open  bool  // it was reached
+	later bool  // it wants to be asked for an offer again
+	err   error // the source is out
+	disk  error // the fetch is over
+}
+
+// offer is what a source has, and the bytes/s that it expects to send; 0 is unknown.
+type offer struct {
+	tree proto.Tree
+	rate float64
 }
 
 // source asks one peer for parts of one blob, on one stream at a time.
@@ -59,12 +67,17 @@ type source struct {
 	r    *bufio.Reader
 	used time.Time
 
+	moved atomic.Int64 // bytes of the running job
+
 	// The coordinator's own notes.
 	open       bool // it was reached
 	busy, slow bool
-	todo       []int         // leaves of the running job that have not come
-	since      time.Time     // of the job, or of its last leaf
-	pace       time.Duration // that its last leaf took; 0 = none came
+	offered    bool
+	later      int                // times in a row that it took an offer back
+	rate       float64            // bytes/s to expect of it; 0 is unknown
+	todo       []int              // leaves of the running job that have not come
+	since      time.Time          // of the job
+	cancel     context.CancelFunc // ends it
 }
 
 // run works on jobs until the channel is closed, ctx ends or the peer fails.
@@ -83,6 +96,8 @@ func (s *source) run(ctx context.Context) {
 			switch err := s.do(ctx, j); {
 			case errors.As(err, &disk):
 				r.disk = disk.error
+			case errors.Is(err, errLater):
+				r.later = true
 			case err != nil:
 				r.err = err
 			}
@@ -101,6 +116,9 @@ func (s *source) tell(ctx context.Context, r report) bool {
 		return false
 	}
 }
+
+// errLater says that a source has a blob, and others to serve first.
+var errLater = errors.New("has others to serve")
 
 // absentError is a fs.ErrNotExist in better words.
 type absentError string
@@ -121,35 +139,38 @@ func (s *source) do(ctx context.Context, j job) error {
 			return err
 		}
 		s.s, s.stop = st, stop
-		s.w = &watched{Stream: st, n: s.n, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
+		s.w = &watched{Stream: st, n: s.n, moved: &s.moved, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
 		s.r = bufio.NewReaderSize(s.w, ioChunk)
 		if !s.tell(ctx, report{src: s, open: true}) {
 			return ctx.Err()
 		}
 	}
 	defer func() { s.used = time.Now() }()
-	s.w.expect()
-	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count)}
+	patience, limit := ioTimeout, headerRoom
+	if j.count == 0 {
+		patience, limit = offerWait+ioTimeout, headerRoom+32*proto.LeafCount(s.f.MaxSize)
+	}
+	s.w.expect(patience)
+	s.moved.Store(0)
+	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count), Rate: s.n.places[shaper.Round].carries()}
 	if err := writeMessage(paced{s.s}, req); err != nil {
 		return fmt.Errorf("sending a request: %w", err)
 	}
 	var head murmurv1.BlobHeader
-	limit := headerRoom
-	if j.count == 0 {
-		limit += 32 * proto.LeafCount(s.f.MaxSize)
-	}
 	if err := readMessage(s.r, int64(limit), &head); err != nil {
 		return fmt.Errorf("reading an answer: %w", err)
 	}
-	if !head.Found {
+	switch {
+	case !head.Found:
 		return absentError("does not have it")
-	}
-	if j.count == 0 {
+	case head.Size > smallBlob && head.Length == 0 && len(head.Leaves) == 0:
+		return errLater
+	case j.count == 0:
 		tree, err := proto.ParseTree(s.f.ID, head.Size, head.Leaves)
 		if err != nil {
 			return err
 		}
-		if !s.tell(ctx, report{src: s, tree: &tree}) {
+		if !s.tell(ctx, report{src: s, offer: &offer{tree, float64(head.Rate)}}) {
 			return ctx.Err()
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -51,19 +52,21 @@ func (w paced) Write(b []byte) (done int, err error) {
 }
 
 // watched reads, tells once for each job when the bytes come too slowly, and
-// gives up when none come for ioTimeout.
+// gives up when none come for as long as its patience lasts.
 type watched struct {
 	network.Stream
-	n     *Network // whose cap it reads under
-	slow  func()
-	last  time.Time // of the last byte
-	start time.Time // of the window
-	count int       // bytes in the window
+	n        *Network // whose cap it reads under
+	slow     func()
+	moved    *atomic.Int64
+	patience time.Duration
+	last     time.Time // of the last byte
+	start    time.Time // of the window
+	count    int       // bytes in the window
 }
 
 // expect begins a new wait: the answer is due from now on.
-func (r *watched) expect() {
-	r.last = time.Now()
+func (r *watched) expect(patience time.Duration) {
+	r.patience, r.last = patience, time.Now()
 	r.start, r.count = r.last, 0
 }
 
@@ -77,14 +80,15 @@ func (r *watched) Read(b []byte) (int, error) {
 		if k > 0 {
 			r.last = now
 			r.count += k
-			if from := r.Conn().RemotePeer(); !r.n.traffic.near.has(from) {
+			r.moved.Add(int64(k))
+			if from := r.Conn().RemotePeer(); !r.n.traffic.isNear(from) {
 				if err := r.n.traffic.down.Wait(r.n.ctx, shaper.Round, string(from), int(overhead*float64(k))); err != nil {
 					return k, err
 				}
 			}
 		}
 		if d := now.Sub(r.start); d >= slowWindow {
-			if float64(r.count) < slowRate*d.Seconds() {
+			if r.patience == ioTimeout && float64(r.count) < slowRate*d.Seconds() {
 				r.slow()
 			}
 			r.start, r.count = now, 0
@@ -94,8 +98,8 @@ func (r *watched) Read(b []byte) (int, error) {
 			return k, nil
 		case !isTimeout(err):
 			return 0, err
-		case now.Sub(r.last) >= ioTimeout:
-			return 0, fmt.Errorf("nothing came for %v", ioTimeout)
+		case now.Sub(r.last) >= r.patience:
+			return 0, fmt.Errorf("nothing came for %v", r.patience)
 		}
 	}
 }

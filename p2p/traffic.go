@@ -77,12 +77,6 @@ func (s *meters[K]) look(k K) metrics.Stats {
 	return metrics.Stats{}
 }
 
-func (s *meters[K]) has(k K) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.m[k] != nil
-}
-
 func (s *meters[K]) all() map[K]metrics.Stats {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

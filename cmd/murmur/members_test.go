@@ -38,6 +38,13 @@ func TestInviteOnly(t *testing.T) {
 		d.until("both train in one swarm", func(s api.State) bool { return s.Head.Roster == 2 && trains(s) })
 	}
 
+	if out := run("crawl", "--dir", dir("A")); !strings.Contains(out, "2 peers, 2 reached") {
+		t.Errorf("who has the community's key sees %s", out)
+	}
+	if _, stderr, code := output(t, home, "crawl", "--dir", dir("B")); code == 0 || !strings.Contains(stderr, "community.key") {
+		t.Errorf("a member crawls under a stranger's key: %s", stderr)
+	}
+
 	plain, _, _ := strings.Cut(invite, "&i=")
 	run("join", plain, "--dir", dir("C"))
 	c := up(t, dir("C"))

@@ -17,8 +17,9 @@ type NetFlags struct {
 }
 
 // params are those of a node that these flags and the directory decide.
-func (f NetFlags) params(dir node.Dir) (node.Params, error) {
-	if _, err := dir.Swarm(); err != nil {
+func (f NetFlags) params(at DirFlag) (node.Params, error) {
+	dir, err := at.existing()
+	if err != nil {
 		return node.Params{}, err
 	}
 	saved, err := dir.Bootstrap()

@@ -15,11 +15,7 @@ type SeedCmd struct {
 
 // Run works until the process is told to stop.
 func (c *SeedCmd) Run(ctx context.Context, root *cli) error {
-	dir, err := c.existing()
-	if err != nil {
-		return err
-	}
-	p, err := c.params(dir)
+	p, err := c.params(c.DirFlag)
 	if err != nil {
 		return err
 	}

@@ -25,11 +25,7 @@ func (c *UpCmd) Run(ctx context.Context, root *cli) error {
 	if err := checkBackend(c.Backend); err != nil {
 		return usageError{err}
 	}
-	dir, err := c.existing()
-	if err != nil {
-		return err
-	}
-	p, err := c.params(dir)
+	p, err := c.params(c.DirFlag)
 	if err != nil {
 		return err
 	}

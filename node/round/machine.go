@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -196,7 +197,18 @@ func (m *Machine) peersAlive() []proto.PeerID {
 			off = append(off, p)
 		}
 	}
-	slices.Sort(on)
-	slices.Sort(off)
-	return append(on, off...)
+	return append(m.shuffled(on), m.shuffled(off)...)
+}
+
+// shuffled orders peers as this node alone does, so that not all ask the same ones first.
+func (m *Machine) shuffled(ps []proto.PeerID) []proto.PeerID {
+	draws := make(map[proto.PeerID]proto.ID, len(ps))
+	for _, p := range ps {
+		draws[p] = proto.Sum([]byte(m.cfg.Self + p))
+	}
+	slices.SortFunc(ps, func(a, b proto.PeerID) int {
+		x, y := draws[a], draws[b]
+		return cmp.Or(slices.Compare(x[:], y[:]), cmp.Compare(a, b))
+	})
+	return ps
 }

@@ -2530,12 +2530,13 @@ func (x *SyncResponse) GetSnapshot() bool {
 }
 
 // BlobRequest asks for leaves [first, first+count) of a blob; count 0 asks for
-// the list of leaf hashes.
+// the list of leaf hashes, and for a place among those who are served.
 type BlobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	First         uint32                 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
 	Count         uint32                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Rate          uint64                 `protobuf:"varint,4,opt,name=rate,proto3" json:"rate,omitempty"` // bytes/s that the asker can pass on; 0: not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2591,13 +2592,21 @@ func (x *BlobRequest) GetCount() uint32 {
 	return 0
 }
 
+func (x *BlobRequest) GetRate() uint64 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
 // BlobHeader comes before the bytes of an answer.
 type BlobHeader struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Found         bool                   `protobuf:"varint,1,opt,name=found,proto3" json:"found,omitempty"`
 	Size          uint64                 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`     // of the whole blob
 	Leaves        []byte                 `protobuf:"bytes,3,opt,name=leaves,proto3" json:"leaves,omitempty"`  // leaf hashes, when they were asked for
-	Length        uint64                 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"` // bytes that follow
+	Length        uint64                 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"` // bytes that follow; none where leaves were asked for: ask for an offer first
+	Rate          uint64                 `protobuf:"varint,5,opt,name=rate,proto3" json:"rate,omitempty"`     // bytes/s to expect; 0: not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2656,6 +2665,13 @@ func (x *BlobHeader) GetLeaves() []byte {
 func (x *BlobHeader) GetLength() uint64 {
 	if x != nil {
 		return x.Length
+	}
+	return 0
+}
+
+func (x *BlobHeader) GetRate() uint64 {
+	if x != nil {
+		return x.Rate
 	}
 	return 0
 }
@@ -2945,17 +2961,19 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\acommits\x18\x03 \x03(\v2\x11.murmur.v1.CommitR\acommits\x12-\n" +
 	"\aupdates\x18\x04 \x03(\v2\x13.murmur.v1.EnvelopeR\aupdates\x12\x1a\n" +
 	"\bmanifest\x18\x05 \x01(\fR\bmanifest\x12\x1a\n" +
-	"\bsnapshot\x18\x06 \x01(\bR\bsnapshot\"I\n" +
+	"\bsnapshot\x18\x06 \x01(\bR\bsnapshot\"]\n" +
 	"\vBlobRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\rR\x05first\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\rR\x05count\"f\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\x12\x12\n" +
+	"\x04rate\x18\x04 \x01(\x04R\x04rate\"z\n" +
 	"\n" +
 	"BlobHeader\x12\x14\n" +
 	"\x05found\x18\x01 \x01(\bR\x05found\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x16\n" +
 	"\x06leaves\x18\x03 \x01(\fR\x06leaves\x12\x16\n" +
-	"\x06length\x18\x04 \x01(\x04R\x06lengthB6Z4github.com/murmurnet/murmur/proto/murmur/v1;murmurv1b\x06proto3"
+	"\x06length\x18\x04 \x01(\x04R\x06length\x12\x12\n" +
+	"\x04rate\x18\x05 \x01(\x04R\x04rateB6Z4github.com/murmurnet/murmur/proto/murmur/v1;murmurv1b\x06proto3"
 
 var (
 	file_proto_murmur_v1_murmur_proto_rawDescOnce sync.Once

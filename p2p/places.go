@@ -1,0 +1,186 @@
+package p2p
+
+import (
+	"context"
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+const (
+	// placeRate is the rate, in bytes a second, for which a line serves one asker more at
+	// once: whoever has a blob early passes it on while the next is served. 20 Mbit/s serve
+	// two, so that one fills the line while the other's window opens; 5 serve one.
+	placeRate = 3 << 19
+	// handOver is how long before the end of an answer the next asker gets the place: its
+	// request takes a round trip.
+	handOver = 150 * time.Millisecond
+	// firstPlaces are given while the line is not measured.
+	firstPlaces = 2
+	maxPlaces   = 32
+	// meterWindow is how long sending is measured at once. Where little is asked for, the
+	// measure falls by meterDecay a window: by half in 17 s of sending.
+	meterWindow = 500 * time.Millisecond
+	meterDecay  = 0.98
+	meterLeast  = 256 << 10 // bytes that tell something in less time
+)
+
+// places lets as many ask for blobs of one class at once as the line carries well: who
+// had the fewest turns goes first.
+type places struct {
+	mu     sync.Mutex
+	used   int
+	queue  []*waiter     // at most maxBlobStreams
+	turns  map[asker]int // had since nobody waited
+	rate   float64       // bytes/s that this line has carried; 0: not measured
+	active int           // answers that are being sent
+	began  time.Time     // of the window
+	bytes  int           // sent in it
+}
+
+// asker is who has turns. What a round waits for everybody wants once: each has turns for
+// each blob, and those go first who can pass it on fastest. Of the rest all that a peer
+// wants counts together.
+type asker struct {
+	peer peer.ID
+	blob proto.ID // of a round; else zero
+}
+
+// waiter is somebody who asked.
+type waiter struct {
+	asker
+	pace  int           // the logarithm of the rate at which the blob came here
+	speed int           // the logarithm of the rate at which the asker can pass it on
+	draw  uint64        // else all nodes would serve the same one first
+	ready chan struct{} // closed when it has a place
+}
+
+// take waits for a place, which the caller leaves again.
+func (p *places) take(ctx context.Context, a asker, pace, rate uint64) error {
+	p.mu.Lock()
+	if pace == 0 { // it began here
+		pace = uint64(p.rate)
+	}
+	w := &waiter{asker: a, pace: bits.Len64(pace), speed: bits.Len64(rate), draw: rand.Uint64(), ready: make(chan struct{})}
+	p.queue = append(p.queue, w)
+	p.hand()
+	p.mu.Unlock()
+	select {
+	case <-w.ready:
+		return nil
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.queue, w); i >= 0 {
+		p.queue = slices.Delete(p.queue, i, i+1)
+	} else { // it came at the last moment
+		p.used--
+		p.hand()
+	}
+	return ctx.Err()
+}
+
+// leave gives a place back.
+func (p *places) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used--
+	p.hand()
+}
+
+// wanted tells whether somebody waits for a place.
+func (p *places) wanted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queue) > 0
+}
+
+func (p *places) hand() {
+	for len(p.queue) > 0 && p.used < p.room() {
+		first := 0
+		for i, w := range p.queue {
+			if p.before(w, p.queue[first]) {
+				first = i
+			}
+		}
+		w := p.queue[first]
+		p.queue = slices.Delete(p.queue, first, first+1)
+		if p.turns == nil {
+			p.turns = make(map[asker]int)
+		}
+		p.turns[w.asker]++
+		p.used++
+		close(w.ready)
+	}
+	if len(p.queue) == 0 && p.used == 0 {
+		p.turns = nil
+	}
+}
+
+func (p *places) before(a, b *waiter) bool {
+	if x, y := p.turns[a.asker], p.turns[b.asker]; x != y {
+		return x < y
+	}
+	if a.pace != b.pace {
+		return a.pace < b.pace
+	}
+	if a.speed != b.speed {
+		return a.speed > b.speed
+	}
+	return a.draw < b.draw
+}
+
+func (p *places) room() int {
+	if p.rate == 0 {
+		return firstPlaces
+	}
+	return min(1+int(p.rate/placeRate), maxPlaces)
+}
+
+// carries is the measured rate in bytes a second; 0 before there is one.
+func (p *places) carries() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return uint64(p.rate)
+}
+
+// sending notes that an answer begins.
+func (p *places) sending() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.active == 0 {
+		p.began, p.bytes = time.Now(), 0
+	}
+	p.active++
+}
+
+// sent measures what goes out; over means that it was the end of an answer.
+func (p *places) sent(n int, over bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bytes += n
+	if over {
+		p.active--
+	}
+	d := time.Since(p.began)
+	if d < meterWindow && (p.active > 0 || p.bytes < meterLeast) {
+		return
+	}
+	p.rate = max(p.rate*meterDecay, float64(p.bytes)/max(d, time.Millisecond).Seconds())
+	p.began, p.bytes = time.Now(), 0
+	p.hand()
+}
+
+// share is the rate that an asker gets who does not slow the line down.
+func (p *places) share() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rate / float64(max(p.used, 1))
+}
