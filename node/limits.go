@@ -56,4 +56,5 @@ func (n *Node) apply(l api.Limits) {
 	const mbit = 1e6 / 8 // bytes
 	n.net.SetCaps(p2p.Caps{Up: mbit * l.UpMbit, Down: mbit * l.DownMbit})
 	n.view.set(func(v *viewed) { v.limits = l })
+	n.weigh()
 }

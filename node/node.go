@@ -57,6 +57,7 @@ type Node struct {
 	folder   string // of private data
 	method   outer.Method
 	curve    *curve
+	quota    *quota
 	supply   *supply        // of token shards; nil where the data are others
 	machine  *round.Machine // the loop's
 	hand     *hand
@@ -131,6 +132,9 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.members.Store(members)
+	if n.quota, err = openQuota(p.Dir.path(usageFile)); err != nil {
+		return n, err
+	}
 	limits, err := p.Dir.Limits()
 	if err != nil {
 		return n, err
@@ -162,6 +166,11 @@ func (n *Node) Close() error {
 
 // Work takes part in the swarm until ctx ends, then leaves it cleanly.
 func (n *Node) Work(ctx context.Context) error {
+	metered := make(chan struct{})
+	defer func() { <-metered }()
+	metering, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { defer close(metered); n.meter(metering) }()
 	raw, err := n.obtainManifest(ctx)
 	if err != nil {
 		return err

@@ -38,6 +38,8 @@ type viewed struct {
 	seed       bool   // it does not train
 	paused     bool
 	limits     api.Limits
+	used       api.Usage // this month
+	quotaWhy   string    // why the node rests
 	leaving    bool
 	learned    uint64
 	idle       bool // the trainer has done all that it may in this round
@@ -84,7 +86,7 @@ func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat) {
 func (w *view) decide() policy.Decision {
 	v := w.get()
 	return policy.Decide(policy.Facts{
-		Leaving: v.leaving, Done: v.status.Complete, Seed: v.seed, Paused: v.paused, Damaged: v.status.Damaged,
+		Leaving: v.leaving, Done: v.status.Complete, Seed: v.seed, Paused: v.paused, Damaged: v.status.Damaged, QuotaWhy: v.quotaWhy,
 		TrainerUp: v.trainer.Up, TrainerWhy: v.trainerWhy, DiskWhy: v.diskWhy,
 	})
 }
@@ -147,7 +149,7 @@ func (n *Node) State() api.State {
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut},
-		Peers:   n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits,
+		Peers:   n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
 	}
 	if n.book.Load() == nil {
 		s.Reason, s.Why = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error())

@@ -77,6 +77,8 @@ func words(err error) string {
 		return "another node answers there: the address is out of date"
 	case errors.As(err, &dns):
 		return "the name is not known"
+	case errors.Is(err, swarm.ErrGaterDisallowedConnection):
+		return "not tried: this node rests"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
@@ -24,6 +25,7 @@ const (
 
 // gater turns strangers away by address, before the handshake, where too many came from it.
 type gater struct {
+	rest atomic.Bool // strangers or not, nobody outside the local network is dialled or accepted
 	mu   sync.Mutex
 	from map[string]*rate.Limiter
 }
@@ -78,11 +80,30 @@ func ipKey(a multiaddr.Multiaddr) string {
 // InterceptPeerDial allows all: whom to dial is the book's choice.
 func (g *gater) InterceptPeerDial(peer.ID) bool { return true }
 
-// InterceptAddrDial allows all.
-func (g *gater) InterceptAddrDial(peer.ID, multiaddr.Multiaddr) bool { return true }
+// InterceptAddrDial refuses those outside while the node rests.
+func (g *gater) InterceptAddrDial(_ peer.ID, a multiaddr.Multiaddr) bool {
+	return !g.rest.Load() || pathOf(a) == "lan"
+}
 
-// InterceptAccept refuses addresses that strangers keep coming from.
-func (g *gater) InterceptAccept(c network.ConnMultiaddrs) bool { return !g.barred(c.RemoteMultiaddr()) }
+// InterceptAccept refuses addresses that strangers keep coming from, and those outside while
+// the node rests.
+func (g *gater) InterceptAccept(c network.ConnMultiaddrs) bool {
+	a := c.RemoteMultiaddr()
+	return !g.barred(a) && (!g.rest.Load() || pathOf(a) == "lan")
+}
+
+// Rest has the node do without the line to the outside, or use it again. Peers in the local
+// network stay.
+func (n *Network) Rest(on bool) {
+	if n.gater.rest.Swap(on) == on || !on {
+		return
+	}
+	for _, c := range n.host.Network().Conns() {
+		if pathOf(c.RemoteMultiaddr()) != "lan" {
+			_ = c.Close()
+		}
+	}
+}
 
 // InterceptSecured allows all: who does not belong is told why, by serveJoin.
 func (g *gater) InterceptSecured(network.Direction, peer.ID, network.ConnMultiaddrs) bool {

@@ -37,6 +37,7 @@ type traffic struct {
 	caps
 	blob      protocol.ID // bytes of it wait under the caps
 	total     meter
+	outside   atomic.Int64 // both ways, to and from peers outside the local network
 	protocols meters[protocol.ID]
 	peers     meters[peer.ID]
 }
@@ -101,6 +102,7 @@ func (t *traffic) LogRecvMessage(n int64) { t.total.in.Add(n) }
 func (t *traffic) LogSentMessageStream(n int64, id protocol.ID, p peer.ID) {
 	t.protocols.get(id).out.Add(n)
 	t.peers.get(p).out.Add(n)
+	t.cross(n, p)
 	if id != t.blob {
 		t.sent(n, p)
 	}
@@ -109,7 +111,15 @@ func (t *traffic) LogSentMessageStream(n int64, id protocol.ID, p peer.ID) {
 func (t *traffic) LogRecvMessageStream(n int64, id protocol.ID, p peer.ID) {
 	t.protocols.get(id).in.Add(n)
 	t.peers.get(p).in.Add(n)
+	t.cross(n, p)
 	t.received(n, p, id == t.blob)
+}
+
+// cross counts what leaves or enters the local network.
+func (t *traffic) cross(n int64, p peer.ID) {
+	if !t.isNear(p) {
+		t.outside.Add(n)
+	}
 }
 
 func (t *traffic) GetBandwidthForPeer(p peer.ID) metrics.Stats           { return t.peers.look(p) }
@@ -122,6 +132,12 @@ func (t *traffic) GetBandwidthByProtocol() map[protocol.ID]metrics.Stats { retur
 // forgotten when they leave.
 func (t *traffic) Reset()             {}
 func (t *traffic) TrimIdle(time.Time) {}
+
+// Outside is how many bytes have crossed the line to peers outside the local network, both
+// ways, with packets' heads and acknowledgements.
+func (n *Network) Outside() uint64 {
+	return uint64((overhead + ackShare) * float64(n.traffic.outside.Load()))
+}
 
 // Traffic returns the host's byte counts.
 func (n *Network) Traffic() Traffic {

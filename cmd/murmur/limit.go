@@ -11,8 +11,9 @@ import (
 // LimitCmd sets what murmur may take of the line.
 type LimitCmd struct {
 	DirFlag
-	Up   *float64 `help:"Mbit/s to peers outside the local network; 0: no limit." placeholder:"MBIT"`
-	Down *float64 `help:"Mbit/s from them; 0: no limit." placeholder:"MBIT"`
+	Up    *float64 `help:"Mbit/s to peers outside the local network; 0: no limit." placeholder:"MBIT"`
+	Down  *float64 `help:"Mbit/s from them; 0: no limit." placeholder:"MBIT"`
+	Month *float64 `help:"GB both ways in a calendar month; 0: no limit. Beyond it the node rests." placeholder:"GB"`
 }
 
 // Run changes what is given, at once where the node runs, and prints what counts.
@@ -25,7 +26,7 @@ func (c *LimitCmd) Run(ctx context.Context) error {
 		return err
 	}
 	l, err := dir.Limits()
-	if err != nil && c.Up == nil && c.Down == nil {
+	if err != nil && !c.given() {
 		return err
 	}
 	if c.Up != nil {
@@ -34,10 +35,13 @@ func (c *LimitCmd) Run(ctx context.Context) error {
 	if c.Down != nil {
 		l.DownMbit = *c.Down
 	}
+	if c.Month != nil {
+		l.MonthGB = *c.Month
+	}
 	if err := l.Validate(); err != nil {
 		return usageError{err}
 	}
-	if c.Up != nil || c.Down != nil {
+	if c.given() {
 		client := api.NewClient(string(dir))
 		defer client.Close()
 		if err = client.SetLimits(ctx, l); errors.Is(err, api.ErrNoDaemon) {
@@ -50,3 +54,5 @@ func (c *LimitCmd) Run(ctx context.Context) error {
 	fmt.Println(l)
 	return nil
 }
+
+func (c *LimitCmd) given() bool { return c.Up != nil || c.Down != nil || c.Month != nil }

@@ -114,6 +114,9 @@ func printStatus(out io.Writer, s api.State) error {
 	if s.Limits != (api.Limits{}) {
 		fmt.Fprintf(w, "limits\t%s\n", s.Limits)
 	}
+	if s.Limits.MonthGB > 0 {
+		fmt.Fprintf(w, "this month\t%.2f of %g GB used\n", float64(s.Usage.Bytes)/1e9, s.Limits.MonthGB)
+	}
 	fmt.Fprintf(w, "reach\t%s\n", reachWords(s.Reach))
 	fmt.Fprintf(w, "link\t%s\n", s.Link)
 	if !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return p.Connected }) {

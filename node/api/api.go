@@ -30,6 +30,7 @@ type State struct {
 	Traffic  Traffic      `json:"traffic"`
 	Reach    Reach        `json:"reach"`
 	Limits   Limits       `json:"limits"`
+	Usage    Usage        `json:"usage"`
 	Schedule Schedule     `json:"schedule"`
 	Process  Process      `json:"process"`
 	Heldout  *Heldout     `json:"heldout,omitempty"` // the newest that the swarm measured

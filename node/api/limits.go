@@ -6,12 +6,22 @@ import "fmt"
 type Limits struct {
 	UpMbit   float64 `json:"up_mbit"`   // Mbit/s to peers outside the local network; 0: no limit
 	DownMbit float64 `json:"down_mbit"` // and from them
+	MonthGB  float64 `json:"month_gb"`  // both ways in a calendar month, in GB of 1e9 bytes; 0: no limit
+}
+
+// Usage is what crossed the line in a calendar month: to and from peers outside the local
+// network, packets' heads included.
+type Usage struct {
+	Month string `json:"month"` // such as "2026-11", by this machine's clock
+	Bytes uint64 `json:"bytes"`
 }
 
 // The least that rounds can do with, and more than any line has.
 const (
 	leastMbit = 0.1
 	mostMbit  = 1e6
+	leastGB   = 0.01
+	mostGB    = 1e6
 )
 
 // Validate says what is wrong with l.
@@ -24,6 +34,9 @@ func (l Limits) Validate() error {
 			return fmt.Errorf("a limit of %g Mbit/s %s: it must be 0, which is none, or %g to %g", d.mbit, d.name, leastMbit, float64(mostMbit))
 		}
 	}
+	if l.MonthGB != 0 && !(l.MonthGB >= leastGB && l.MonthGB <= mostGB) {
+		return fmt.Errorf("a limit of %g GB a month: it must be 0, which is none, or %g to %g", l.MonthGB, leastGB, float64(mostGB))
+	}
 	return nil
 }
 
@@ -34,5 +47,9 @@ func (l Limits) String() string {
 		}
 		return fmt.Sprintf("%g Mbit/s", mbit)
 	}
-	return word(l.UpMbit) + " up, " + word(l.DownMbit) + " down"
+	s := word(l.UpMbit) + " up, " + word(l.DownMbit) + " down"
+	if l.MonthGB > 0 {
+		s += fmt.Sprintf(", %g GB a month", l.MonthGB)
+	}
+	return s
 }

@@ -13,6 +13,7 @@ const (
 	Done      Reason = "done"
 	Seed      Reason = "seed"
 	Paused    Reason = "paused"
+	Quota     Reason = "quota"
 	Damaged   Reason = "damaged"
 	NoTrainer Reason = "no-trainer"
 	DiskFull  Reason = "disk"
@@ -25,6 +26,7 @@ type Facts struct {
 	Done       bool   // the schedule's last token is committed
 	Seed       bool   // this node is there for others
 	Paused     bool   // a person said so
+	QuotaWhy   string // why it may not use the line any more, in words
 	Damaged    bool   // the disk lost a state that peers may give back
 	TrainerUp  bool   // the trainer process is ready
 	TrainerWhy string // why it is not, in words
@@ -45,6 +47,8 @@ func (d Decision) Public() string {
 		return "its trainer is not up"
 	case DiskFull:
 		return "training, but its disk cannot be written"
+	case Quota:
+		return "resting until the next month"
 	case Damaged:
 		return "fetching the shared model"
 	default:
@@ -63,6 +67,8 @@ func Decide(f Facts) Decision {
 		return Decision{Reason: Seed, Why: "a seed: it serves others and does not train"}
 	case f.Paused:
 		return Decision{Reason: Paused, Why: "paused by hand"}
+	case f.QuotaWhy != "":
+		return Decision{Reason: Quota, Why: f.QuotaWhy}
 	case f.Damaged:
 		return Decision{Reason: Damaged, Why: "the shared model on this disk is damaged; waiting for a peer to fetch it from"}
 	case !f.TrainerUp:

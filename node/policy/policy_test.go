@@ -16,6 +16,7 @@ func TestDecide(t *testing.T) {
 		{"a seed has no trainer", Facts{Seed: true}, Seed, "a seed: it serves others and does not train"},
 		{"disk", Facts{TrainerUp: true, DiskWhy: "no space"}, DiskFull, "training, but cannot publish: no space"},
 		{"done beats paused", Facts{Done: true, Paused: true}, Done, "the schedule's last token is committed; serving the finished model"},
+		{"the month's traffic", Facts{TrainerUp: true, QuotaWhy: "the month's 5 GB are used"}, Quota, "the month's 5 GB are used"},
 		{"leaving beats all", Facts{Leaving: true, Done: true}, Leaving, "the daemon is shutting down"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

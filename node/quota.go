@@ -1,0 +1,103 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/event"
+)
+
+const (
+	usageFile = "usage.json"
+	usageTick = 10 * time.Second // how often traffic is counted, and written: what a crash forgets
+)
+
+// quota counts what crosses the line in a calendar month, across restarts.
+type quota struct {
+	turn sync.Mutex // held while it is weighed
+	mu   sync.Mutex
+	used api.Usage
+	seen uint64 // of the network's count
+}
+
+// openQuota reads what was counted before.
+func openQuota(path string) (*quota, error) {
+	q := new(quota)
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &q.used)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the month's traffic cannot be read; remove %s to begin anew: %w", path, err)
+	}
+	return q, nil
+}
+
+// count adds what the network has carried in all, and tells what the month has seen. A
+// clock that was set back begins no month.
+func (q *quota) count(total uint64, now time.Time) (used api.Usage, changed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before := q.used
+	if month := now.Format("2006-01"); month > q.used.Month {
+		q.used = api.Usage{Month: month}
+	}
+	q.used.Bytes += total - q.seen
+	q.seen = total
+	return q.used, q.used != before
+}
+
+// meter keeps the quota until ctx ends.
+func (n *Node) meter(ctx context.Context) {
+	tick := time.NewTicker(usageTick)
+	defer tick.Stop()
+	for {
+		n.weigh()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			n.weigh()
+			return
+		}
+	}
+}
+
+// weigh compares the month's traffic with what is allowed: beyond it the node rests.
+func (n *Node) weigh() {
+	n.quota.turn.Lock()
+	defer n.quota.turn.Unlock()
+	now := time.Now()
+	used, changed := n.quota.count(n.net.Outside(), now)
+	if changed {
+		b, err := json.Marshal(used)
+		if err == nil {
+			err = writeOnce(n.p.Dir.path(usageFile), append(b, '\n'))
+		}
+		if err != nil {
+			n.log.Warn("The month's traffic is not saved", "error", err)
+		}
+	}
+	limit := n.view.get().limits.MonthGB
+	spent := limit > 0 && float64(used.Bytes) >= limit*1e9
+	n.net.Rest(spent)
+	why := ""
+	if spent {
+		next := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, now.Location())
+		why = fmt.Sprintf("the month's %g GB are used; it goes on on %s, or with murmur limit --month", limit, next.Format("2 January"))
+	}
+	var first bool
+	n.view.set(func(v *viewed) {
+		first = spent && v.quotaWhy == ""
+		v.quotaWhy, v.used = why, used
+	})
+	if first {
+		n.diary.Add(event.Node, 0, why)
+	}
+}
