@@ -257,6 +257,9 @@ func (n *Network) welcome(id peer.ID) {
 	close(n.gate.let)
 	n.gate.let = make(chan struct{})
 	n.gate.mu.Unlock()
+	for _, c := range n.host.Network().ConnsToPeer(id) {
+		n.gater.welcomed(c.RemoteMultiaddr())
+	}
 	n.book.met(id, n.host.Peerstore().Addrs(id))
 	n.changed()
 }

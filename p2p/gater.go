@@ -21,6 +21,9 @@ const (
 	mostRefusals = 8
 	refusalEvery = 2 * time.Second
 	maxRefused   = 4096 // addresses remembered
+	// From all addresses so many are heard in a second, after a burst of twice as many: two
+	// milliseconds of processor time each. Where a member came from is always heard.
+	strangersASecond = 50
 )
 
 // gater turns strangers away by address, before the handshake, where too many came from it.
@@ -28,6 +31,15 @@ type gater struct {
 	rest atomic.Bool // strangers or not, nobody outside the local network is dialled or accepted
 	mu   sync.Mutex
 	from map[string]*rate.Limiter
+	all  *rate.Limiter
+	good map[string]bool // where members came from
+}
+
+func newGater() *gater {
+	return &gater{
+		from: map[string]*rate.Limiter{}, good: map[string]bool{},
+		all: rate.NewLimiter(strangersASecond, 2*strangersASecond),
+	}
 }
 
 var _ connmgr.ConnectionGater = (*gater)(nil)
@@ -47,6 +59,19 @@ func (g *gater) refused(a multiaddr.Multiaddr) {
 		g.from[ip] = rate.NewLimiter(rate.Every(refusalEvery), mostRefusals)
 	}
 	g.from[ip].AllowN(now, 1)
+	if !g.good[ip] {
+		g.all.AllowN(now, 1)
+	}
+}
+
+// welcomed notes where a member came from.
+func (g *gater) welcomed(a multiaddr.Multiaddr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.good) >= maxRefused {
+		clear(g.good)
+	}
+	g.good[ipKey(a)] = true
 }
 
 // forget makes room: addresses that are as good as new go, and any one if there is none.
@@ -61,8 +86,9 @@ func (g *gater) forget(now time.Time) {
 func (g *gater) barred(a multiaddr.Multiaddr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.from[ipKey(a)]
-	return l != nil && l.TokensAt(time.Now()) < 1
+	ip, now := ipKey(a), time.Now()
+	l := g.from[ip]
+	return l != nil && l.TokensAt(now) < 1 || !g.good[ip] && g.all.TokensAt(now) < 1
 }
 
 // ipKey is an IPv4 address or an IPv6 network of 56 bits, as one household has.

@@ -7,14 +7,13 @@ import (
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
-	"golang.org/x/time/rate"
 )
 
 // TestStrangersAreThrottled: an address that strangers keep coming from is barred, but for
 // one in refusalEvery, so that a member behind the same address is heard in the end.
 func TestStrangersAreThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gater{from: map[string]*rate.Limiter{}}
+		g := newGater()
 		stranger, other := multiaddr.StringCast("/ip4/192.0.2.1/tcp/1"), multiaddr.StringCast("/ip4/192.0.2.2/tcp/1")
 		heard := 0
 		for range 10_000 { // in a minute
@@ -34,8 +33,20 @@ func TestStrangersAreThrottled(t *testing.T) {
 		if g.barred(stranger) {
 			t.Error("the address stays barred while nobody comes from it")
 		}
-		for i := range 2 * maxRefused {
-			g.refused(multiaddr.StringCast(fmt.Sprintf("/ip6/2001:db8:%x:%x::1/tcp/1", i/256, i%256<<8)))
+		g.welcomed(other)
+		heard = 0
+		for i := range 2 * maxRefused { // at once
+			fresh := multiaddr.StringCast(fmt.Sprintf("/ip6/2001:db8:%x:%x::1/tcp/1", i/256, i%256<<8))
+			if !g.barred(fresh) {
+				heard++
+			}
+			g.refused(fresh)
+		}
+		if heard > 2*strangersASecond {
+			t.Errorf("%d strangers from fresh addresses were heard at once", heard)
+		}
+		if g.barred(other) {
+			t.Error("so many strangers bar an address that a member came from")
 		}
 		if len(g.from) > maxRefused {
 			t.Errorf("%d addresses are remembered", len(g.from))

@@ -21,7 +21,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
-	"golang.org/x/time/rate"
 
 	"github.com/murmurnet/murmur/p2p/shaper"
 	"github.com/murmurnet/murmur/proto"
@@ -91,7 +90,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		handling: make(chan struct{}, maxServedSync),
 	}
 	n.reached.now = Reachability{Verdict: verdict(network.ReachabilityUnknown), Router: map[string]string{}}
-	n.gater = &gater{from: map[string]*rate.Limiter{}}
+	n.gater = newGater()
 	defer func() {
 		if err != nil {
 			_ = n.Close()
@@ -132,7 +131,7 @@ func newHost(n *Network) (host.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w", err)
 	}
-	opts, err := bounds(n.blobID, n.syncID)
+	opts, err := bounds(n.blobID, n.syncID, n.gater)
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,18 @@
 package p2p
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/x/rate"
+	"github.com/multiformats/go-multiaddr"
 )
 
 // Connections. A home router's table and a 2-core machine stay comfortable at
@@ -20,6 +25,9 @@ const (
 	// One address may hold so many connections: a school or a household behind
 	// one router, where libp2p's own bound is 8.
 	connsPerAddress = 32
+	// So many new connections a second does one address get, after a burst in which such a
+	// household starts twice; libp2p's own bound is one in five seconds after sixteen.
+	connsASecond = 1
 )
 
 // Streams. QUIC allows 256 incoming streams on a connection and the next one
@@ -47,12 +55,14 @@ const (
 	closeTimeout   = 3 * time.Second  // Close
 )
 
+var errBarred = errors.New("too many strangers came from this address")
+
 // ioChunk is the unit of progress: less than this in ioTimeout (4 KiB/s) is a
 // dead stream.
 const ioChunk = 64 << 10
 
 // bounds makes the connection and resource manager options.
-func bounds(blob, sync protocol.ID) ([]libp2p.Option, error) {
+func bounds(blob, sync protocol.ID, g *gater) ([]libp2p.Option, error) {
 	cm, err := connmgr.NewConnManager(lowConns, highConns, connmgr.WithGracePeriod(graceConns))
 	if err != nil {
 		return nil, fmt.Errorf("making the connection manager: %w", err)
@@ -71,15 +81,37 @@ func bounds(blob, sync protocol.ID) ([]libp2p.Option, error) {
 		Protocol:     map[protocol.ID]rcmgr.ResourceLimits{blob: blobAll, sync: syncAll},
 		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{blob: blobPeer, sync: syncPeer},
 	}.Build(scaling.AutoScale())
+	perAddress := rate.Limit{RPS: connsASecond, Burst: 2 * connsPerAddress}
 	rm, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits),
 		rcmgr.WithMetricsDisabled(),
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerAddress}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerAddress}},
-		))
+		), rcmgr.WithConnRateLimiters(&rate.Limiter{
+			NetworkPrefixLimits: []rate.PrefixLimit{{Prefix: netip.MustParsePrefix("127.0.0.0/8")}, {Prefix: netip.MustParsePrefix("::1/128")}},
+			SubnetRateLimiter: rate.SubnetLimiter{
+				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: perAddress}},
+				IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: perAddress}},
+				GracePeriod:      time.Minute,
+			},
+		}))
 	if err != nil {
 		_ = cm.Close()
 		return nil, fmt.Errorf("making the resource manager: %w", err)
 	}
-	return []libp2p.Option{libp2p.ConnectionManager(cm), libp2p.ResourceManager(rm)}, nil
+	return []libp2p.Option{libp2p.ConnectionManager(cm), libp2p.ResourceManager(wary{rm, g})}, nil
+}
+
+// wary is a resource manager that turns barred addresses away before a QUIC handshake, where
+// a gater is only asked after it.
+type wary struct {
+	network.ResourceManager
+	g *gater
+}
+
+func (w wary) OpenConnection(d network.Direction, usefd bool, a multiaddr.Multiaddr) (network.ConnManagementScope, error) {
+	if d == network.DirInbound && a != nil && w.g.barred(a) {
+		return nil, errBarred
+	}
+	return w.ResourceManager.OpenConnection(d, usefd, a)
 }
