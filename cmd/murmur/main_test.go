@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ type daemon struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	dir    string
-	log    *bytes.Buffer
+	log    *transcript
 	done   chan struct{}
 	client *api.Client
 }
@@ -120,10 +121,28 @@ func up(t *testing.T, dir string, args ...string) *daemon {
 	return start(t, dir, murmur(context.Background(), filepath.Dir(dir), args...))
 }
 
+// transcript is what a process says, read while it runs.
+type transcript struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (t *transcript) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.Write(b)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.String()
+}
+
 // start runs a command that is a daemon on a directory.
 func start(t *testing.T, dir string, cmd *exec.Cmd) *daemon {
 	t.Helper()
-	d := &daemon{t: t, cmd: cmd, dir: dir, log: &bytes.Buffer{}, done: make(chan struct{}), client: api.NewClient(dir)}
+	d := &daemon{t: t, cmd: cmd, dir: dir, log: &transcript{}, done: make(chan struct{}), client: api.NewClient(dir)}
 	d.cmd.Stderr = d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)

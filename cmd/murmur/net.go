@@ -22,6 +22,9 @@ func (f NetFlags) params(at DirFlag) (node.Params, error) {
 	if err != nil {
 		return node.Params{}, err
 	}
+	if _, err := dir.Swarm(); err != nil {
+		return node.Params{}, err
+	}
 	saved, err := dir.Bootstrap()
 	return node.Params{
 		Dir: dir, Listen: listenAddrs(f.Host, f.Port), Bootstrap: append(saved, f.Bootstrap...), MDNS: f.MDNS,

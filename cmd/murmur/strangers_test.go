@@ -53,10 +53,10 @@ func TestManyStrangers(t *testing.T) {
 		name  string
 		from  func(i int) string
 		count int
-		most  float64 // of a core, at ten thousand a minute
+		most  float64 // of a core, at ten thousand a minute: on a quiet machine two thirds of it
 	}{
 		{"from fresh addresses", func(i int) string { return fmt.Sprintf("127.1.%d.%d", 1+i/250, 1+i%250) }, 500, 0.30},
-		{"from one address", func(int) string { return "127.2.0.1" }, 1000, 0.05},
+		{"from one address", func(int) string { return "127.2.0.1" }, 1000, 0.06},
 	} {
 		before, began, told := processor(t, pid), time.Now(), 0
 		for i := range c.count {
