@@ -29,6 +29,9 @@ func (d folder) OpenBlob(id proto.ID) (p2p.Blob, error) {
 // TestUnequalUplinks has sixteen nodes publish 1 MiB each at once, and all fetch all:
 // eleven at 20 Mbit/s up, four at 5, one at 1.
 func TestUnequalUplinks(t *testing.T) {
+	if racing {
+		t.Skip("it would take five minutes; smaller swarms are watched")
+	}
 	const (
 		count = 16
 		size  = 1 << 20
