@@ -74,7 +74,7 @@ func TestUnequalUplinks(t *testing.T) {
 		}
 		meshed(t, nets, time.Minute)
 		time.Sleep(10 * time.Second)
-	for round := range 2 {
+		for round := range 2 {
 			ids := make([]proto.ID, count)
 			for i := range ids {
 				blob := p2p.RandomBytes(uint64(100*round+i), size)
