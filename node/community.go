@@ -72,7 +72,18 @@ func (d Dir) Enter(i membership.Invite) error {
 	if err != nil {
 		return err
 	}
-	return writeOnce(d.path(membersFile), i.Enter(swarm, proto.PeerOf(id.Public().(ed25519.PublicKey))))
+	saved, err := os.ReadFile(d.path(membersFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading the list of members: %w", err)
+	}
+	self := proto.PeerOf(id.Public().(ed25519.PublicKey))
+	book, err := i.Enter(swarm, self, saved)
+	if err != nil { // damaged: peers have the notices
+		if book, err = i.Enter(swarm, self, nil); err != nil {
+			return err
+		}
+	}
+	return writeOnce(d.path(membersFile), book)
 }
 
 // Membership is the manifest's; nil while that is not here.

@@ -33,7 +33,11 @@ func invited(t *testing.T, i int, until time.Duration) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return inv.Enter(testSwarm, peerOf(i))
+	saved, err := inv.Enter(testSwarm, peerOf(i), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saved
 }
 
 func with(b *membership.Book, from ...*Network) func(*Params) {

@@ -29,6 +29,10 @@ const (
 	offerWait = 20 * time.Second
 	placeHold = time.Second
 	turnTime  = 3 * time.Second
+	// slowReader is how many times slower than its share of the line an asker must read for its
+	// place to go to another. A slow line that acknowledges what the others send has less
+	// than half of itself left: places given away for that would only divide it further.
+	slowReader = 4
 )
 
 // serveBlobs answers blob requests on one stream, one after the other, until
@@ -201,7 +205,7 @@ func (c *blobConn) moved(n int, left uint64) {
 	}
 	d, share := time.Since(c.since), c.places.share()
 	last := c.bytes+left >= c.tree.Size || d > turnTime
-	slow := d > turnTime && float64(c.bytes) < d.Seconds()*share/2
+	slow := d > turnTime && float64(c.bytes) < d.Seconds()*share/slowReader
 	if (slow || last && float64(left) <= share*handOver.Seconds()) && c.places.wanted() {
 		c.leave()
 	}

@@ -178,9 +178,9 @@ func (p *places) sent(n int, over bool) {
 	p.hand()
 }
 
-// share is the rate that an asker gets who does not slow the line down.
+// share is the rate that an asker gets who reads as fast as the line sends.
 func (p *places) share() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.rate / float64(max(p.used, 1))
+	return p.rate / float64(max(p.used, p.active, 1))
 }

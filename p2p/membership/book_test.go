@@ -54,8 +54,38 @@ func invite(t *testing.T, by ed25519.PrivateKey, uses uint32) Invite {
 // proof is what a newcomer shows.
 func proof(t *testing.T, name string, i Invite) *murmurv1.Proof {
 	t.Helper()
-	p, _ := book(t, name, func(p *Params) { p.Saved = i.Enter(swarm, p.Self) }).Proof()
+	p, _ := book(t, name, func(p *Params) { p.Saved = entered(t, i, p.Self, nil) }).Proof()
 	return p
+}
+
+func entered(t testing.TB, i Invite, peer proto.PeerID, saved []byte) []byte {
+	t.Helper()
+	b, err := i.Enter(swarm, peer, saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestEnterAgain: who comes with a new invite forgets nothing of what it heard.
+func TestEnterAgain(t *testing.T) {
+	first := invite(t, community, 1)
+	b := book(t, "ada", func(p *Params) { p.Saved = entered(t, first, p.Self, nil) })
+	if _, err := b.Hear([]*murmurv1.Envelope{NewNotice(community, swarm, murmurv1.Notice_PEER, []byte(peerOf("eve")))}); err != nil {
+		t.Fatal(err)
+	}
+	saved := b.Encode()
+	b = book(t, "ada", func(p *Params) { p.Saved = entered(t, invite(t, community, 2), p.Self, saved) })
+	if err := b.Admit(peerOf("eve"), proof(t, "eve", first), start); !errors.Is(err, ErrRevoked) {
+		t.Errorf("who was thrown out: %v", err)
+	}
+	shown, _ := b.Proof()
+	if err := book(t, "host", nil).Admit(peerOf("ada"), shown, start); err != nil {
+		t.Errorf("the new invite: %v", err)
+	}
+	if _, err := first.Enter(swarm, peerOf("ada"), []byte("no book")); err == nil {
+		t.Error("a damaged book is entered")
+	}
 }
 
 func TestAdmit(t *testing.T) {
@@ -181,7 +211,7 @@ func TestKeysChange(t *testing.T) {
 
 func TestRenewal(t *testing.T) {
 	holder := book(t, "host", func(p *Params) { p.Key = community })
-	ada := book(t, "ada", func(p *Params) { p.Saved = invite(t, community, 1).Enter(swarm, p.Self) })
+	ada := book(t, "ada", func(p *Params) { p.Saved = entered(t, invite(t, community, 1), p.Self, nil) })
 	shown, _ := ada.Proof()
 	ada.Take(holder.Renew(peerOf("ada"), shown, start), start)
 	shown, _ = ada.Proof()
@@ -241,7 +271,7 @@ func FuzzAdmit(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(i.Enter(swarm, peerOf("ada")))
+	f.Add(entered(f, i, peerOf("ada"), nil))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var saved murmurv1.MemberBook
 		if proto.Decode(raw, proto.MaxBook, &saved) != nil {

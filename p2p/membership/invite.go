@@ -58,10 +58,16 @@ func ParseInvite(s string) (Invite, error) {
 	return i, nil
 }
 
-// Enter makes the proof of a peer that came in by the invite, as a Book's Saved.
-func (i Invite) Enter(swarm proto.ID, peer proto.PeerID) []byte {
+// Enter puts the proof of a peer that comes in by the invite into a Book's Saved, which may
+// be empty: what the book knows of others stays.
+func (i Invite) Enter(swarm proto.ID, peer proto.PeerID, saved []byte) ([]byte, error) {
+	var book murmurv1.MemberBook
+	if err := proto.Decode(saved, proto.MaxBook, &book); err != nil {
+		return nil, fmt.Errorf("the list of members: %w", err)
+	}
 	entry := proto.Encode(&murmurv1.Entry{Swarm: swarm[:], Peer: []byte(peer)})
-	return proto.Encode(&murmurv1.MemberBook{Proof: &murmurv1.Proof{Invite: i.Signed, Entry: proto.Seal(i.Key, proto.DomainEntry, entry)}})
+	book.Proof = &murmurv1.Proof{Invite: i.Signed, Entry: proto.Seal(i.Key, proto.DomainEntry, entry)}
+	return proto.Encode(&book), nil
 }
 
 // NewNotice signs a notice.
