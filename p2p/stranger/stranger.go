@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
+	quicgo "github.com/quic-go/quic-go"
 
 	"github.com/murmurnet/murmur/proto"
 )
@@ -29,10 +30,17 @@ func Knock(ctx context.Context, swarm proto.ID, node, from string) (told bool, e
 	if err != nil {
 		return false, fmt.Errorf("address %q: %w", node, err)
 	}
-	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.Transport(quic.NewTransport), libp2p.DisableRelay(), libp2p.DisableMetrics(),
-		libp2p.QUICReuse(quicreuse.NewConnManager, quicreuse.OverrideListenUDP(func(network string, _ *net.UDPAddr) (net.PacketConn, error) {
+	// libp2p does not close what it was given.
+	line, err := quicreuse.NewConnManager(quicgo.StatelessResetKey{}, quicgo.TokenGeneratorKey{},
+		quicreuse.OverrideListenUDP(func(network string, _ *net.UDPAddr) (net.PacketConn, error) {
 			return net.ListenUDP(network, &net.UDPAddr{IP: net.ParseIP(from)})
-		})))
+		}))
+	if err != nil {
+		return false, fmt.Errorf("making a line: %w", err)
+	}
+	defer func() { _ = line.Close() }()
+	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.Transport(quic.NewTransport), libp2p.DisableRelay(), libp2p.DisableMetrics(),
+		libp2p.QUICReuse(func() *quicreuse.ConnManager { return line }))
 	if err != nil {
 		return false, fmt.Errorf("making a host: %w", err)
 	}
