@@ -40,8 +40,8 @@ type Fetch struct {
 	Size    uint64 // 0 = unknown
 	MaxSize uint64 // a larger blob is refused; at most proto.MaxBlob
 	Path    string // what is not finished yet lies in Path.part
-	// Sources are asked in this order, those that are connected first, as many at
-	// once as there is work for and at most four.
+	// Sources are asked in this order, those that are connected first: the first one alone
+	// for alsoAsk, then up to maxFetchSources at once.
 	Sources []proto.PeerID
 }
 
