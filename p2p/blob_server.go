@@ -26,7 +26,7 @@ const (
 	// asking and nobody else waits, and for turnTime in any case. It is without one again
 	// after being silent for placeHold, a second round trip on a bad line.
 	smallBlob = 64 << 10
-	offerWait = 20 * time.Second
+	offerWait = 10 * time.Second
 	placeHold = time.Second
 	turnTime  = 3 * time.Second
 	// slowReader is how many times slower than its share of the line an asker must read for its

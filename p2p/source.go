@@ -146,11 +146,11 @@ func (s *source) do(ctx context.Context, j job) error {
 		}
 	}
 	defer func() { s.used = time.Now() }()
-	patience, limit := ioTimeout, headerRoom
+	limit := headerRoom
 	if j.count == 0 {
-		patience, limit = offerWait+ioTimeout, headerRoom+32*proto.LeafCount(s.f.MaxSize)
+		limit += 32 * proto.LeafCount(s.f.MaxSize)
 	}
-	s.w.expect(patience)
+	s.w.expect(j.count > 0)
 	s.moved.Store(0)
 	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count), Rate: s.n.places[shaper.Round].carries()}
 	if err := writeMessage(paced{s.s}, req); err != nil {

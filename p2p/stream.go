@@ -52,21 +52,21 @@ func (w paced) Write(b []byte) (done int, err error) {
 }
 
 // watched reads, tells once for each job when the bytes come too slowly, and
-// gives up when none come for as long as its patience lasts.
+// gives up when none come for ioTimeout: an offer comes sooner, or a word that it does not.
 type watched struct {
 	network.Stream
-	n        *Network // whose cap it reads under
-	slow     func()
-	moved    *atomic.Int64
-	patience time.Duration
-	last     time.Time // of the last byte
-	start    time.Time // of the window
-	count    int       // bytes in the window
+	n     *Network // whose cap it reads under
+	slow  func()
+	moved *atomic.Int64
+	hurry bool      // bytes are due, not only an offer
+	last  time.Time // of the last byte
+	start time.Time // of the window
+	count int       // bytes in the window
 }
 
 // expect begins a new wait: the answer is due from now on.
-func (r *watched) expect(patience time.Duration) {
-	r.patience, r.last = patience, time.Now()
+func (r *watched) expect(hurry bool) {
+	r.hurry, r.last = hurry, time.Now()
 	r.start, r.count = r.last, 0
 }
 
@@ -88,7 +88,7 @@ func (r *watched) Read(b []byte) (int, error) {
 			}
 		}
 		if d := now.Sub(r.start); d >= slowWindow {
-			if r.patience == ioTimeout && float64(r.count) < slowRate*d.Seconds() {
+			if r.hurry && float64(r.count) < slowRate*d.Seconds() {
 				r.slow()
 			}
 			r.start, r.count = now, 0
@@ -98,8 +98,8 @@ func (r *watched) Read(b []byte) (int, error) {
 			return k, nil
 		case !isTimeout(err):
 			return 0, err
-		case now.Sub(r.last) >= r.patience:
-			return 0, fmt.Errorf("nothing came for %v", r.patience)
+		case now.Sub(r.last) >= ioTimeout:
+			return 0, fmt.Errorf("nothing came for %v", ioTimeout)
 		}
 	}
 }
