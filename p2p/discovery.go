@@ -186,7 +186,7 @@ func (n *Network) connected(id peer.ID) bool {
 }
 
 func (n *Network) dial(ctx context.Context, info peer.AddrInfo) error {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, dialAllTimeout)
 	defer cancel()
 	// The book has its own pauses; libp2p's would refuse the dial for minutes.
 	if s, ok := n.host.Network().(*swarm.Swarm); ok {

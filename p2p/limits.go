@@ -45,7 +45,8 @@ const (
 
 // Waits. None of them is a round's deadline: those are the node's.
 const (
-	dialTimeout    = 5 * time.Second  // one dial, handshake included
+	dialTimeout    = 5 * time.Second  // dialling one address, handshake included
+	dialAllTimeout = 10 * time.Second // dialling a peer, whose addresses libp2p begins up to 2 s apart
 	openTimeout    = 10 * time.Second // connecting to a named peer and opening a stream
 	requestTimeout = 10 * time.Second // reading one request from a stream
 	idleTimeout    = 30 * time.Second // a served stream between two requests
