@@ -71,7 +71,7 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 
 // pull asks for a commit's body, one source after the other.
 func (n *Node) pull(ctx context.Context, e round.Pull) {
-	for _, peer := range e.Sources {
+	for _, peer := range n.net.Nearest(e.Sources) {
 		res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Commits: [][]byte{e.Commit[:]}})
 		if err != nil || len(res.Commits) == 0 {
 			continue
@@ -93,7 +93,7 @@ func (n *Node) catchUp(ctx context.Context, e round.CatchUp) {
 	for _, id := range e.Have {
 		req.Have = append(req.Have, id[:])
 	}
-	for _, peer := range e.Sources {
+	for _, peer := range n.net.Nearest(e.Sources) {
 		res, err := n.ask(ctx, peer, req)
 		if err != nil {
 			continue
@@ -172,7 +172,7 @@ func (n *Node) keepBranch(c round.Commit) error {
 
 // askUpdates asks a few peers for this round's updates.
 func (n *Node) askUpdates(ctx context.Context, e round.AskUpdates) {
-	for i, peer := range e.Sources {
+	for i, peer := range n.net.Nearest(e.Sources) {
 		if i == askPeers {
 			return
 		}

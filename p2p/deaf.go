@@ -21,7 +21,8 @@ const (
 // node's side of gossip, gossip forgets what the peer has subscribed to; the peer
 // has no cause to say it again. From then on the peer hears nothing from here, for
 // as long as the other connection lives. Every member subscribes to both topics,
-// so it shows; closing all connections makes both sides begin anew.
+// so it shows; closing all connections makes both sides begin anew. Gossip leaves
+// relayed connections alone, so those are none of this.
 type deaf map[peer.ID]*silence
 
 type silence struct {
@@ -68,7 +69,7 @@ func (d deaf) due(now time.Time, connected, subscribed []peer.ID) (ids []peer.ID
 // rouse closes the connections to peers that hear nothing from here; the book
 // dials them again at once.
 func (n *Network) rouse(d deaf) {
-	for _, id := range d.due(time.Now(), n.host.Network().Peers(), n.gossip.heartbeats.ListPeers()) {
+	for _, id := range d.due(time.Now(), n.direct(), n.gossip.heartbeats.ListPeers()) {
 		n.log.Debug("gossip has lost a peer; connecting anew", "peer", id)
 		_ = n.host.Network().ClosePeer(id)
 	}

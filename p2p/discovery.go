@@ -144,8 +144,9 @@ func (n *Network) dialLoop(ctx context.Context) {
 	defer tick.Stop()
 	slots := make(chan struct{}, maxDials)
 	saved := time.Now()
-	lost := deaf{}
+	lost, from := deaf{}, outlook{}
 	for {
+		n.reopen(&from)
 		n.rouse(lost)
 		have := len(n.host.Network().Peers())
 		if have < lowConns {

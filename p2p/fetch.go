@@ -99,12 +99,11 @@ func (n *Network) fetch(ctx context.Context, f Fetch) error {
 		return err
 	}
 	c := &coordinator{n: n, f: f, part: p, reports: make(chan report), small: f.Size > 0 && f.Size <= smallBlob}
-	for _, id := range f.Sources {
+	for _, id := range n.Nearest(f.Sources) {
 		if id := peer.ID(id); id != n.host.ID() && !slices.Contains(c.rest, id) && len(c.rest) < maxNamedSources {
 			c.rest = append(c.rest, id)
 		}
 	}
-	slices.SortStableFunc(c.rest, func(a, b peer.ID) int { return n.distance(a) - n.distance(b) })
 	err = c.run(ctx)
 	cancel()
 	c.wg.Wait() // nobody writes after this

@@ -48,6 +48,7 @@ const (
 	dialTimeout    = 5 * time.Second  // dialling one address, handshake included
 	dialAllTimeout = 10 * time.Second // dialling a peer, whose addresses libp2p begins up to 2 s apart
 	openTimeout    = 10 * time.Second // connecting to a named peer and opening a stream
+	punchTime      = 5 * time.Second  // from a relayed connection to a direct one, where there is a way
 	requestTimeout = 10 * time.Second // reading one request from a stream
 	idleTimeout    = 30 * time.Second // a served stream between two requests
 	ioTimeout      = 15 * time.Second // one read or write of at most ioChunk

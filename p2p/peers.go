@@ -96,23 +96,47 @@ func pathOf(a multiaddr.Multiaddr) string {
 	return "direct"
 }
 
-// distance orders peers by how soon they can be asked for something.
+// Nearest orders peers by how soon they can be asked for something: first those that
+// are connected, last those that only a relay reaches. Else the order stays.
+func (n *Network) Nearest(ids []proto.PeerID) []proto.PeerID {
+	out := slices.Clone(ids)
+	slices.SortStableFunc(out, func(a, b proto.PeerID) int {
+		return cmp.Compare(n.distance(peer.ID(a)), n.distance(peer.ID(b)))
+	})
+	return out
+}
+
 func (n *Network) distance(id peer.ID) int {
-	if n.connected(id) {
+	switch {
+	case n.connected(id):
 		return 0
+	case n.outOfReach(id):
+		return 2
 	}
 	return 1
 }
 
-// Connected returns the peers that are connected now.
+// outOfReach says that only a relay reaches a peer, and has for longer than it takes
+// to punch a hole: no stream will open to it.
+func (n *Network) outOfReach(id peer.ID) bool {
+	conns := n.host.Network().ConnsToPeer(id)
+	waited := func(c network.Conn) bool { return c.Stat().Limited && time.Since(c.Stat().Opened) > punchTime }
+	direct := func(c network.Conn) bool { return !c.Stat().Limited }
+	return slices.ContainsFunc(conns, waited) && !slices.ContainsFunc(conns, direct)
+}
+
+// Connected returns the peers that are connected now and not only by a relay.
 func (n *Network) Connected() []proto.PeerID {
-	ids := n.host.Network().Peers()
-	out := make([]proto.PeerID, len(ids))
-	for i, id := range ids {
-		out[i] = proto.PeerID(id)
+	var out []proto.PeerID
+	for _, id := range n.direct() {
+		out = append(out, proto.PeerID(id))
 	}
 	slices.Sort(out)
 	return out
+}
+
+func (n *Network) direct() []peer.ID {
+	return slices.DeleteFunc(n.host.Network().Peers(), func(id peer.ID) bool { return !n.connected(id) })
 }
 
 // PeerChanges signals that a peer of the swarm has connected or left. Signals

@@ -20,9 +20,14 @@ import (
 	"github.com/murmurnet/murmur/p2p/shaper"
 )
 
+var errRelayed = errors.New("not reached: only a relay leads there")
+
 // openStream connects where needed and opens a stream that is reset when ctx
 // ends. The caller calls stop before it closes the stream.
 func (n *Network) openStream(ctx context.Context, to peer.ID, id protocol.ID) (s network.Stream, stop func() bool, err error) {
+	if n.outOfReach(to) {
+		return nil, nil, errRelayed
+	}
 	opening, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := n.connect(opening, to); err != nil {
