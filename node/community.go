@@ -12,7 +12,6 @@ import (
 
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p/membership"
-	"github.com/murmurnet/murmur/proto"
 )
 
 // Files of a directory that say who belongs to its swarm.
@@ -68,15 +67,14 @@ func (d Dir) Enter(i membership.Invite) error {
 	if err != nil {
 		return err
 	}
-	id, err := d.Identity()
+	self, err := d.Peer()
 	if err != nil {
 		return err
 	}
-	saved, err := os.ReadFile(d.path(membersFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading the list of members: %w", err)
+	saved, err := d.members()
+	if err != nil {
+		return err
 	}
-	self := proto.PeerOf(id.Public().(ed25519.PublicKey))
 	book, err := i.Enter(swarm, self, saved)
 	if err != nil { // damaged: peers have the notices
 		if book, err = i.Enter(swarm, self, nil); err != nil {
@@ -84,6 +82,15 @@ func (d Dir) Enter(i membership.Invite) error {
 		}
 	}
 	return writeOnce(d.path(membersFile), book)
+}
+
+// members is what was saved of the book of members.
+func (d Dir) members() ([]byte, error) {
+	b, err := os.ReadFile(d.path(membersFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the list of members: %w", err)
+	}
+	return b, nil
 }
 
 // Membership is the manifest's; nil while that is not here.

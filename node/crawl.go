@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"slices"
 	"time"
 
@@ -73,9 +72,9 @@ func (d Dir) visit(swarm proto.ID, self proto.PeerID) (*membership.Book, error) 
 	if key == nil {
 		return nil, ErrPrivate
 	}
-	saved, err := os.ReadFile(d.path(membersFile)) // it has the keys that came after the manifest's
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the list of members: %w", err)
+	saved, err := d.members() // it has the keys that came after the manifest's
+	if err != nil {
+		return nil, err
 	}
 	b, err := membership.New(membership.Params{Swarm: swarm, Self: self, Keys: m.Public(), Members: m.Members, Key: key, Saved: saved})
 	if err != nil {

@@ -67,6 +67,15 @@ func (d Dir) Identity() (ed25519.PrivateKey, error) {
 	return nil, fmt.Errorf("%s holds no Ed25519 key; restore it from a backup, or remove it to become a new peer", path)
 }
 
+// Peer returns the node's peer id; the first call draws its key.
+func (d Dir) Peer() (proto.PeerID, error) {
+	key, err := d.Identity()
+	if err != nil {
+		return "", err
+	}
+	return proto.PeerOf(key.Public().(ed25519.PublicKey)), nil
+}
+
 func (d Dir) newIdentity(path string) (ed25519.PrivateKey, error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory %s: %w", d, err)

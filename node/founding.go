@@ -158,9 +158,9 @@ func (d Dir) Found(raw []byte) (proto.PeerID, error) {
 	if err := d.claim(proto.Sum(raw)); err != nil {
 		return "", err
 	}
-	key, err := d.Identity()
+	peer, err := d.Peer()
 	if err != nil {
 		return "", err
 	}
-	return proto.PeerOf(key.Public().(ed25519.PublicKey)), d.SetManifest(raw)
+	return peer, d.SetManifest(raw)
 }

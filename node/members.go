@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
@@ -31,9 +29,9 @@ func (n *Node) openMembers(m *manifest.Membership) (*membership.Book, error) {
 		return nil, nil
 	}
 	d := n.p.Dir
-	saved, err := os.ReadFile(d.path(membersFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the list of members: %w", err)
+	saved, err := d.members()
+	if err != nil {
+		return nil, err
 	}
 	key, err := d.Community()
 	if err != nil {

@@ -35,6 +35,7 @@ type cli struct {
 	Members  MembersCmd  `cmd:"" help:"List who belongs to the swarm."`
 	Revoke   RevokeCmd   `cmd:"" help:"Throw a member out."`
 	Rotate   RotateCmd   `cmd:"" help:"Give the community a new key."`
+	ID       IDCmd       `cmd:"" name:"id" help:"Print the peer id that this machine has in a directory, for a swarm of listed members."`
 	Leave    LeaveCmd    `cmd:"" help:"Leave the swarm for good."`
 	Limit    LimitCmd    `cmd:"" help:"Show or set how much of the line murmur may take."`
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
