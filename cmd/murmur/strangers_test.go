@@ -4,11 +4,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,19 +20,16 @@ import (
 	"github.com/murmurnet/murmur/p2p/stranger"
 )
 
+// paceRounds is how many rounds tell the pace.
+const paceRounds = 10
+
 // TestManyStrangers measures what strangers cost a node of a swarm for members: from fresh
 // addresses, each a full handshake until there are too many, and from one address that
 // is throttled before the handshake.
 func TestManyStrangers(t *testing.T) {
-	home := t.TempDir()
-	file := filepath.Join(home, "swarm.toml")
-	if err := os.WriteFile(file, []byte(apart), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	home, file := community(t)
 	dir := filepath.Join(home, "A")
-	if _, stderr, code := output(t, home, "init", file, "--invite-only", "--dir", dir); code != 0 {
-		t.Fatal(stderr)
-	}
+	done(t, home, "init", file, "--invite-only", "--dir", dir)
 	a := up(t, dir)
 	s := a.until("it trains", trains)
 	link, err := p2p.ParseLink(s.Link)
@@ -88,8 +88,31 @@ func TestManyStrangers(t *testing.T) {
 			t.Errorf("10,000 a minute from %s take %.1f %% of a core, want %.0f", c.from, 100*share, 100*c.most)
 		}
 	}
-	height := a.until("it answers", whatever).Head.Height
-	a.until("its rounds go on", func(s api.State) bool { return s.Head.Height >= height+3 && trains(s) })
+
+	pace := func() float64 { // seconds for a round
+		height, began := a.until("it answers", whatever).Head.Height, time.Now()
+		a.until("its rounds go on", func(s api.State) bool { return s.Head.Height >= height+paceRounds && trains(s) })
+		return time.Since(began).Seconds() / paceRounds
+	}
+	alone := pace()
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var came atomic.Int64
+	wg.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			_, _ = stranger.Knock(ctx, link.Swarm, at, fmt.Sprintf("127.3.%d.%d", 1+i/250%250, 1+i%250))
+			came.Add(1)
+		}
+	})
+	began := time.Now()
+	beside := pace()
+	per := float64(came.Load()) / time.Since(began).Seconds()
+	stop()
+	wg.Wait()
+	t.Logf("a round takes %.2f s, and %.2f s while %.0f strangers a minute come, who are made on the same processors", alone, beside, 60*per)
+	if beside > 2*alone { // half of the processors may be theirs
+		t.Errorf("rounds take %.2f s in place of %.2f while strangers come", beside, alone)
+	}
 }
 
 // processor is the time that a process has spent on processors, in seconds.
