@@ -131,7 +131,7 @@ func newHost(n *Network) (host.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w", err)
 	}
-	opts, err := bounds(n.blobID, n.syncID, n.gater)
+	opts, err := bounds(n.prefix, n.gater)
 	if err != nil {
 		return nil, err
 	}

@@ -34,11 +34,23 @@ const (
 // waits 15 s, so a peer uses at most maxFetches for blobs and maxRequests for
 // sync on it; gossip, DHT and identify need a few more.
 const (
-	maxFetches      = 16  // blobs fetched at once; each has one stream to a source
-	maxRequests     = 8   // sync requests at once, to or from one peer
-	maxServedSync   = 16  // sync requests answered at once, over all peers
-	maxBlobStreams  = 256 // open blob streams, served or waiting, over all peers
-	maxSyncStreams  = 128
+	maxFetches     = 16  // blobs fetched at once; each has one stream to a source
+	maxRequests    = 8   // sync requests at once, to or from one peer
+	maxServedSync  = 16  // sync requests answered at once, over all peers
+	maxBlobStreams = 256 // open blob streams, served or waiting, over all peers
+	maxSyncStreams = 128
+	// A handshake is one stream, after a connection and once an hour; each side may begin
+	// one when there is a notice.
+	maxJoinStreams = highConns
+	maxPeerJoins   = 4
+	// Gossip keeps one stream each way to a peer, and opens it anew after a reset before the
+	// old one is gone.
+	maxGossipStreams = 2 * highConns
+	maxPeerGossip    = 4
+	// The DHT asks ten peers at once for each search, of which there are a few; a peer has
+	// one stream for its questions, and a crawler a few.
+	maxKadStreams   = 2 * highConns
+	maxPeerKad      = 8
 	maxFetchSources = 8  // sources of one blob at once, those included that have nothing to offer yet
 	maxNamedSources = 64 // sources looked at for one blob
 )
@@ -64,7 +76,7 @@ var errBarred = errors.New("too many strangers came from this address")
 const ioChunk = 64 << 10
 
 // bounds makes the connection and resource manager options.
-func bounds(blob, sync protocol.ID, g *gater) ([]libp2p.Option, error) {
+func bounds(prefix protocol.ID, g *gater) ([]libp2p.Option, error) {
 	cm, err := connmgr.NewConnManager(lowConns, highConns, connmgr.WithGracePeriod(graceConns))
 	if err != nil {
 		return nil, fmt.Errorf("making the connection manager: %w", err)
@@ -75,13 +87,25 @@ func bounds(blob, sync protocol.ID, g *gater) ([]libp2p.Option, error) {
 		return rcmgr.ResourceLimits{Streams: 2 * all, StreamsInbound: all, StreamsOutbound: all},
 			rcmgr.ResourceLimits{Streams: 2 * peer, StreamsInbound: peer, StreamsOutbound: peer}
 	}
-	blobAll, blobPeer := own(maxBlobStreams, maxFetches)
-	syncAll, syncPeer := own(maxSyncStreams, maxRequests)
+	all, each := map[protocol.ID]rcmgr.ResourceLimits{}, map[protocol.ID]rcmgr.ResourceLimits{}
+	for _, p := range []struct {
+		name      protocol.ID
+		all, peer rcmgr.LimitVal
+	}{
+		{"/blob/1", maxBlobStreams, maxFetches},
+		{"/sync/1", maxSyncStreams, maxRequests},
+		{"/join/1", maxJoinStreams, maxPeerJoins},
+		{"/meshsub/1.3.0", maxGossipStreams, maxPeerGossip},
+		{"/meshsub/1.2.0", maxGossipStreams, maxPeerGossip},
+		{"/kad/1.0.0", maxKadStreams, maxPeerKad},
+	} {
+		all[prefix+p.name], each[prefix+p.name] = own(p.all, p.peer)
+	}
 	limits := rcmgr.PartialLimitConfig{
 		// Twice the trim mark, so that a burst of joiners is trimmed, not refused.
 		System:       rcmgr.ResourceLimits{Conns: 2 * highConns, ConnsInbound: 2 * highConns, ConnsOutbound: 2 * highConns},
-		Protocol:     map[protocol.ID]rcmgr.ResourceLimits{blob: blobAll, sync: syncAll},
-		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{blob: blobPeer, sync: syncPeer},
+		Protocol:     all,
+		ProtocolPeer: each,
 	}.Build(scaling.AutoScale())
 	perAddress := rate.Limit{RPS: connsASecond, Burst: 2 * connsPerAddress}
 	rm, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits),
