@@ -159,7 +159,8 @@ func TestHomeNetworks(t *testing.T) {
 	t.Run("the seed dies", seedDies)
 	t.Run("a node moves to another network", moves)
 	t.Run("IPv6 only", ipv6Only)
-	t.Run("an upload cap", uploadCap)
+	t.Run("an upload cap", func(t *testing.T) { capped(t, "--up") })
+	t.Run("a download cap", func(t *testing.T) { capped(t, "--down") })
 }
 
 // behindRouters has two homes, each behind a router of its own, and a public seed
@@ -289,9 +290,9 @@ func ipv6Only(t *testing.T) {
 	together(t, time.Minute, a, b)
 }
 
-// uploadCap has a newcomer fetch token shards from a node that may send 5 Mbit/s, and
-// counts what crosses the network interface. Then the cap is doubled.
-func uploadCap(t *testing.T) {
+// capped has a newcomer fetch token shards from a node that may send 5 Mbit/s, or take so
+// much itself, and counts what crosses the network interface. Then the cap is doubled.
+func capped(t *testing.T, way string) {
 	net := newInternet(t)
 	home := t.TempDir()
 	text := make([]byte, 16<<20)
@@ -303,28 +304,28 @@ func uploadCap(t *testing.T) {
 		t.Fatal(err)
 	}
 	set, dir := filepath.Join(home, "SET"), filepath.Join(home, "A")
-	for _, args := range [][]string{{"data", "prepare", filepath.Join(home, "book.txt"), "--out", set}, {"init", "--data", set, "--dir", dir}, {"limit", "--up", "5", "--dir", dir}} {
-		if _, stderr, code := output(t, home, args...); code != 0 {
-			t.Fatalf("%v: %s", args, stderr)
-		}
-	}
-	space := net.public("a", publicNet+".0.1")
-	a := net.run(space, dir, "seed")
+	done(t, home, "data", "prepare", filepath.Join(home, "book.txt"), "--out", set)
+	done(t, home, "init", "--data", set, "--dir", dir)
+	giver, taker := net.public("a", publicNet+".0.1"), net.public("b", publicNet+".0.2")
+	a := net.run(giver, dir, "seed")
 	s := a.until("it listens", func(s api.State) bool { return s.Link != "" })
 	b := filepath.Join(home, "B")
-	if _, stderr, code := output(t, home, "join", s.Link, "--dir", b); code != 0 {
-		t.Fatal(stderr)
+	done(t, home, "join", s.Link, "--dir", b)
+	where, over, under, counter := dir, 1.05, 0.9, func() float64 { return net.crossed(giver, "tx") }
+	if way == "--down" { // what is sent follows what is read, a window of the connection later
+		where, over, under, counter = b, 1.1, 0.8, func() float64 { return net.crossed(taker, "rx") }
 	}
-	net.run(net.public("b", publicNet+".0.2"), b, "seed")
+	done(t, home, "limit", way, "5", "--dir", where)
+	net.run(taker, b, "seed")
 
 	const step = 100 * time.Millisecond
-	var sent []float64 // bytes up to each step
+	var sent []float64 // bytes, up to each step
 	count := func(span time.Duration) {
 		tick := time.NewTicker(step)
 		defer tick.Stop()
 		for range span / step {
 			<-tick.C
-			sent = append(sent, net.sent(space))
+			sent = append(sent, counter())
 		}
 	}
 	most := func(from, to int, span time.Duration) (most float64) {
@@ -337,28 +338,26 @@ func uploadCap(t *testing.T) {
 	count(16 * time.Second)
 	worst, mean := most(0, len(sent), 10*time.Second), (sent[len(sent)-1]-sent[20])*8/1e6/(float64(len(sent)-21)*step.Seconds())
 	t.Logf("at 5 Mbit/s: %.2f Mbit/s on the interface, %.2f in the worst 10 s", mean, worst)
-	if worst > 5*1.05 || mean < 5*0.9 {
+	if worst > 5*over || mean < 5*under {
 		t.Errorf("a cap of 5 Mbit/s: %.2f in the worst 10 s, %.2f on the whole", worst, mean)
 	}
-	if _, stderr, code := output(t, home, "limit", "--up", "10", "--dir", dir); code != 0 {
-		t.Fatal(stderr)
-	}
+	done(t, home, "limit", way, "10", "--dir", where)
 	from := len(sent)
 	count(3 * time.Second)
 	after := (sent[len(sent)-1] - sent[from+int(time.Second/step)]) * 8 / 1e6 / 2
 	t.Logf("from 1 s after the change to 10 Mbit/s: %.2f Mbit/s", after)
-	if after < 9 || after > 10.5 {
+	if after < 10*under || after > 10*over {
 		t.Errorf("from 1 s after the change to 10 Mbit/s: %.2f Mbit/s", after)
 	}
 }
 
-// sent is how many bytes left a machine by its cable.
-func (n *internet) sent(ns string) float64 {
+// crossed is how many bytes left a machine by its cable (tx), or came by it (rx).
+func (n *internet) crossed(ns, way string) float64 {
 	n.t.Helper()
-	out, err := exec.Command("ip", "netns", "exec", ns, "cat", "/sys/class/net/eth0/statistics/tx_bytes").Output()
+	out, err := exec.Command("ip", "netns", "exec", ns, "cat", "/sys/class/net/eth0/statistics/"+way+"_bytes").Output()
 	bytes, err2 := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 	if err != nil || err2 != nil {
-		n.t.Fatalf("reading what %s sent: %v", ns, errors.Join(err, err2))
+		n.t.Fatalf("reading the traffic of %s: %v", ns, errors.Join(err, err2))
 	}
 	return bytes
 }
