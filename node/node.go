@@ -65,6 +65,8 @@ type Node struct {
 	transfers chan struct{} // a token for each fetch under way
 	questions chan struct{}
 	group     sync.WaitGroup
+	wishes    sync.Mutex // held while settings are changed
+	loan      loan
 	view      view
 }
 
@@ -135,6 +137,11 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	if n.quota, err = openQuota(p.Dir.path(usageFile)); err != nil {
 		return n, err
 	}
+	settings, err := p.Dir.Settings()
+	if err != nil {
+		return n, err
+	}
+	n.view.set(func(v *viewed) { v.settings = settings })
 	limits, err := p.Dir.Limits()
 	if err != nil {
 		return n, err
@@ -166,11 +173,17 @@ func (n *Node) Close() error {
 
 // Work takes part in the swarm until ctx ends, then leaves it cleanly.
 func (n *Node) Work(ctx context.Context) error {
-	metered := make(chan struct{})
-	defer func() { <-metered }()
-	metering, stop := context.WithCancel(ctx)
+	sensed := make(chan struct{})
+	defer func() { <-sensed }()
+	sensing, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() { defer close(metered); n.meter(metering) }()
+	go func() {
+		defer close(sensed)
+		var senses sync.WaitGroup
+		senses.Go(func() { n.meter(sensing) })
+		senses.Go(func() { n.watchPower(sensing) })
+		senses.Wait()
+	}()
 	raw, err := n.obtainManifest(ctx)
 	if err != nil {
 		return err
@@ -275,6 +288,7 @@ func (n *Node) work(ctx context.Context) error {
 	if n.supply != nil {
 		n.group.Go(func() { n.supply.run(running) })
 	}
+	n.loan.set(n.view.decide().Yield)
 	keeper := make(chan struct{})
 	keeping, stopKeeping := context.WithCancel(running)
 	go func() {

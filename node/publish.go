@@ -165,7 +165,10 @@ func (h *hand) saveSometimes(ctx context.Context) {
 }
 
 // saveLocal saves what was learned.
-func (h *hand) saveLocal(ctx context.Context) error {
+func (h *hand) saveLocal(ctx context.Context) error { return h.saveAnd(ctx, func() {}) }
+
+// saveAnd calls captured once the trainer is not needed for it any more.
+func (h *hand) saveAnd(ctx context.Context, captured func()) error {
 	if h.pay(ctx); h.proc == nil || h.learning.Residual == outer.Nowhere {
 		return nil
 	}
@@ -173,6 +176,7 @@ func (h *hand) saveLocal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	captured()
 	total := h.total(c.Step)
 	return h.save(h.seq, total-min(h.delivered, total), c.Step)
 }

@@ -86,17 +86,17 @@ func (n *Node) weigh() {
 	}
 	limit := n.view.get().limits.MonthGB
 	spent := limit > 0 && float64(used.Bytes) >= limit*1e9
-	n.net.Rest(spent)
-	why := ""
+	why, next := "", time.Time{}
 	if spent {
-		next := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, now.Location())
+		next = time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, now.Location())
 		why = fmt.Sprintf("the month's %g GB are used; it goes on on %s, or with murmur limit --month", limit, next.Format("2 January"))
 	}
 	var first bool
 	n.view.set(func(v *viewed) {
 		first = spent && v.quotaWhy == ""
-		v.quotaWhy, v.used = why, used
+		v.quotaWhy, v.quotaEnds, v.used = why, next, used
 	})
+	n.net.Rest(n.view.decide().Rest)
 	if first {
 		n.diary.Add(event.Node, 0, why)
 	}

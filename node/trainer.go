@@ -27,11 +27,23 @@ const (
 // keepTrainer runs a trainer process, and another when it ends, until ctx ends.
 func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 	pause := restartFirst
-	for ctx.Err() == nil {
+	for {
+		had, done := n.loan.take(ctx)
+		if had == nil {
+			return
+		}
 		began := time.Now()
-		err := n.runTrainer(ctx)
+		err := n.runTrainer(had)
+		yielded := errors.Is(context.Cause(had), errYielded)
+		done()
 		if ctx.Err() != nil {
 			return
+		}
+		if yielded {
+			n.view.set(func(v *viewed) { v.trainer.Up, v.trainer.Pid, v.trainerWhy = false, 0, "" })
+			n.diary.Add(event.Trainer, 0, fmt.Sprintf("the trainer has given the device back after %.1f s: %s", time.Since(n.loan.since()).Seconds(), n.view.decide().Why))
+			pause = restartFirst
+			continue
 		}
 		if errors.Is(err, errReplica) {
 			fail(err)
@@ -61,6 +73,9 @@ func (n *Node) runTrainer(ctx context.Context) (err error) {
 	}
 	// The hand may hold views of the exchange file: it lets go before the file does.
 	defer func() {
+		if errors.Is(context.Cause(ctx), errYielded) {
+			n.hand.yield(p)
+		}
 		p.Stop()
 		n.hand.detach(p)
 		err = errors.Join(err, p.Release())
@@ -145,6 +160,32 @@ func (h *hand) attach(ctx context.Context, p *worker.Island) error {
 	h.n.post(ctx, round.Progress{Total: h.session.total})
 	h.runOn(ctx, h.n.view.status())
 	return nil
+}
+
+// yieldLimit bounds how long a trainer keeps its device for what it has learned to be
+// fetched off it: 20 steps of 20 ms, or one of the largest models that processors train.
+const yieldLimit = 700 * time.Millisecond
+
+// yield has a trainer give the device back, and saves what it has learned. A step that takes
+// longer than yieldLimit is lost, with what came since the last save.
+func (h *hand) yield(p *worker.Island) {
+	late := time.AfterFunc(yieldLimit, func() { p.Kill(errYielded) })
+	defer late.Stop()
+	saved := make(chan struct{})
+	h.do(func(ctx context.Context) {
+		defer close(saved)
+		defer p.Kill(errYielded)
+		if h.proc != p {
+			return
+		}
+		if err := h.saveAnd(ctx, func() { p.Kill(errYielded) }); err != nil {
+			h.n.log.Warn("What was learned since the last save is lost", "error", err)
+		}
+	})
+	select {
+	case <-saved:
+	case <-h.ended:
+	}
 }
 
 // detach makes the hand let go of a trainer, and waits until it has.

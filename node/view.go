@@ -36,10 +36,12 @@ type viewed struct {
 	diskWhy    string
 	starting   string // what is waited for before the replica can be opened
 	seed       bool   // it does not train
-	paused     bool
+	settings   policy.Settings
+	onBattery  bool
 	limits     api.Limits
 	used       api.Usage // this month
 	quotaWhy   string    // why the node rests
+	quotaEnds  time.Time
 	leaving    bool
 	learned    uint64
 	idle       bool // the trainer has done all that it may in this round
@@ -86,7 +88,8 @@ func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat) {
 func (w *view) decide() policy.Decision {
 	v := w.get()
 	return policy.Decide(policy.Facts{
-		Leaving: v.leaving, Done: v.status.Complete, Seed: v.seed, Paused: v.paused, Damaged: v.status.Damaged, QuotaWhy: v.quotaWhy,
+		Now: time.Now(), Settings: v.settings, OnBattery: v.onBattery,
+		Leaving: v.leaving, Done: v.status.Complete, Seed: v.seed, Damaged: v.status.Damaged, QuotaWhy: v.quotaWhy, QuotaEnds: v.quotaEnds,
 		TrainerUp: v.trainer.Up, TrainerWhy: v.trainerWhy, DiskWhy: v.diskWhy,
 	})
 }
@@ -147,12 +150,12 @@ func (n *Node) State() api.State {
 	s := api.State{
 		Version: n.p.Version, Swarm: n.swarm, Peer: n.self, Started: n.start,
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
-		Reason: string(d.Reason), Why: d.Why, Trainer: v.trainer,
+		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Policy: v.settings, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut},
 		Peers:   n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
 	}
 	if n.book.Load() == nil {
-		s.Reason, s.Why = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error())
+		s.Reason, s.Why, s.Source, s.Until = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error()), "the daemon", time.Time{}
 		return s
 	}
 	h := v.status.Head
@@ -223,9 +226,6 @@ func (n *Node) Finish() {
 		close(n.finishing)
 	})
 }
-
-// SetPaused stops or resumes training.
-func (n *Node) SetPaused(paused bool) { n.view.set(func(v *viewed) { v.paused = paused }) }
 
 // trouble shows that something on this machine failed; it is tried again.
 func (n *Node) trouble(doing string, err error) {

@@ -168,7 +168,7 @@ func TestDamagedFilesAreFetchedAgain(t *testing.T) {
 		b.height(s.Head.Height + 1)
 		sameRoots(t, a, b)
 		for _, d := range []*daemon{a, b} {
-			if err := d.client.Resume(t.Context()); err != nil {
+			if _, err := d.client.Resume(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

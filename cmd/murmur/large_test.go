@@ -81,7 +81,7 @@ func TestLarge(t *testing.T) {
 	b = start(t, joined, murmur(t.Context(), home, append(slices.Clone(onXLA), append([]string{joined}, a.bootstrap()...)...)...))
 	wait(a, "both share a round again", func(s api.State) bool { return len(s.Round.Last.Included) == 2 })
 	for _, d := range []*daemon{a, b} {
-		if err := d.client.Pause(t.Context()); err != nil {
+		if _, err := d.client.Pause(t.Context(), "", true); err != nil {
 			t.Fatal(err)
 		}
 	}

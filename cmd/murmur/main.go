@@ -37,6 +37,13 @@ type cli struct {
 	Rotate   RotateCmd   `cmd:"" help:"Give the community a new key."`
 	ID       IDCmd       `cmd:"" name:"id" help:"Print the peer id that this machine has in a directory, for a swarm of listed members."`
 	Leave    LeaveCmd    `cmd:"" help:"Leave the swarm for good."`
+	Pause    PauseCmd    `cmd:"" help:"Stop training for a while and give the device back."`
+	Resume   ResumeCmd   `cmd:"" help:"End a pause."`
+	Hours    HoursCmd    `cmd:"" help:"Show or set when murmur may train and use the line."`
+	Peers    PeersCmd    `cmd:"" help:"List the other nodes."`
+	Rounds   RoundsCmd   `cmd:"" help:"List how rounds went."`
+	Events   EventsCmd   `cmd:"" help:"Show the node's diary."`
+	Why      WhyCmd      `cmd:"" help:"Say why the node does or does not train."`
 	Limit    LimitCmd    `cmd:"" help:"Show or set how much of the line murmur may take."`
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
 	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`

@@ -224,7 +224,7 @@ func (d *daemon) bootstrap() []string {
 func sameRoots(t *testing.T, ds ...*daemon) string {
 	t.Helper()
 	for _, d := range ds {
-		if err := d.client.Pause(t.Context()); err != nil {
+		if _, err := d.client.Pause(t.Context(), "", true); err != nil {
 			t.Fatal(err)
 		}
 	}

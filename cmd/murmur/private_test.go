@@ -31,13 +31,13 @@ func TestPrivateData(t *testing.T) {
 	b := up(t, dirs[1], append(a.bootstrap(), "--private-data", folder(50_000, 700))...)
 	both := func(s api.State) bool { return len(s.Round.Last.Included) == 2 }
 	s := a.until("both share a round", both)
-	if err := b.client.Pause(t.Context()); err != nil {
+	if _, err := b.client.Pause(t.Context(), "", true); err != nil {
 		t.Fatal(err)
 	}
 	self := s.Peer
 	s = a.until("the other sits out", func(s api.State) bool { return slices.Equal(s.Round.Last.Included, []proto.PeerID{self}) })
 	a.height(s.Head.Height + 2)
-	if err := b.client.Resume(t.Context()); err != nil {
+	if _, err := b.client.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	a.until("both share a round again", both)

@@ -16,18 +16,16 @@ import (
 
 // StatusCmd shows the running node.
 type StatusCmd struct {
-	DirFlag
+	ViewFlags
 	Curve bool `help:"Print the held-out losses that the swarm measured, a round a line."`
-	JSON  bool `help:"Print one JSON object."`
 }
 
 // Run asks the daemon for its state.
 func (c *StatusCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
+	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	client := api.NewClient(string(dir))
 	defer client.Close()
 	if c.Curve {
 		points, err := client.Curve(ctx, 0)
@@ -35,6 +33,15 @@ func (c *StatusCmd) Run(ctx context.Context) error {
 			return err
 		}
 		return printed(c.JSON, losses{points})
+	}
+	if c.Watch {
+		return client.Watch(ctx, api.Watcher{State: func(s api.State) error {
+			if c.JSON {
+				return json.NewEncoder(os.Stdout).Encode(s)
+			}
+			fmt.Printf("\n%s\n", time.Now().Format(time.TimeOnly))
+			return printStatus(os.Stdout, s)
+		}})
 	}
 	s, err := client.State(ctx)
 	if err != nil {
@@ -101,6 +108,7 @@ func printStatus(out io.Writer, s api.State) error {
 	fmt.Fprintf(w, "swarm\t%s  %s\n", s.Name, s.Swarm)
 	fmt.Fprintf(w, "node\t%s  murmur %s\n", s.Peer, s.Version)
 	fmt.Fprintf(w, "state\t%s: %s\n", s.Reason, s.Why)
+	fmt.Fprintf(w, "decided\t%s\n", reasonOf(s).by())
 	fmt.Fprintf(w, "round\t%d, %.0f s old, %d nodes share it\n", s.Head.Height+1, s.Round.Seconds, s.Round.Active)
 	fmt.Fprintf(w, "model\tstate %s at round %d\n", s.Head.StateRoot.Short(), s.Head.Height)
 	fmt.Fprintf(w, "trained\t%d of %d tokens committed by the swarm\n", s.Head.Tokens, s.Schedule.TotalTokens)

@@ -10,30 +10,34 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
 )
 
 // State is everything a node shows of itself.
 type State struct {
-	Version  string       `json:"version"`
-	Name     string       `json:"name"`
-	Swarm    proto.ID     `json:"swarm"`
-	Link     string       `json:"link"`
-	Peer     proto.PeerID `json:"peer"`
-	Started  time.Time    `json:"started"`
-	Reason   string       `json:"reason"` // of node/policy
-	Why      string       `json:"why"`
-	Head     Head         `json:"head"`
-	Round    Round        `json:"round"`
-	Trainer  Trainer      `json:"trainer"`
-	Peers    []Peer       `json:"peers"`
-	Traffic  Traffic      `json:"traffic"`
-	Reach    Reach        `json:"reach"`
-	Limits   Limits       `json:"limits"`
-	Usage    Usage        `json:"usage"`
-	Schedule Schedule     `json:"schedule"`
-	Process  Process      `json:"process"`
-	Heldout  *Heldout     `json:"heldout,omitempty"` // the newest that the swarm measured
+	Version  string          `json:"version"`
+	Name     string          `json:"name"`
+	Swarm    proto.ID        `json:"swarm"`
+	Link     string          `json:"link"`
+	Peer     proto.PeerID    `json:"peer"`
+	Started  time.Time       `json:"started"`
+	Reason   string          `json:"reason"` // of node/policy
+	Why      string          `json:"why"`
+	Source   string          `json:"source"`         // who or what decided
+	Until    time.Time       `json:"until,omitzero"` // when that may change by itself
+	Head     Head            `json:"head"`
+	Round    Round           `json:"round"`
+	Trainer  Trainer         `json:"trainer"`
+	Peers    []Peer          `json:"peers"`
+	Traffic  Traffic         `json:"traffic"`
+	Reach    Reach           `json:"reach"`
+	Limits   Limits          `json:"limits"`
+	Policy   policy.Settings `json:"policy"`
+	Usage    Usage           `json:"usage"`
+	Schedule Schedule        `json:"schedule"`
+	Process  Process         `json:"process"`
+	Heldout  *Heldout        `json:"heldout,omitempty"` // the newest that the swarm measured
 }
 
 // Reach is how others can come to the node.
@@ -154,7 +158,8 @@ type Source interface {
 	Rounds(since uint64) []Outcome
 	// Curve returns the swarm's held-out losses above a height.
 	Curve(since uint64) []Heldout
-	SetPaused(paused bool)
+	// ChangeSettings changes what a person wants of the machine.
+	ChangeSettings(change func(*policy.Settings)) error
 	SetLimits(l Limits) error
 	// Members lists who belongs to the swarm, as far as the node has met them.
 	Members() []Member

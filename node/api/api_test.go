@@ -7,21 +7,29 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // told is a Source that remembers what it was asked to do.
-type told struct{ did []string }
+type told struct {
+	did      []string
+	settings policy.Settings
+}
 
 func (s *told) note(what string) { s.did = append(s.did, what) }
 
-func (s *told) State() State { return State{Name: "fictional", Reason: strings.Join(s.did, " ")} }
+func (s *told) State() State {
+	return State{Name: "fictional", Reason: strings.Join(s.did, " "), Policy: s.settings}
+}
+
 func (s *told) Events(since uint64) []event.Event {
 	return []event.Event{{Seq: since + 1, Text: "it rains"}}
 }
@@ -30,10 +38,9 @@ func (s *told) Curve(since uint64) []Heldout {
 	return []Heldout{{Height: since + 20, Loss: 1.5, By: "a"}}
 }
 
-func (s *told) SetPaused(paused bool) {
-	if s.note("resume"); paused {
-		s.did[len(s.did)-1] = "pause"
-	}
+func (s *told) ChangeSettings(change func(*policy.Settings)) error {
+	change(&s.settings)
+	return nil
 }
 
 func (s *told) SetLimits(l Limits) error {
@@ -82,12 +89,29 @@ func TestClientAndServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	for _, do := range []func(context.Context) error{c.Pause, c.Resume, c.Finish} {
-		if err := do(ctx); err != nil {
-			t.Fatal(err)
-		}
+	if st, err := c.Pause(ctx, "15m", true); err != nil || !st.Policy.Pause.On || !st.Policy.Pause.Keep || time.Until(st.Policy.Pause.Until) > 15*time.Minute {
+		t.Fatalf("%+v, %v", st.Policy, err)
 	}
-	if st, err := c.State(ctx); err != nil || st.Reason != "pause resume finish" || st.Name != "fictional" {
+	if _, err := c.Pause(ctx, "soon", false); err == nil || !strings.Contains(err.Error(), "tomorrow") {
+		t.Fatalf("a pause that is none: %v", err)
+	}
+	if st, err := c.Resume(ctx); err != nil || st.Policy.Pause.On {
+		t.Fatalf("%+v, %v", st.Policy, err)
+	}
+	nights, err := policy.ParseWeek("22:00-7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetPolicy(ctx, policy.Settings{Compute: nights}); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := c.State(ctx); err != nil || st.Policy.Compute.String() != "22:00-7" {
+		t.Fatalf("%+v, %v", st.Policy, err)
+	}
+	if err := c.Finish(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := c.State(ctx); err != nil || st.Reason != "finish" || st.Name != "fictional" {
 		t.Fatalf("%+v, %v", st, err)
 	}
 	if err := c.SetLimits(ctx, Limits{UpMbit: 5}); err != nil {

@@ -10,9 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -61,14 +63,32 @@ func (c *Client) Curve(ctx context.Context, since uint64) (h []Heldout, err erro
 	return h, c.call(ctx, http.MethodGet, "/v1/curve?since="+strconv.FormatUint(since, 10), &h)
 }
 
-// Pause stops training until Resume.
-func (c *Client) Pause(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, "/v1/pause", &State{})
+// Pause stops training for a while, as policy.ParsePause reads it, or until Resume. The
+// trainer may keep its device meanwhile.
+func (c *Client) Pause(ctx context.Context, span string, keep bool) (s State, err error) {
+	q := url.Values{"for": {span}}
+	if keep {
+		q.Set("keep", "1")
+	}
+	return s, c.call(ctx, http.MethodPost, "/v1/pause?"+q.Encode(), &s)
 }
 
-// Resume trains on.
-func (c *Client) Resume(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, "/v1/resume", &State{})
+// Resume ends a pause.
+func (c *Client) Resume(ctx context.Context) (s State, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/resume", &s)
+}
+
+// SetPolicy changes what a person wants of the machine.
+func (c *Client) SetPolicy(ctx context.Context, s policy.Settings) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	res, err := c.do(ctx, http.MethodPost, "/v1/policy", body)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }
 
 // SetLimits changes what the node may take of the line.
@@ -160,7 +180,11 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.http.Do(req)
+	return c.send(c.http, req)
+}
+
+func (c *Client) send(by *http.Client, req *http.Request) (*http.Response, error) {
+	res, err := by.Do(req)
 	if err != nil {
 		if errors.Is(err, ErrNoDaemon) {
 			return nil, ErrNoDaemon

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -35,13 +38,16 @@ func SocketPath(dir string) string {
 
 // Server serves one node's API.
 type Server struct {
-	http *http.Server
-	done chan struct{}
+	http    *http.Server
+	watched *stream
+	done    chan struct{}
 }
 
 // Serve listens on the socket of dir until Close. A socket file that nobody
 // serves is replaced; the caller holds the directory's lock.
-func Serve(dir string, src Source) (*Server, error) {
+func Serve(dir string, src Source) (*Server, error) { return serve(dir, src, streamTick) }
+
+func serve(dir string, src Source, tick time.Duration) (*Server, error) {
 	path := SocketPath(dir)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replacing the old socket: %w", err)
@@ -53,13 +59,23 @@ func Serve(dir string, src Source) (*Server, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("protecting the socket: %w", err), l.Close())
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	watched := newStream(src, tick)
 	s := &Server{
-		http: &http.Server{Handler: handler(src), ReadHeaderTimeout: headerTimeout},
+		watched: watched,
+		http: &http.Server{
+			Handler: handler(src, watched), ReadHeaderTimeout: headerTimeout,
+			BaseContext: func(net.Listener) context.Context { return ctx },
+		},
 		done: make(chan struct{}),
 	}
+	s.http.RegisterOnShutdown(cancel) // streams end, or it would wait for them
+	var running sync.WaitGroup
+	running.Go(func() { watched.run(ctx) })
+	running.Go(func() { _ = s.http.Serve(l) }) // returns when closed
 	go func() {
 		defer close(s.done)
-		_ = s.http.Serve(l) // returns when closed
+		running.Wait()
 	}()
 	return s, nil
 }
@@ -76,19 +92,43 @@ func (s *Server) Close() error {
 	return err
 }
 
-func handler(src Source) http.Handler {
+func handler(src Source, watched http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /v1/stream", watched)
 	mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.State()) })
 	mux.HandleFunc("GET /v1/events", since(func(n uint64) any { return src.Events(n) }))
 	mux.HandleFunc("GET /v1/rounds", since(func(n uint64) any { return src.Rounds(n) }))
 	mux.HandleFunc("GET /v1/curve", since(func(n uint64) any { return src.Curve(n) }))
-	mux.HandleFunc("POST /v1/pause", func(w http.ResponseWriter, _ *http.Request) {
-		src.SetPaused(true)
+	change := func(w http.ResponseWriter, f func(*policy.Settings)) {
+		if err := src.ChangeSettings(f); err != nil {
+			refuse(w, http.StatusInternalServerError, err)
+			return
+		}
 		reply(w, src.State())
+	}
+	mux.HandleFunc("POST /v1/pause", func(w http.ResponseWriter, r *http.Request) {
+		p, err := policy.ParsePause(r.FormValue("for"), time.Now())
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		p.Keep = r.FormValue("keep") == "1"
+		change(w, func(s *policy.Settings) { s.Pause = p })
 	})
 	mux.HandleFunc("POST /v1/resume", func(w http.ResponseWriter, _ *http.Request) {
-		src.SetPaused(false)
-		reply(w, src.State())
+		change(w, func(s *policy.Settings) { s.Pause = policy.Pause{} })
+	})
+	mux.HandleFunc("POST /v1/policy", func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		var wanted policy.Settings
+		if err == nil {
+			wanted, err = policy.DecodeSettings(b)
+		}
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		change(w, func(s *policy.Settings) { *s = wanted })
 	})
 	mux.HandleFunc("POST /v1/limits", func(w http.ResponseWriter, r *http.Request) {
 		var l Limits

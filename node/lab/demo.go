@@ -108,7 +108,7 @@ func (d *demo) run(ctx context.Context) error {
 		if err := d.up(ctx, n); err != nil {
 			return err
 		}
-		if err := n.client.Pause(ctx); err != nil {
+		if _, err := n.client.Pause(ctx, "", true); err != nil {
 			return fmt.Errorf("holding node %s: %w", n.name, err)
 		}
 	}
@@ -120,7 +120,7 @@ func (d *demo) run(ctx context.Context) error {
 		return fmt.Errorf("measuring the untrained model: %w", err)
 	}
 	for _, n := range d.nodes[:demoNodes] {
-		if err := n.client.Resume(ctx); err != nil {
+		if _, err := n.client.Resume(ctx); err != nil {
 			return fmt.Errorf("releasing node %s: %w", n.name, err)
 		}
 	}
@@ -262,7 +262,7 @@ func (d *demo) windUp(ctx context.Context) error {
 	trained := time.Since(d.started).Seconds()
 	for _, n := range d.nodes {
 		if n.running() {
-			if err := n.client.Pause(ctx); err != nil {
+			if _, err := n.client.Pause(ctx, "", true); err != nil {
 				return fmt.Errorf("pausing node %s: %w", n.name, err)
 			}
 		}

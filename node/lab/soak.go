@@ -130,7 +130,7 @@ func Soak(ctx context.Context, p SoakParams) (r SoakReport, err error) {
 		})
 	}
 	for _, d := range s.nodes {
-		if err := d.client.Pause(ctx); err != nil {
+		if _, err := d.client.Pause(ctx, "", true); err != nil {
 			return r, fmt.Errorf("holding node %s: %w", d.name, err)
 		}
 	}

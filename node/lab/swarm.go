@@ -68,7 +68,7 @@ func (s *swarm) begin(ctx context.Context) error {
 		return fmt.Errorf("starting %d nodes: %w", len(s.nodes), err)
 	}
 	for _, d := range s.nodes {
-		if err := d.client.Pause(ctx); err != nil {
+		if _, err := d.client.Pause(ctx, "", true); err != nil {
 			return fmt.Errorf("holding node %s: %w", d.name, err)
 		}
 	}
@@ -78,7 +78,7 @@ func (s *swarm) begin(ctx context.Context) error {
 		return fmt.Errorf("the nodes are not ready to train: %w", err)
 	}
 	for _, d := range s.nodes {
-		if err := d.client.Resume(ctx); err != nil {
+		if _, err := d.client.Resume(ctx); err != nil {
 			return fmt.Errorf("releasing node %s: %w", d.name, err)
 		}
 	}

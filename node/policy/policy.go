@@ -4,40 +4,55 @@
 // same decision. It must not look at the machine, the clock or the network.
 package policy
 
+import (
+	"fmt"
+	"time"
+)
+
 // Reason is why a node does or does not train.
 type Reason string
 
 // The reasons, in the order in which they are asked.
 const (
-	Leaving   Reason = "leaving"
-	Done      Reason = "done"
-	Seed      Reason = "seed"
-	Paused    Reason = "paused"
-	Quota     Reason = "quota"
-	Damaged   Reason = "damaged"
-	NoTrainer Reason = "no-trainer"
-	DiskFull  Reason = "disk"
-	Training  Reason = "training"
+	Leaving      Reason = "leaving"
+	Done         Reason = "done"
+	Seed         Reason = "seed"
+	Paused       Reason = "paused"
+	Quota        Reason = "quota"
+	NetworkHours Reason = "network-hours"
+	Hours        Reason = "hours"
+	Battery      Reason = "battery"
+	Damaged      Reason = "damaged"
+	NoTrainer    Reason = "no-trainer"
+	DiskFull     Reason = "disk"
+	Training     Reason = "training"
 )
 
 // Facts are what a decision depends on.
 type Facts struct {
-	Leaving    bool   // the daemon is going down
-	Done       bool   // the schedule's last token is committed
-	Seed       bool   // this node is there for others
-	Paused     bool   // a person said so
-	QuotaWhy   string // why it may not use the line any more, in words
-	Damaged    bool   // the disk lost a state that peers may give back
-	TrainerUp  bool   // the trainer process is ready
-	TrainerWhy string // why it is not, in words
-	DiskWhy    string // why the disk could not be written last, in words; empty when it could
+	Now        time.Time // in the zone of the clock on the wall
+	Settings   Settings
+	Leaving    bool      // the daemon is going down
+	Done       bool      // the schedule's last token is committed
+	Seed       bool      // this node is there for others
+	QuotaWhy   string    // why it may not use the line any more, in words
+	QuotaEnds  time.Time // when that ends
+	OnBattery  bool      // the machine has no power from outside
+	Damaged    bool      // the disk lost a state that peers may give back
+	TrainerUp  bool      // the trainer process is ready
+	TrainerWhy string    // why it is not, in words
+	DiskWhy    string    // why the disk could not be written last, in words; empty when it could
 }
 
 // Decision is a reason with its sentence.
 type Decision struct {
 	Train  bool
+	Yield  bool // the trainer is to give the device back
+	Rest   bool // the line to the outside is not to be used
 	Reason Reason
 	Why    string
+	Source string    // who or what decided
+	Until  time.Time // when it may change by itself; zero: not known
 }
 
 // Public is the reason in words that say nothing about the machine, for peers.
@@ -47,8 +62,10 @@ func (d Decision) Public() string {
 		return "its trainer is not up"
 	case DiskFull:
 		return "training, but its disk cannot be written"
-	case Quota:
-		return "resting until the next month"
+	case Quota, NetworkHours:
+		return "resting from the network"
+	case Paused, Hours, Battery:
+		return "paused"
 	case Damaged:
 		return "fetching the shared model"
 	default:
@@ -58,29 +75,78 @@ func (d Decision) Public() string {
 
 // Decide returns the first reason not to train, or that the node trains.
 func Decide(f Facts) Decision {
+	d := first(f)
+	d.Rest = f.QuotaWhy != "" || !f.Settings.Network.Open(f.Now)
+	return d
+}
+
+func first(f Facts) Decision {
+	s := f.Settings
 	switch {
 	case f.Leaving:
-		return Decision{Reason: Leaving, Why: "the daemon is shutting down"}
+		return Decision{Reason: Leaving, Source: "the daemon", Why: "the daemon is shutting down"}
 	case f.Done:
-		return Decision{Reason: Done, Why: "the schedule's last token is committed; serving the finished model"}
+		return Decision{Reason: Done, Source: "the swarm's schedule", Why: "the schedule's last token is committed; serving the finished model"}
 	case f.Seed:
-		return Decision{Reason: Seed, Why: "a seed: it serves others and does not train"}
-	case f.Paused:
-		return Decision{Reason: Paused, Why: "paused by hand"}
+		return Decision{Reason: Seed, Source: "murmur seed", Why: "a seed: it serves others and does not train"}
+	case s.Pause.holds(f.Now):
+		d := Decision{Yield: !s.Pause.Keep, Reason: Paused, Source: "a person", Why: "paused by hand, until murmur resume", Until: s.Pause.Until}
+		if !d.Until.IsZero() {
+			d.Why = fmt.Sprintf("paused by hand until %s, or murmur resume", clock(d.Until, f.Now))
+		}
+		return d
 	case f.QuotaWhy != "":
-		return Decision{Reason: Quota, Why: f.QuotaWhy}
+		return Decision{Yield: true, Reason: Quota, Source: "murmur limit", Why: f.QuotaWhy, Until: f.QuotaEnds}
+	case !s.Network.Open(f.Now):
+		until := s.Network.Next(f.Now)
+		return Decision{
+			Yield: true, Reason: NetworkHours, Source: "murmur hours", Until: until,
+			Why: fmt.Sprintf("outside the hours in which the line may be used (%s)%s", s.Network, opens(until, f.Now)),
+		}
+	case !s.Compute.Open(f.Now):
+		until := s.Compute.Next(f.Now)
+		return Decision{
+			Yield: true, Reason: Hours, Source: "murmur hours", Until: until,
+			Why: fmt.Sprintf("outside the hours in which it may train (%s)%s", s.Compute, opens(until, f.Now)),
+		}
+	case f.OnBattery && !s.Battery:
+		return Decision{Yield: true, Reason: Battery, Source: "this machine", Why: "on battery; it goes on when there is power"}
 	case f.Damaged:
-		return Decision{Reason: Damaged, Why: "the shared model on this disk is damaged; waiting for a peer to fetch it from"}
+		return Decision{Reason: Damaged, Source: "this machine", Why: "the shared model on this disk is damaged; waiting for a peer to fetch it from"}
 	case !f.TrainerUp:
 		why := f.TrainerWhy
 		if why == "" {
 			why = "the trainer is starting"
 		}
-		return Decision{Reason: NoTrainer, Why: why}
+		return Decision{Reason: NoTrainer, Source: "the trainer", Why: why}
 	}
+	until := sooner(s.Compute.Next(f.Now), s.Network.Next(f.Now))
 	if f.DiskWhy != "" {
 		// What is learned stays in the local model until the disk has room for it.
-		return Decision{Train: true, Reason: DiskFull, Why: "training, but cannot publish: " + f.DiskWhy}
+		return Decision{Train: true, Reason: DiskFull, Source: "this machine", Why: "training, but cannot publish: " + f.DiskWhy, Until: until}
 	}
-	return Decision{Train: true, Reason: Training, Why: "training"}
+	return Decision{Train: true, Reason: Training, Source: "the settings", Why: "training", Until: until}
+}
+
+func opens(until, now time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	return "; it goes on at " + clock(until, now)
+}
+
+// clock writes a time for people: the day only where it is another one.
+func clock(t, now time.Time) string {
+	t = t.In(now.Location())
+	if y, d := t.Year(), t.YearDay(); y == now.Year() && d == now.YearDay() {
+		return t.Format("15:04")
+	}
+	return t.Format("Mon 2 Jan 15:04")
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -1,29 +1,137 @@
 package policy
 
-import "testing"
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
 
-func TestDecide(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		facts  Facts
-		reason Reason
-		why    string
-	}{
-		{"ready", Facts{TrainerUp: true}, Training, "training"},
-		{"starting", Facts{}, NoTrainer, "the trainer is starting"},
-		{"crashed", Facts{TrainerWhy: "it was killed"}, NoTrainer, "it was killed"},
-		{"paused beats the trainer", Facts{Paused: true}, Paused, "paused by hand"},
-		{"a seed has no trainer", Facts{Seed: true}, Seed, "a seed: it serves others and does not train"},
-		{"disk", Facts{TrainerUp: true, DiskWhy: "no space"}, DiskFull, "training, but cannot publish: no space"},
-		{"done beats paused", Facts{Done: true, Paused: true}, Done, "the schedule's last token is committed; serving the finished model"},
-		{"the month's traffic", Facts{TrainerUp: true, QuotaWhy: "the month's 5 GB are used"}, Quota, "the month's 5 GB are used"},
-		{"leaving beats all", Facts{Leaving: true, Done: true}, Leaving, "the daemon is shutting down"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			d := Decide(tc.facts)
-			if d.Reason != tc.reason || d.Why != tc.why || d.Train != (tc.reason == Training || tc.reason == DiskFull) {
-				t.Fatalf("got %+v, want %s: %s", d, tc.reason, tc.why)
-			}
-		})
+// TestScripts runs the scripts in testdata: lines change facts or the time, and what is
+// decided must be what the script says.
+//
+//	zone Europe/Berlin
+//	at 2026-11-23 21:59      the clock, which also goes on by: after 90m
+//	set compute 22:00-7      settings: compute, network, battery, pause, resume
+//	is trainer up            facts: trainer up|down, battery, power, leaving, done, seed, quota WHY, disk WHY
+//	want hours until 22:00   reason, and when it may change
+//	why outside the hours    what the sentence holds
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.script")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
 	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".script"), func(t *testing.T) { play(t, file) })
+	}
+}
+
+func play(t *testing.T, file string) {
+	r, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f := Facts{TrainerUp: true, Now: wall(t, "UTC", "2026-11-23 12:00")}
+	lines, zone := bufio.NewScanner(r), "UTC"
+	for n := 1; lines.Scan(); n++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		do, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		d := Decide(f)
+		switch do {
+		case "":
+		case "zone":
+			zone = rest
+		case "at":
+			f.Now = wall(t, zone, rest)
+		case "after":
+			span, err := time.ParseDuration(rest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Now = f.Now.Add(span)
+		case "set":
+			if err := set(&f.Settings, rest, f.Now); err != nil {
+				t.Fatalf("line %d: %v", n, err)
+			}
+		case "is":
+			if err := is(&f, rest); err != nil {
+				t.Fatalf("line %d: %v", n, err)
+			}
+		case "want":
+			got := string(d.Reason)
+			if !d.Until.IsZero() {
+				got += " until " + clock(d.Until, f.Now)
+			}
+			if got != rest {
+				t.Errorf("line %d: it decides %q, want %q", n, got, rest)
+			}
+			if d.Train != (d.Reason == Training || d.Reason == DiskFull) || d.Source == "" || d.Why == "" || d.Public() == "" || d.Train && d.Yield {
+				t.Errorf("line %d: %+v", n, d)
+			}
+		case "why":
+			if !strings.Contains(d.Why, rest) {
+				t.Errorf("line %d: it says %q, want %q in it", n, d.Why, rest)
+			}
+		case "yields", "keeps":
+			if d.Yield != (do == "yields") {
+				t.Errorf("line %d: the device: %+v", n, d)
+			}
+		default:
+			t.Fatalf("line %d: what is %q?", n, do)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func set(s *Settings, line string, now time.Time) (err error) {
+	what, value, _ := strings.Cut(line, " ")
+	switch what {
+	case "compute":
+		s.Compute, err = ParseWeek(value)
+	case "network":
+		s.Network, err = ParseWeek(value)
+	case "battery":
+		s.Battery = value == "on"
+	case "pause":
+		s.Pause, err = ParsePause(value, now)
+	case "resume":
+		s.Pause = Pause{}
+	default:
+		err = fmt.Errorf("no setting %q", what)
+	}
+	return err
+}
+
+func is(f *Facts, line string) error {
+	what, value, _ := strings.Cut(line, " ")
+	switch what {
+	case "trainer":
+		f.TrainerUp = value == "up"
+		f.TrainerWhy = strings.TrimPrefix(strings.TrimPrefix(value, "up"), "down")
+	case "battery":
+		f.OnBattery = true
+	case "power":
+		f.OnBattery = false
+	case "leaving":
+		f.Leaving = true
+	case "done":
+		f.Done = true
+	case "seed":
+		f.Seed = true
+	case "damaged":
+		f.Damaged = true
+	case "quota":
+		f.QuotaWhy = value
+	case "disk":
+		f.DiskWhy = value
+	default:
+		return fmt.Errorf("no fact %q", what)
+	}
+	return nil
 }

@@ -111,6 +111,9 @@ func Start(ctx context.Context, p Params) (*Process, error) {
 		err = json.Unmarshal(raw, &pr.ready)
 	}
 	if err != nil {
+		if ctx.Err() != nil { // its device is wanted back
+			pr.kill(ctx.Err())
+		}
 		return nil, errors.Join(fmt.Errorf("starting the trainer: %w", err), pr.Close())
 	}
 	// Both have it open: without a name it is gone with them, however they end. Windows refuses; there Close removes it.

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/policy"
+)
+
+// PauseCmd stops training and gives the device back.
+type PauseCmd struct {
+	DirFlag
+	For  string `arg:"" optional:"" help:"How long: 15m, 2h, until 18:30, or until tomorrow at eight (tomorrow); without it until murmur resume."`
+	Keep bool   `help:"Keep the trainer loaded, to go on at once."`
+}
+
+// Run pauses, at once where the node runs.
+func (c *PauseCmd) Run(ctx context.Context) error {
+	p, err := policy.ParsePause(c.For, time.Now())
+	if err != nil {
+		return usageError{err}
+	}
+	p.Keep = c.Keep
+	return wishes(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+		s, err := client.Pause(ctx, c.For, c.Keep)
+		return decided(s, err, dir, func(s *policy.Settings) { s.Pause = p })
+	})
+}
+
+// ResumeCmd ends a pause.
+type ResumeCmd struct{ DirFlag }
+
+// Run goes on, at once where the node runs.
+func (c *ResumeCmd) Run(ctx context.Context) error {
+	return wishes(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+		s, err := client.Resume(ctx)
+		return decided(s, err, dir, func(s *policy.Settings) { s.Pause = policy.Pause{} })
+	})
+}
+
+// HoursCmd says when the machine may work.
+type HoursCmd struct {
+	DirFlag
+	Compute *policy.Week `help:"When it may train: always, never, or hours such as \"mon-fri 22:00-07:00, sat-sun 0-24\"." placeholder:"HOURS"`
+	Network *policy.Week `help:"When it may use the line to the outside." placeholder:"HOURS"`
+	Battery *bool        `help:"Whether it may train on battery." negatable:""`
+}
+
+// Run changes what is given and prints what counts.
+func (c *HoursCmd) Run(ctx context.Context) error {
+	return wishes(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+		s, err := dir.Settings()
+		if err != nil {
+			return err
+		}
+		if c.Compute != nil {
+			s.Compute = *c.Compute
+		}
+		if c.Network != nil {
+			s.Network = *c.Network
+		}
+		if c.Battery != nil {
+			s.Battery = *c.Battery
+		}
+		if c.Compute != nil || c.Network != nil || c.Battery != nil {
+			if err = client.SetPolicy(ctx, s); errors.Is(err, api.ErrNoDaemon) {
+				err = dir.SetSettings(s)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		word := map[bool]string{true: "yes", false: "no"}[s.Battery]
+		fmt.Printf("train        %s\nnetwork      %s\non battery   %s\n", s.Compute, s.Network, word)
+		return nil
+	})
+}
+
+// wishes works on the settings of a directory and its daemon, if that runs.
+func wishes(f DirFlag, do func(*api.Client, node.Dir) error) error {
+	dir, err := f.existing()
+	if err != nil {
+		return err
+	}
+	if _, err := dir.Swarm(); err != nil {
+		return err
+	}
+	client := api.NewClient(string(dir))
+	defer client.Close()
+	return do(client, dir)
+}
+
+// decided says what a change has led to. Where no daemon runs it is written down for the
+// next one.
+func decided(s api.State, err error, dir node.Dir, change func(*policy.Settings)) error {
+	if errors.Is(err, api.ErrNoDaemon) {
+		kept, err := dir.Settings()
+		if err != nil {
+			return err
+		}
+		change(&kept)
+		fmt.Println("no node runs here now; it counts from the next murmur up")
+		return dir.SetSettings(kept)
+	}
+	if err != nil {
+		return err
+	}
+	return reasonOf(s).Table(os.Stdout)
+}
+
+// WhyCmd says why the node does or does not train.
+type WhyCmd struct{ ViewFlags }
+
+// Run asks the daemon.
+func (c *WhyCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if c.Watch {
+		var last reasons
+		return client.Watch(ctx, api.Watcher{State: func(s api.State) error {
+			now := reasonOf(s)
+			if now == last {
+				return nil
+			}
+			last = now
+			if c.JSON {
+				return json.NewEncoder(os.Stdout).Encode(now)
+			}
+			return now.Table(os.Stdout)
+		}})
+	}
+	s, err := client.State(ctx)
+	if err != nil {
+		return err
+	}
+	return printed(c.JSON, reasonOf(s))
+}
+
+// reasons is why a node does or does not train.
+type reasons struct {
+	Reason string    `json:"reason"`
+	Why    string    `json:"why"`
+	Source string    `json:"source"`
+	Until  time.Time `json:"until,omitzero"`
+}
+
+func reasonOf(s api.State) reasons { return reasons{s.Reason, s.Why, s.Source, s.Until} }
+
+// Table is two lines.
+func (r reasons) Table(out io.Writer) error {
+	_, err := fmt.Fprintf(out, "%s: %s\ndecided by %s\n", r.Reason, r.Why, r.by())
+	return err
+}
+
+// by is who decided, and until when.
+func (r reasons) by() string {
+	if r.Until.IsZero() {
+		return r.Source
+	}
+	return r.Source + "; it may change at " + r.Until.Local().Format("Mon 15:04")
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/proto"
+)
+
+// ViewFlags are common to the commands that show a part of the node's state.
+type ViewFlags struct {
+	DirFlag
+	JSON  bool `help:"Print JSON; with --watch one object a line."`
+	Watch bool `help:"Go on printing what is new until interrupted."`
+}
+
+// client of the daemon that the flags name.
+func (f ViewFlags) client() (*api.Client, error) {
+	dir, err := f.existing()
+	if err != nil {
+		return nil, err
+	}
+	return api.NewClient(string(dir)), nil
+}
+
+// PeersCmd lists the other nodes.
+type PeersCmd struct{ ViewFlags }
+
+// Run asks the daemon.
+func (c *PeersCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if !c.Watch {
+		s, err := client.State(ctx)
+		if err != nil {
+			return err
+		}
+		return printed(c.JSON, peers{s.Peers})
+	}
+	var last []api.Peer
+	return client.Watch(ctx, api.Watcher{State: func(s api.State) error {
+		if slices.EqualFunc(s.Peers, last, sameButTime) {
+			return nil
+		}
+		last = s.Peers
+		if c.JSON {
+			return json.NewEncoder(os.Stdout).Encode(peers{s.Peers})
+		}
+		fmt.Println(time.Now().Format(time.TimeOnly))
+		return peers{s.Peers}.Table(os.Stdout)
+	}})
+}
+
+// sameButTime compares what a reader would call news.
+func sameButTime(a, b api.Peer) bool {
+	a.RTTMillis, a.Rate = b.RTTMillis, b.Rate
+	return a == b
+}
+
+type peers struct {
+	Peers []api.Peer `json:"peers"`
+}
+
+// Table has a line for each peer.
+func (p peers) Table(out io.Writer) error {
+	if len(p.Peers) == 0 {
+		_, err := fmt.Fprintln(out, "no peer is known yet")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PEER\tSTATE\tROUND\tTOKENS/S\tPATH\tROUND TRIP\tVERSION\tWHY")
+	for _, p := range p.Peers {
+		state := p.State
+		if !p.Connected {
+			state = "not connected"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%s\t%.0f ms\t%s\t%s\n", p.ID.Short(), state, p.Height+1, p.Rate, p.Path, p.RTTMillis, strings.TrimPrefix(p.Agent, "murmur/"), p.Why)
+	}
+	return w.Flush()
+}
+
+// RoundsCmd lists how rounds went.
+type RoundsCmd struct {
+	ViewFlags
+	Since uint64 `help:"Only rounds above this one." placeholder:"ROUND"`
+}
+
+// Run asks the daemon.
+func (c *RoundsCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if !c.Watch {
+		rs, err := client.Rounds(ctx, c.Since)
+		if err != nil {
+			return err
+		}
+		return printed(c.JSON, outcomes{rs})
+	}
+	last := c.Since
+	show := func(o api.Outcome) error {
+		if o.Height <= last {
+			return nil
+		}
+		last = o.Height
+		if c.JSON {
+			return json.NewEncoder(os.Stdout).Encode(o)
+		}
+		return roundLine(os.Stdout, o)
+	}
+	return client.Watch(ctx, api.Watcher{Round: show, State: once(func() error {
+		rs, err := client.Rounds(ctx, last)
+		return errors.Join(err, each(rs, show))
+	})})
+}
+
+// once gives what was there before to a watcher, when it has begun to watch.
+func once(f func() error) func(api.State) error {
+	did := false
+	return func(api.State) error {
+		if did {
+			return nil
+		}
+		did = true
+		return f()
+	}
+}
+
+func each[T any](vs []T, f func(T) error) (err error) {
+	for _, v := range vs {
+		err = errors.Join(err, f(v))
+	}
+	return err
+}
+
+type outcomes struct {
+	Rounds []api.Outcome `json:"rounds"`
+}
+
+// Table has a line for each round.
+func (o outcomes) Table(out io.Writer) error {
+	return each(o.Rounds, func(r api.Outcome) error { return roundLine(out, r) })
+}
+
+func roundLine(out io.Writer, o api.Outcome) error {
+	line := fmt.Sprintf("round %-6d %6.1f s  loss %.3f  %d in, closed by %s", o.Height, o.Seconds, o.Loss, len(o.Included), o.Closer.Short())
+	if len(o.Missing) > 0 {
+		line += "; left out: " + shorts(o.Missing)
+	}
+	_, err := fmt.Fprintln(out, line)
+	return err
+}
+
+func shorts(ids []proto.PeerID) string {
+	var s []string
+	for _, id := range ids {
+		s = append(s, id.Short())
+	}
+	return strings.Join(s, ", ")
+}
+
+// EventsCmd shows the node's diary.
+type EventsCmd struct{ ViewFlags }
+
+// Run asks the daemon.
+func (c *EventsCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if !c.Watch {
+		es, err := client.Events(ctx, 0)
+		if err != nil {
+			return err
+		}
+		return printed(c.JSON, diary{es})
+	}
+	last := uint64(0)
+	show := func(e event.Event) error {
+		if e.Seq <= last {
+			return nil
+		}
+		last = e.Seq
+		if c.JSON {
+			return json.NewEncoder(os.Stdout).Encode(e)
+		}
+		return eventLine(os.Stdout, e)
+	}
+	return client.Watch(ctx, api.Watcher{Event: show, State: once(func() error {
+		es, err := client.Events(ctx, last)
+		return errors.Join(err, each(es, show))
+	})})
+}
+
+type diary struct {
+	Events []event.Event `json:"events"`
+}
+
+// Table has a line for each event.
+func (d diary) Table(out io.Writer) error {
+	return each(d.Events, func(e event.Event) error { return eventLine(out, e) })
+}
+
+func eventLine(out io.Writer, e event.Event) error {
+	_, err := fmt.Fprintf(out, "%s  %-7s  %s\n", e.Time.Local().Format(time.DateTime), e.Kind, e.Text)
+	return err
+}

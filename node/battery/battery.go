@@ -1,0 +1,37 @@
+// Package battery says whether this machine runs on its battery.
+//
+// It reads what the system writes down about power supplies and asks nobody else. Where
+// there is nothing to read, as on machines without a battery and on systems that it does
+// not know, the machine is taken for one with power.
+package battery
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Supplies is where Linux describes its power supplies.
+const Supplies = "/sys/class/power_supply"
+
+// Discharging tells whether a battery of the machine is being emptied. Batteries of mice
+// and the like do not count.
+func Discharging(supplies string) bool {
+	entries, err := os.ReadDir(supplies)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		read := func(name string) string {
+			b, err := os.ReadFile(filepath.Join(supplies, e.Name(), name))
+			if err != nil {
+				return ""
+			}
+			return strings.TrimSpace(string(b))
+		}
+		if read("type") == "Battery" && read("scope") != "Device" && read("status") == "Discharging" {
+			return true
+		}
+	}
+	return false
+}

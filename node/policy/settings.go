@@ -1,0 +1,72 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Settings are what a person wants of this machine.
+type Settings struct {
+	Pause   Pause `json:"pause"`
+	Compute Week  `json:"compute"` // when it may train
+	Network Week  `json:"network"` // when it may use the line to the outside
+	Battery bool  `json:"battery"` // it may train on battery
+}
+
+// Pause is a person's word that the machine is not to train for now.
+type Pause struct {
+	On    bool      `json:"on"`
+	Until time.Time `json:"until,omitzero"` // zero: until it is told to go on
+	Keep  bool      `json:"keep,omitempty"` // the trainer stays loaded, to go on at once
+}
+
+func (p Pause) holds(now time.Time) bool { return p.On && (p.Until.IsZero() || now.Before(p.Until)) }
+
+// DecodeSettings reads settings as JSON; what it does not know is an error.
+func DecodeSettings(b []byte) (s Settings, err error) {
+	d := json.NewDecoder(strings.NewReader(string(b)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return Settings{}, fmt.Errorf("settings: %w", err)
+	}
+	return s, nil
+}
+
+// morning is when "until tomorrow" ends.
+const morning = 8
+
+// ParsePause reads how long to pause: "" until told to go on, a duration such as 15m or 2h,
+// a time of day such as 18:30, or "tomorrow", which begins at eight.
+func ParsePause(s string, now time.Time) (Pause, error) {
+	p := Pause{On: true}
+	if s == "" {
+		return p, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil {
+		if d <= 0 || d > maxPause {
+			return Pause{}, fmt.Errorf("a pause of %v: it must be above 0 and at most %v, or without an end", d, maxPause)
+		}
+		p.Until = now.Add(d)
+		return p, nil
+	}
+	hour, minute := morning, 0
+	if s != "tomorrow" {
+		at, err := parseClock(s)
+		if err != nil || !strings.Contains(s, ":") {
+			return Pause{}, errors.New("give a duration such as 15m or 2h, a time of day such as 18:30, or tomorrow")
+		}
+		hour, minute = at/60, at%60
+	}
+	y, m, d := now.Date()
+	for p.Until = time.Date(y, m, d, hour, minute, 0, 0, now.Location()); !p.Until.After(now); {
+		d++
+		p.Until = time.Date(y, m, d, hour, minute, 0, 0, now.Location())
+	}
+	return p, nil
+}
+
+// maxPause is the longest pause that has an end.
+const maxPause = 366 * 24 * time.Hour
