@@ -17,6 +17,7 @@ import (
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/metrics"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/p2p/membership"
@@ -83,6 +84,14 @@ func Run(ctx context.Context, p Params) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
+	if p.Metrics != "" {
+		m, err := metrics.Serve(p.Metrics, n.State)
+		if err != nil {
+			return err
+		}
+		n.log.Info("Prometheus finds metrics here", "url", "http://"+m.Addr+"/metrics")
+		defer func() { _ = m.Close() }()
+	}
 	return n.Work(ctx)
 }
 

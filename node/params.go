@@ -35,6 +35,7 @@ type Params struct {
 	Devices   []int    // graphics cards to train on, by number, a trainer each; empty: the first
 	Private   string   // the folder of texts to train on, where the swarm's data are private
 	Seed      bool     // serve others, from an address that they can dial, and do not train
+	Metrics   string   // host:port at which Prometheus finds metrics; empty: nowhere
 	Routers   bool     // have ports opened and holes punched, where others are beyond routers
 	DataQuota uint64   // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
 	// For simulations: Engine trains inside this process, in place of a child, and

@@ -49,6 +49,7 @@ type viewed struct {
 	heldout    api.Heldout // that this node measured last
 	stages     api.Stages  // of the round under way
 	rounds     []api.Outcome
+	counts     api.Counts
 }
 
 func (w *view) set(f func(*viewed)) {
@@ -94,7 +95,7 @@ func (w *view) decide() policy.Decision {
 	})
 }
 
-func (w *view) adopted(e round.Adopt, now time.Time) {
+func (w *view) adopted(e round.Adopt, self proto.PeerID, now time.Time) {
 	w.set(func(v *viewed) {
 		o := api.Outcome{Height: e.To.Height, Root: e.To.Root, Closer: e.To.Closer, View: e.To.View, Missing: e.Missing}
 		if !v.adoptedAt.IsZero() {
@@ -108,6 +109,15 @@ func (w *view) adopted(e round.Adopt, now time.Time) {
 		}
 		if tokens > 0 {
 			o.Loss = loss / tokens
+		}
+		v.counts.Rounds++
+		v.counts.Included += uint64(len(o.Included))
+		v.counts.Missing += uint64(len(o.Missing))
+		switch {
+		case slices.Contains(o.Included, self):
+			v.counts.OwnIncluded++
+		case slices.Contains(o.Missing, self):
+			v.counts.OwnMissing++
 		}
 		v.ended(o, now)
 		v.outcome, v.adoptedAt, v.idle = v.rounds[len(v.rounds)-1], now, false
@@ -151,8 +161,11 @@ func (n *Node) State() api.State {
 		Version: n.p.Version, Swarm: n.swarm, Peer: n.self, Started: n.start,
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Policy: v.settings, Trainer: v.trainer,
-		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut},
-		Peers:   n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
+		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}}, Counts: v.counts,
+		Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
+	}
+	for name, t := range traffic.Protocols {
+		s.Traffic.Protocols[strings.Replace(name, n.swarm.String(), "SWARM", 1)] = api.Bytes{In: t.BytesIn, Out: t.BytesOut}
 	}
 	if n.book.Load() == nil {
 		s.Reason, s.Why, s.Source, s.Until = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error()), "the daemon", time.Time{}

@@ -13,6 +13,7 @@ type NetFlags struct {
 	Port      uint16   `help:"Listen on this port; 0 takes a free one." default:"4101" env:"MURMUR_PORT"`
 	Bootstrap []string `help:"More addresses of peers, as multiaddrs that end in /p2p/ID." placeholder:"ADDR" env:"MURMUR_BOOTSTRAP"`
 	MDNS      bool     `name:"mdns" help:"Look for peers in the local network." default:"true" negatable:"" env:"MURMUR_MDNS"`
+	Metrics   string   `help:"Serve metrics for Prometheus at this address; whoever reaches it may read them." placeholder:"HOST:PORT" env:"MURMUR_METRICS"`
 	Routers   bool     `help:"Have the router open a port, and find ways through those of others." default:"true" negatable:"" env:"MURMUR_ROUTERS"`
 }
 
@@ -28,7 +29,7 @@ func (f NetFlags) params(at DirFlag) (node.Params, error) {
 	saved, err := dir.Bootstrap()
 	return node.Params{
 		Dir: dir, Listen: listenAddrs(f.Host, f.Port), Bootstrap: append(saved, f.Bootstrap...), MDNS: f.MDNS,
-		Routers: f.Routers && !loopback(f.Host),
+		Routers: f.Routers && !loopback(f.Host), Metrics: f.Metrics,
 	}, err
 }
 

@@ -5,6 +5,8 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"io"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,7 +18,7 @@ import (
 // TestViews looks at two nodes through each command that shows a part of their state.
 func TestViews(t *testing.T) {
 	dirs := newSwarm(t, 2)
-	a := up(t, dirs[0])
+	a := up(t, dirs[0], "--metrics", "127.0.0.1:0")
 	b := up(t, dirs[1], a.bootstrap()...)
 	s := a.until("both share rounds", func(s api.State) bool { return s.Head.Roster == 2 && s.Head.Height >= 2 })
 	other := b.until("it answers", whatever).Peer
@@ -41,6 +43,17 @@ func TestViews(t *testing.T) {
 	}
 	if out := done(t, home, "why", "--json", "--dir", dirs[0]); !strings.Contains(out, `"reason": "training"`) {
 		t.Errorf("why says %s", out)
+	}
+
+	_, at, _ := strings.Cut(a.log.String(), `"url":"`)
+	at, _, _ = strings.Cut(at, `"`)
+	res, err := http.Get(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(res.Body)
+	if err != nil || res.Body.Close() != nil || !strings.Contains(string(page), `murmur_peers{path="lan",version="`+version+`"} 1`) {
+		t.Errorf("metrics are %s, %v", page, err)
 	}
 
 	// Whoever watches sees all from the beginning, and what comes.

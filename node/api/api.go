@@ -28,6 +28,7 @@ type State struct {
 	Until    time.Time       `json:"until,omitzero"` // when that may change by itself
 	Head     Head            `json:"head"`
 	Round    Round           `json:"round"`
+	Counts   Counts          `json:"counts"`
 	Trainer  Trainer         `json:"trainer"`
 	Peers    []Peer          `json:"peers"`
 	Traffic  Traffic         `json:"traffic"`
@@ -132,8 +133,24 @@ type Peer struct {
 
 // Traffic is all that the libp2p host sent and received since the start.
 type Traffic struct {
-	BytesIn  uint64 `json:"bytes_in"`
-	BytesOut uint64 `json:"bytes_out"`
+	BytesIn   uint64           `json:"bytes_in"`
+	BytesOut  uint64           `json:"bytes_out"`
+	Protocols map[string]Bytes `json:"protocols"` // the streams' share, by protocol
+}
+
+// Bytes are those of one protocol.
+type Bytes struct {
+	In  uint64 `json:"in"`
+	Out uint64 `json:"out"`
+}
+
+// Counts are of the rounds that this node took over since it started.
+type Counts struct {
+	Rounds      uint64 `json:"rounds"`
+	Included    uint64 `json:"included"` // updates
+	Missing     uint64 `json:"missing"`  // updates that were left out, of peers in the roster or active
+	OwnIncluded uint64 `json:"own_included"`
+	OwnMissing  uint64 `json:"own_missing"`
 }
 
 // Schedule is how far the training is.
