@@ -190,7 +190,7 @@ func (n *Node) Work(ctx context.Context) error {
 		defer close(sensed)
 		var senses sync.WaitGroup
 		senses.Go(func() { n.meter(sensing) })
-		senses.Go(func() { n.watchPower(sensing) })
+		senses.Go(func() { n.sense(sensing) })
 		senses.Wait()
 	}()
 	raw, err := n.obtainManifest(ctx)

@@ -11,12 +11,13 @@ import (
 
 	"github.com/murmurnet/murmur/node/battery"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/policy"
 )
 
 const (
 	settingsFile = "policy.json"
-	powerTick    = 2 * time.Second // how often the machine is asked for its power
+	senseTick    = 5 * time.Second // how often the machine and the node are looked at
 )
 
 // Settings are what a person wants of this machine, across restarts.
@@ -59,13 +60,15 @@ func (n *Node) ChangeSettings(change func(*policy.Settings)) error {
 	return nil
 }
 
-// watchPower keeps an eye on the battery until ctx ends.
-func (n *Node) watchPower(ctx context.Context) {
-	tick := time.NewTicker(powerTick)
+// sense keeps an eye on the battery and on the node's health until ctx ends.
+func (n *Node) sense(ctx context.Context) {
+	tick := time.NewTicker(senseTick)
 	defer tick.Stop()
+	var r health.Registry
 	for ctx.Err() == nil {
 		on := battery.Discharging(battery.Supplies)
 		n.view.set(func(v *viewed) { v.onBattery = on })
+		n.look(&r, time.Now())
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -22,6 +22,7 @@ const (
 	restartFirst = 500 * time.Millisecond
 	restartMost  = time.Minute
 	steady       = time.Minute // a trainer that ran so long has earned a quick restart
+	maxRestarts  = 16          // whose times are kept
 )
 
 // keepTrainer runs a trainer process, and another when it ends, until ctx ends.
@@ -49,7 +50,11 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 			fail(err)
 			return
 		}
-		n.view.set(func(v *viewed) { v.trainer.Up = false; v.trainer.Restarts++; v.trainerWhy = err.Error() })
+		n.view.set(func(v *viewed) {
+			v.trainer.Up, v.trainerWhy = false, err.Error()
+			v.trainer.Restarts++
+			v.restarts = append(v.restarts[max(0, len(v.restarts)+1-maxRestarts):], time.Now())
+		})
 		n.diary.Add(event.Trainer, 0, err.Error())
 		n.log.Warn("Trainer ended", "error", err)
 		if time.Since(began) > steady {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
@@ -50,6 +51,8 @@ type viewed struct {
 	stages     api.Stages  // of the round under way
 	rounds     []api.Outcome
 	counts     api.Counts
+	health     []health.Condition
+	restarts   []time.Time // of the trainer, the newest
 }
 
 func (w *view) set(f func(*viewed)) {
@@ -161,7 +164,7 @@ func (n *Node) State() api.State {
 		Version: n.p.Version, Swarm: n.swarm, Peer: n.self, Started: n.start,
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Policy: v.settings, Trainer: v.trainer,
-		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}}, Counts: v.counts,
+		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}}, Counts: v.counts, Health: v.health,
 		Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
 	}
 	for name, t := range traffic.Protocols {

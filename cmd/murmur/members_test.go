@@ -5,10 +5,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/health"
 )
 
 // community is a home with the settings of a small swarm in a file.
@@ -65,6 +67,9 @@ func TestInviteOnly(t *testing.T) {
 	if out := run("status", "--dir", dir("C")); !strings.Contains(out, "not let in") {
 		t.Errorf("status says %s", out)
 	}
+	c.until("its health says so, too", func(s api.State) bool {
+		return slices.ContainsFunc(s.Health, func(c health.Condition) bool { return c.ID == "refused" && c.Severity == health.Problem })
+	})
 	run("join", invite, "--dir", dir("D")) // the one use is B's
 	d := up(t, dir("D"))
 	d.until("its invite was used", func(s api.State) bool { return strings.Contains(s.Reach.Refusal, "used as often") })

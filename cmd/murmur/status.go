@@ -109,6 +109,9 @@ func printStatus(out io.Writer, s api.State) error {
 	fmt.Fprintf(w, "node\t%s  murmur %s\n", s.Peer, s.Version)
 	fmt.Fprintf(w, "state\t%s: %s\n", s.Reason, s.Why)
 	fmt.Fprintf(w, "decided\t%s\n", reasonOf(s).by())
+	for _, c := range s.Health {
+		fmt.Fprintf(w, "%s\t%s, since %s; %s\n", c.Severity, c.Text, c.Since.Local().Format("Mon 15:04"), c.Do)
+	}
 	fmt.Fprintf(w, "round\t%d, %.0f s old, %d nodes share it\n", s.Head.Height+1, s.Round.Seconds, s.Round.Active)
 	fmt.Fprintf(w, "model\tstate %s at round %d\n", s.Head.StateRoot.Short(), s.Head.Height)
 	fmt.Fprintf(w, "trained\t%d of %d tokens committed by the swarm\n", s.Head.Tokens, s.Schedule.TotalTokens)

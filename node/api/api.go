@@ -10,35 +10,37 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
 )
 
 // State is everything a node shows of itself.
 type State struct {
-	Version  string          `json:"version"`
-	Name     string          `json:"name"`
-	Swarm    proto.ID        `json:"swarm"`
-	Link     string          `json:"link"`
-	Peer     proto.PeerID    `json:"peer"`
-	Started  time.Time       `json:"started"`
-	Reason   string          `json:"reason"` // of node/policy
-	Why      string          `json:"why"`
-	Source   string          `json:"source"`         // who or what decided
-	Until    time.Time       `json:"until,omitzero"` // when that may change by itself
-	Head     Head            `json:"head"`
-	Round    Round           `json:"round"`
-	Counts   Counts          `json:"counts"`
-	Trainer  Trainer         `json:"trainer"`
-	Peers    []Peer          `json:"peers"`
-	Traffic  Traffic         `json:"traffic"`
-	Reach    Reach           `json:"reach"`
-	Limits   Limits          `json:"limits"`
-	Policy   policy.Settings `json:"policy"`
-	Usage    Usage           `json:"usage"`
-	Schedule Schedule        `json:"schedule"`
-	Process  Process         `json:"process"`
-	Heldout  *Heldout        `json:"heldout,omitempty"` // the newest that the swarm measured
+	Version  string             `json:"version"`
+	Name     string             `json:"name"`
+	Swarm    proto.ID           `json:"swarm"`
+	Link     string             `json:"link"`
+	Peer     proto.PeerID       `json:"peer"`
+	Started  time.Time          `json:"started"`
+	Reason   string             `json:"reason"` // of node/policy
+	Why      string             `json:"why"`
+	Source   string             `json:"source"`         // who or what decided
+	Until    time.Time          `json:"until,omitzero"` // when that may change by itself
+	Head     Head               `json:"head"`
+	Round    Round              `json:"round"`
+	Counts   Counts             `json:"counts"`
+	Trainer  Trainer            `json:"trainer"`
+	Health   []health.Condition `json:"health,omitempty"` // what is wrong
+	Peers    []Peer             `json:"peers"`
+	Traffic  Traffic            `json:"traffic"`
+	Reach    Reach              `json:"reach"`
+	Limits   Limits             `json:"limits"`
+	Policy   policy.Settings    `json:"policy"`
+	Usage    Usage              `json:"usage"`
+	Schedule Schedule           `json:"schedule"`
+	Process  Process            `json:"process"`
+	Heldout  *Heldout           `json:"heldout,omitempty"` // the newest that the swarm measured
 }
 
 // Reach is how others can come to the node.

@@ -32,6 +32,10 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	w.gauge("start_time_seconds", "When the node started.", seconds(s.Started))
 	w.gauge("state", "Why the node does or does not train: 1 for the reason that counts.", 1, "reason", s.Reason)
 
+	for _, c := range s.Health {
+		w.gauge("condition", "What is wrong with the node: 1 while it is.", 1, "id", c.ID, "severity", string(c.Severity))
+	}
+
 	w.gauge("head_height", "The round that the node stands on.", float64(s.Head.Height))
 	w.counter("head_tokens_total", "Tokens that the swarm has committed since its beginning, by this node's head.", float64(s.Head.Tokens))
 	w.gauge("head_roster_nodes", "Nodes with an update in the last three rounds.", float64(s.Head.Roster))

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/health"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -19,6 +20,7 @@ func full() api.State {
 		Version: "0.1.0", Reason: "training", Head: api.Head{Height: 7, Tokens: 1 << 20, Roster: 3},
 		Counts:  api.Counts{Rounds: 5, Included: 12, Missing: 3, OwnIncluded: 4, OwnMissing: 1},
 		Trainer: api.Trainer{Up: true, Steps: 9, TokensPerSec: 1234.5},
+		Health:  []health.Condition{{ID: "relayed", Severity: health.Warning}},
 		Heldout: &api.Heldout{Height: 5, Loss: 1.5},
 		Peers: []api.Peer{
 			{Connected: true, Path: "lan", Agent: "murmur/0.1.0"},
