@@ -108,7 +108,7 @@ func printStatus(out io.Writer, s api.State) error {
 	fmt.Fprintf(w, "swarm\t%s  %s\n", s.Name, s.Swarm)
 	fmt.Fprintf(w, "node\t%s  murmur %s\n", s.Peer, s.Version)
 	fmt.Fprintf(w, "state\t%s: %s\n", s.Reason, s.Why)
-	fmt.Fprintf(w, "decided\t%s\n", reasonOf(s).by())
+	fmt.Fprintf(w, "decided\tby %s\n", reasonOf(s).by())
 	for _, c := range s.Health {
 		fmt.Fprintf(w, "%s\t%s, since %s; %s\n", c.Severity, c.Text, c.Since.Local().Format("Mon 15:04"), c.Do)
 	}

@@ -87,7 +87,11 @@ func (p peers) Table(out io.Writer) error {
 		if !p.Connected {
 			state = "not connected"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%s\t%.0f ms\t%s\t%s\n", p.ID.Short(), state, p.Height+1, p.Rate, p.Path, p.RTTMillis, strings.TrimPrefix(p.Agent, "murmur/"), p.Why)
+		why := p.Why
+		if why == p.State { // it says no more
+			why = ""
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%s\t%.0f ms\t%s\t%s\n", p.ID.Short(), state, p.Height+1, p.Rate, p.Path, p.RTTMillis, strings.TrimPrefix(p.Agent, "murmur/"), why)
 	}
 	return w.Flush()
 }
@@ -154,6 +158,10 @@ type outcomes struct {
 
 // Table has a line for each round.
 func (o outcomes) Table(out io.Writer) error {
+	if len(o.Rounds) == 0 {
+		_, err := fmt.Fprintln(out, "no round has ended here since the node started")
+		return err
+	}
 	return each(o.Rounds, func(r api.Outcome) error { return roundLine(out, r) })
 }
 
