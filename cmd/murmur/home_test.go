@@ -313,7 +313,7 @@ func capped(t *testing.T, way string) {
 	done(t, home, "join", s.Link, "--dir", b)
 	where, over, under, counter := dir, 1.05, 0.9, func() float64 { return net.crossed(giver, "tx") }
 	if way == "--down" { // what is sent follows what is read, a window of the connection later
-		where, over, under, counter = b, 1.1, 0.8, func() float64 { return net.crossed(taker, "rx") }
+		where, over, under, counter = b, 1.2, 0.8, func() float64 { return net.crossed(taker, "rx") }
 	}
 	done(t, home, "limit", way, "5", "--dir", where)
 	net.run(taker, b, "seed")
