@@ -74,6 +74,9 @@ func (h *hand) rebase(base round.Commit) {
 			states[c.Root] = true
 		}
 	}
+	if err := h.carry(); err != nil {
+		h.n.trouble("carrying along what was learned", err)
+	}
 	// What is dropped must never be needed to compute the base's state.
 	err := h.rep.Keep(base)
 	if err == nil {

@@ -38,7 +38,7 @@ func (n *Node) look(r *health.Registry, now time.Time) {
 			f.SwarmLoss = v.outcome.Loss
 		}
 		if !v.adoptedAt.IsZero() && (d.Train || v.status.Active > 0) {
-			f.Waited = now.Sub(v.adoptedAt)
+			f.Waited = min(now.Sub(v.adoptedAt), now.Sub(v.changedAt))
 		}
 		f.Usual, f.LeftOut = v.usual(), v.leftOut(n.self)
 	})
@@ -62,7 +62,7 @@ func (v *viewed) usual() time.Duration {
 // leftOut is how many of the newest rounds in a row this node took part in, in vain.
 func (v *viewed) leftOut(self proto.PeerID) (count int) {
 	for _, o := range slices.Backward(v.rounds) {
-		if !slices.Contains(o.Missing, self) {
+		if o.Stages.Published.IsZero() || slices.Contains(o.Included, self) {
 			break
 		}
 		count++

@@ -53,7 +53,7 @@ func (n *Node) loop(ctx context.Context) {
 			step(round.Training{On: training})
 			n.hand.assign(n.machine.Status(), training)
 			n.diary.Add(event.Node, 0, "now: "+d.Why)
-			n.view.begun(time.Now())
+			n.view.changed(time.Now())
 			beatAt = time.Time{}
 		}
 		if time.Since(beatAt) >= n.view.beatInterval() {

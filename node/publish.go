@@ -133,24 +133,47 @@ func (h *hand) fromHead(ctx context.Context) {
 // where there is one.
 func (h *hand) save(seq, lacking uint64, step int64) error {
 	began := time.Now()
-	var vectors [][]byte
-	if !h.learning.Gradients {
-		d := h.proc.Vector()
-		for i, v := range h.rep.Theta() {
-			d[i] = v - d[i]
-		}
-		m, v := h.proc.Moments()
-		vectors = append(vectors, replica.Bytes(d), replica.Bytes(m), replica.Bytes(v))
-	}
-	if b := h.own.Buffer(); b != nil {
-		vectors = append(vectors, replica.Bytes(b))
-	}
-	err := h.n.store.PutLocal(chain.Local{Head: h.rep.Head().ID, Seq: seq, Lacking: lacking, Step: step}, vectors...)
+	m, v := h.proc.Moments()
+	err := h.put(chain.Local{Head: h.rep.Head().ID, Seq: seq, Lacking: lacking, Step: step}, h.proc.Vector(), m, v)
 	if err != nil {
 		return err
 	}
 	h.pace.saved, h.pace.saveCost = time.Now(), time.Since(began)
 	return nil
+}
+
+// put writes the local state of a θ_local and its moments, and turns the first into d.
+func (h *hand) put(l chain.Local, d, m, v []float32) error {
+	var vectors [][]byte
+	if !h.learning.Gradients {
+		for i, t := range h.rep.Theta() {
+			d[i] = t - d[i]
+		}
+		vectors = append(vectors, replica.Bytes(d), replica.Bytes(m), replica.Bytes(v))
+	}
+	if b := h.own.Buffer(); b != nil {
+		vectors = append(vectors, replica.Bytes(b))
+	}
+	return h.n.store.PutLocal(l, vectors...)
+}
+
+// carry takes what lies saved to the head where no trainer does: the chain forgets the commit
+// that it belongs to.
+func (h *hand) carry() error {
+	if h.proc != nil || h.learning.Residual == outer.Nowhere {
+		return nil
+	}
+	head := h.rep.Head()
+	r, err := h.recall(h.book, head)
+	if err != nil || r.local == nil || r.fresh || r.local.Head == head.ID {
+		return err
+	}
+	size := len(h.rep.Theta())
+	d, m, v := make([]float32, size), make([]float32, size), make([]float32, size)
+	if err := h.fill(r, d, m, v); err != nil {
+		return err
+	}
+	return h.put(chain.Local{Head: head.ID, Seq: r.local.Seq, Lacking: r.lacking, Step: r.local.Step}, d, m, v)
 }
 
 // saveSometimes saves what was learned if that was not done for long. It comes

@@ -18,6 +18,7 @@ import (
 type recalled struct {
 	local      *chain.Local // nil: nothing was saved
 	fresh      bool         // the residual starts at 0, the moments stay
+	orphaned   bool         // as the chain has forgotten the commit that it belongs to
 	undo, redo []round.Update
 	lacking    uint64
 }
@@ -52,7 +53,7 @@ func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err erro
 	}
 	left, joined, ok := branches(book, r.local.Head, head.ID)
 	if !ok {
-		r.fresh = true
+		r.fresh, r.orphaned = true, true
 		return r, nil
 	}
 	r.lacking = r.local.Lacking

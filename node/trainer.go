@@ -41,7 +41,7 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 			return
 		}
 		if yielded {
-			n.view.set(func(v *viewed) { v.trainer.Up, v.trainer.Pid, v.trainerWhy = false, 0, "" })
+			n.view.set(func(v *viewed) { v.trainer.Up, v.trainer.Pid, v.trainer.TokensPerSec, v.trainerWhy = false, 0, 0, "" })
 			n.diary.Add(event.Trainer, 0, fmt.Sprintf("the trainer has given the device back after %.1f s: %s", time.Since(n.loan.since()).Seconds(), n.view.decide().Why))
 			pause = restartFirst
 			continue
@@ -51,7 +51,7 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 			return
 		}
 		n.view.set(func(v *viewed) {
-			v.trainer.Up, v.trainerWhy = false, err.Error()
+			v.trainer.Up, v.trainer.TokensPerSec, v.trainerWhy = false, 0, err.Error()
 			v.trainer.Restarts++
 			v.restarts = append(v.restarts[max(0, len(v.restarts)+1-maxRestarts):], time.Now())
 		})
@@ -137,6 +137,9 @@ func (h *hand) attach(ctx context.Context, p *worker.Island) error {
 	r, err := h.recall(h.book, h.rep.Head())
 	if err != nil {
 		return fmt.Errorf("%w: %w", errReplica, err)
+	}
+	if r.orphaned {
+		h.n.diary.Add(event.Node, 0, "what this node had learned belongs to a round that is forgotten; it is lost")
 	}
 	m, v := p.Moments()
 	err = h.refetching(ctx, func() error { return h.fill(r, p.Vector(), m, v) })

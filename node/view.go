@@ -32,6 +32,7 @@ type viewed struct {
 	status     round.Status
 	outcome    api.Outcome
 	adoptedAt  time.Time
+	changedAt  time.Time // when it last began or ceased to train
 	trainer    api.Trainer
 	trainerWhy string
 	diskWhy    string
@@ -119,7 +120,7 @@ func (w *view) adopted(e round.Adopt, self proto.PeerID, now time.Time) {
 		switch {
 		case slices.Contains(o.Included, self):
 			v.counts.OwnIncluded++
-		case slices.Contains(o.Missing, self):
+		case !v.stages.Published.IsZero():
 			v.counts.OwnMissing++
 		}
 		v.ended(o, now)
@@ -127,9 +128,11 @@ func (w *view) adopted(e round.Adopt, self proto.PeerID, now time.Time) {
 	})
 }
 
-// begun notes when the first round of this process began.
-func (w *view) begun(now time.Time) {
+// changed notes that the node begins or ceases to train, and so when the first round of this
+// process began.
+func (w *view) changed(now time.Time) {
 	w.set(func(v *viewed) {
+		v.changedAt = now
 		if v.adoptedAt.IsZero() {
 			v.adoptedAt = now
 		}

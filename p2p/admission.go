@@ -197,6 +197,9 @@ func (n *Network) hello(id peer.ID) error {
 	if err := b.Admit(proto.PeerID(id), answer.Proof, time.Now()); err != nil {
 		return fmt.Errorf("%w: %w", errStranger, err)
 	}
+	n.gate.mu.Lock()
+	n.gate.refusal = "" // somebody does
+	n.gate.mu.Unlock()
 	n.welcome(id)
 	return nil
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
+// maxAgent bounds what a stranger calls itself: "murmur/" and a version.
+const maxAgent = len("murmur/") + maxVersion
+
 // PeerInfo is what is known of one peer.
 type PeerInfo struct {
 	ID        proto.PeerID
@@ -55,7 +58,9 @@ func (n *Network) peerInfo(id peer.ID) PeerInfo {
 		BytesIn: uint64(traffic.TotalIn), BytesOut: uint64(traffic.TotalOut),
 	}
 	if v, err := n.host.Peerstore().Get(id, "AgentVersion"); err == nil {
-		p.Agent, _ = v.(string)
+		if agent, _ := v.(string); len(agent) <= maxAgent && printable(agent) {
+			p.Agent = agent
+		}
 	}
 	addrs := n.book.addrsOf(id)
 	conns := n.host.Network().ConnsToPeer(id)

@@ -74,3 +74,27 @@ func TestPauseGivesTheDeviceBack(t *testing.T) {
 		t.Errorf("damaged settings: %s", stderr)
 	}
 }
+
+// TestLongPause has a node sleep until the chain has forgotten the round at which it fell
+// asleep: what it had learned by then is there when it wakes up.
+func TestLongPause(t *testing.T) {
+	dirs := newSwarmOf(t, 2, strings.Replace(apart, "snapshot_every = 200", "snapshot_every = 2", 1))
+	a := up(t, dirs[0])
+	b := up(t, dirs[1], a.bootstrap()...)
+	for _, d := range []*daemon{a, b} {
+		d.until("both share rounds", func(s api.State) bool { return s.Head.Roster == 2 && trains(s) })
+	}
+	if _, err := b.client.Pause(t.Context(), "", false); err != nil {
+		t.Fatal(err)
+	}
+	s := b.until("its trainer is gone", func(s api.State) bool { return !s.Trainer.Up })
+	b.height(s.Head.Height + 10)
+	if _, err := b.client.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.until("it trains", trains)
+	b.until("both share rounds again", func(s api.State) bool { return s.Head.Roster == 2 })
+	if strings.Contains(b.log.String(), "is lost") {
+		t.Error("what it had learned is lost")
+	}
+}

@@ -127,22 +127,10 @@ func (c *RoundsCmd) Run(ctx context.Context) error {
 		}
 		return roundLine(os.Stdout, o)
 	}
-	return client.Watch(ctx, api.Watcher{Round: show, State: once(func() error {
+	return client.Watch(ctx, api.Watcher{Round: show, Begin: func() error {
 		rs, err := client.Rounds(ctx, last)
 		return errors.Join(err, each(rs, show))
-	})})
-}
-
-// once gives what was there before to a watcher, when it has begun to watch.
-func once(f func() error) func(api.State) error {
-	did := false
-	return func(api.State) error {
-		if did {
-			return nil
-		}
-		did = true
-		return f()
-	}
+	}})
 }
 
 func each[T any](vs []T, f func(T) error) (err error) {
@@ -210,10 +198,10 @@ func (c *EventsCmd) Run(ctx context.Context) error {
 		}
 		return eventLine(os.Stdout, e)
 	}
-	return client.Watch(ctx, api.Watcher{Event: show, State: once(func() error {
+	return client.Watch(ctx, api.Watcher{Event: show, Begin: func() error {
 		es, err := client.Events(ctx, last)
 		return errors.Join(err, each(es, show))
-	})})
+	}})
 }
 
 type diary struct {

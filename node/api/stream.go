@@ -15,7 +15,7 @@ import (
 const (
 	// streamTick is how often the state is looked at while somebody watches.
 	streamTick = time.Second
-	// maxLag bounds the messages that wait for one who reads slowly; beyond it the stream
+	// maxLag bounds the looks whose news wait for one who reads slowly; beyond it the stream
 	// ends, and the reader begins anew with the whole state.
 	maxLag = 16
 	// maxStreams bounds who watches.
@@ -76,11 +76,15 @@ func (s *stream) look() bool {
 	if err != nil {
 		return true
 	}
+	var said []byte
 	if patch, err := jsonpatch.CreateMergePatch(s.state, now); err == nil && len(patch) > len("{}") {
-		s.tell(message("patch", patch))
+		said = message("patch", patch)
 	}
 	s.state = now
-	s.news(s.tell)
+	s.news(func(b []byte) { said = append(said, b...) })
+	if len(said) > 0 {
+		s.tell(said)
+	}
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,13 +19,24 @@ const maxMessage = 8 << 20
 
 // Watcher takes what a stream tells; what is nil is left out.
 type Watcher struct {
+	Begin func() error      // at first, and when something was missed
 	State func(State) error // at first and at each change
 	Event func(event.Event) error
 	Round func(Outcome) error
 }
 
-// Watch follows the node until ctx or the daemon ends, or a Watcher's function fails.
+// Watch follows the node until ctx or the daemon ends, or a Watcher's function fails. A stream
+// that ends because it was read too slowly is begun anew.
 func (c *Client) Watch(ctx context.Context, w Watcher) error {
+	for {
+		if err := c.watch(ctx, w); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// watch follows one stream to its end.
+func (c *Client) watch(ctx context.Context, w Watcher) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://murmur/v1/stream", nil)
 	if err != nil {
 		return err
@@ -51,13 +63,10 @@ func (c *Client) Watch(ctx context.Context, w Watcher) error {
 			}
 		}
 	}
-	if ctx.Err() != nil {
-		return nil // the caller has had enough
-	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		return fmt.Errorf("watching the daemon: %w", err)
 	}
-	return ErrNoDaemon
+	return nil
 }
 
 func (w Watcher) take(kind string, data []byte, state *[]byte) (err error) {
@@ -69,10 +78,14 @@ func (w Watcher) take(kind string, data []byte, state *[]byte) (err error) {
 		if data, err = jsonpatch.MergePatch(*state, data); err != nil {
 			return fmt.Errorf("following the daemon's state: %w", err)
 		}
-		fallthrough
-	case "state":
 		*state = data
 		return pass(data, w.State)
+	case "state":
+		*state = data
+		if w.Begin != nil {
+			err = w.Begin()
+		}
+		return errors.Join(err, pass(data, w.State))
 	case "event":
 		return pass(data, w.Event)
 	case "round":

@@ -14,9 +14,9 @@ import (
 // Supplies is where Linux describes its power supplies.
 const Supplies = "/sys/class/power_supply"
 
-// Discharging tells whether a battery of the machine is being emptied. Batteries of mice
-// and the like do not count.
-func Discharging(supplies string) bool {
+// Discharging tells whether a battery of the machine is being emptied with no power from
+// outside: a weak charger does not count, nor do the batteries of mice and the like.
+func Discharging(supplies string) (yes bool) {
 	entries, err := os.ReadDir(supplies)
 	if err != nil {
 		return false
@@ -29,9 +29,12 @@ func Discharging(supplies string) bool {
 			}
 			return strings.TrimSpace(string(b))
 		}
-		if read("type") == "Battery" && read("scope") != "Device" && read("status") == "Discharging" {
-			return true
+		switch kind := read("type"); {
+		case (kind == "Mains" || kind == "USB") && read("online") == "1":
+			return false
+		case kind == "Battery" && read("scope") != "Device" && read("status") == "Discharging":
+			yes = true
 		}
 	}
-	return false
+	return yes
 }

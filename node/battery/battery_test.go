@@ -14,6 +14,7 @@ func TestDischarging(t *testing.T) {
 	}{
 		{name: "none"},
 		{"on battery", map[string]map[string]string{"AC": {"type": "Mains", "online": "0"}, "BAT0": {"type": "Battery", "status": "Discharging"}}, true},
+		{"a weak charger", map[string]map[string]string{"BAT0": {"type": "Battery", "status": "Discharging"}, "ucsi": {"type": "USB", "online": "1"}}, false},
 		{"charging", map[string]map[string]string{"AC": {"type": "Mains", "online": "1"}, "BAT0": {"type": "Battery", "status": "Charging"}}, false},
 		{"full", map[string]map[string]string{"BAT0": {"type": "Battery", "status": "Full"}}, false},
 		{"the second one", map[string]map[string]string{"BAT0": {"type": "Battery", "status": "Not charging"}, "BAT1": {"type": "Battery", "status": "Discharging"}}, true},

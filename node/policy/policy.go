@@ -76,7 +76,9 @@ func (d Decision) Public() string {
 // Decide returns the first reason not to train, or that the node trains.
 func Decide(f Facts) Decision {
 	d := first(f)
-	d.Rest = f.QuotaWhy != "" || !f.Settings.Network.Open(f.Now)
+	s := f.Settings
+	d.Rest = f.QuotaWhy != "" || !s.Network.Open(f.Now)
+	d.Yield = d.Rest || s.Pause.holds(f.Now) && !s.Pause.Keep || !s.Compute.Open(f.Now) || f.OnBattery && !s.Battery
 	return d
 }
 
@@ -90,27 +92,27 @@ func first(f Facts) Decision {
 	case f.Seed:
 		return Decision{Reason: Seed, Source: "murmur seed", Why: "a seed: it serves others and does not train"}
 	case s.Pause.holds(f.Now):
-		d := Decision{Yield: !s.Pause.Keep, Reason: Paused, Source: "a person", Why: "paused by hand, until murmur resume", Until: s.Pause.Until}
+		d := Decision{Reason: Paused, Source: "a person", Why: "paused by hand, until murmur resume", Until: s.Pause.Until}
 		if !d.Until.IsZero() {
 			d.Why = fmt.Sprintf("paused by hand until %s, or murmur resume", clock(d.Until, f.Now))
 		}
 		return d
 	case f.QuotaWhy != "":
-		return Decision{Yield: true, Reason: Quota, Source: "murmur limit", Why: f.QuotaWhy, Until: f.QuotaEnds}
+		return Decision{Reason: Quota, Source: "murmur limit", Why: f.QuotaWhy, Until: f.QuotaEnds}
 	case !s.Network.Open(f.Now):
 		until := s.Network.Next(f.Now)
 		return Decision{
-			Yield: true, Reason: NetworkHours, Source: "murmur hours", Until: until,
+			Reason: NetworkHours, Source: "murmur hours", Until: until,
 			Why: fmt.Sprintf("outside the hours in which the line may be used (%s)%s", s.Network, opens(until, f.Now)),
 		}
 	case !s.Compute.Open(f.Now):
 		until := s.Compute.Next(f.Now)
 		return Decision{
-			Yield: true, Reason: Hours, Source: "murmur hours", Until: until,
+			Reason: Hours, Source: "murmur hours", Until: until,
 			Why: fmt.Sprintf("outside the hours in which it may train (%s)%s", s.Compute, opens(until, f.Now)),
 		}
 	case f.OnBattery && !s.Battery:
-		return Decision{Yield: true, Reason: Battery, Source: "this machine", Why: "on battery; it goes on when there is power"}
+		return Decision{Reason: Battery, Source: "this machine", Why: "on battery; it goes on when there is power"}
 	case f.Damaged:
 		return Decision{Reason: Damaged, Source: "this machine", Why: "the shared model on this disk is damaged; waiting for a peer to fetch it from"}
 	case !f.TrainerUp:

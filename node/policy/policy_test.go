@@ -15,7 +15,7 @@ import (
 //
 //	zone Europe/Berlin
 //	at 2026-11-23 21:59      the clock, which also goes on by: after 90m
-//	set compute 22:00-7      settings: compute, network, battery, pause, resume
+//	set compute 22:00-7      settings: compute, network, battery, pause, keep, resume
 //	is trainer up            facts: trainer up|down, battery, power, leaving, done, seed, quota WHY, disk WHY
 //	want hours until 22:00   reason, and when it may change
 //	why outside the hours    what the sentence holds
@@ -100,6 +100,8 @@ func set(s *Settings, line string, now time.Time) (err error) {
 		s.Battery = value == "on"
 	case "pause":
 		s.Pause, err = ParsePause(value, now)
+	case "keep":
+		s.Pause = Pause{On: true, Keep: true}
 	case "resume":
 		s.Pause = Pause{}
 	default:

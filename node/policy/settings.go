@@ -49,7 +49,7 @@ func ParsePause(s string, now time.Time) (Pause, error) {
 		if d <= 0 || d > maxPause {
 			return Pause{}, fmt.Errorf("a pause of %v: it must be above 0 and at most %v, or without an end", d, maxPause)
 		}
-		p.Until = now.Add(d)
+		p.Until = now.Add(d).Round(0) // by the clock on the wall: a machine may sleep meanwhile
 		return p, nil
 	}
 	hour, minute := morning, 0
