@@ -88,7 +88,7 @@ func TestLongPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := b.until("its trainer is gone", func(s api.State) bool { return !s.Trainer.Up })
-	b.height(s.Head.Height + 10)
+	b.height(s.Head.Height + 7)
 	if _, err := b.client.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
