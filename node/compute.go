@@ -74,7 +74,7 @@ func (h *hand) rebase(base round.Commit) {
 			states[c.Root] = true
 		}
 	}
-	if err := h.carry(); err != nil {
+	if err := h.carry(base); err != nil {
 		h.n.trouble("carrying along what was learned", err)
 	}
 	// What is dropped must never be needed to compute the base's state.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 )
 
 // errYielded says that a trainer ended because the device is wanted otherwise.
@@ -12,35 +11,24 @@ var errYielded = errors.New("the device was given back")
 
 // loan says whether the trainer may have the device.
 type loan struct {
-	mu    sync.Mutex
-	yield bool
-	ours  chan struct{}           // closed when the device may be had again; nil while it may
-	stop  context.CancelCauseFunc // of who has it
-	at    time.Time               // of the last change
-}
-
-// since is when it last changed.
-func (l *loan) since() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.at
+	mu   sync.Mutex
+	over chan struct{}           // nil while it may; closed when it may again
+	stop context.CancelCauseFunc // of who has it
 }
 
 // set takes a decision in.
 func (l *loan) set(yield bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if yield == l.yield {
-		return
-	}
-	l.yield, l.at = yield, time.Now()
-	if !yield {
-		close(l.ours)
-		return
-	}
-	l.ours = make(chan struct{})
-	if l.stop != nil {
-		l.stop(errYielded)
+	switch {
+	case yield && l.over == nil:
+		l.over = make(chan struct{})
+		if l.stop != nil {
+			l.stop(errYielded)
+		}
+	case !yield && l.over != nil:
+		close(l.over)
+		l.over = nil
 	}
 }
 
@@ -48,20 +36,25 @@ func (l *loan) set(yield bool) {
 // given back; nil when ctx ends before.
 func (l *loan) take(ctx context.Context) (had context.Context, done context.CancelFunc) {
 	for {
-		l.mu.Lock()
-		if !l.yield {
-			var stop context.CancelCauseFunc
-			had, stop = context.WithCancelCause(ctx)
-			l.stop = stop
-			l.mu.Unlock()
-			return had, func() { stop(nil) }
+		had, done, over := l.try(ctx)
+		if had != nil {
+			return had, done
 		}
-		ours := l.ours
-		l.mu.Unlock()
 		select {
-		case <-ours:
+		case <-over:
 		case <-ctx.Done():
 			return nil, nil
 		}
 	}
+}
+
+func (l *loan) try(ctx context.Context) (had context.Context, done context.CancelFunc, over <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over != nil {
+		return nil, nil, l.over
+	}
+	had, stop := context.WithCancelCause(ctx)
+	l.stop = stop
+	return had, func() { stop(nil) }, nil
 }

@@ -20,7 +20,7 @@ const (
 func (n *Node) loop(ctx context.Context) {
 	tick := time.NewTicker(round.TickEvery)
 	defer tick.Stop()
-	training, resting, finishing := false, false, n.finishing
+	training, finishing := false, n.finishing
 	began := time.Now() // the machine's clock: it knows nothing of what came before
 	var beatAt time.Time
 	step := func(e round.Event) {
@@ -44,10 +44,7 @@ func (n *Node) loop(ctx context.Context) {
 		n.view.enter(n.machine.Status())
 		d := n.view.decide()
 		n.loan.set(d.Yield)
-		if d.Rest != resting {
-			resting = d.Rest
-			n.net.Rest(resting)
-		}
+		n.net.Rest(d.Rest)
 		if d.Train != training {
 			training = d.Train
 			step(round.Training{On: training})

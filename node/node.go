@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,7 @@ type Node struct {
 	group     sync.WaitGroup
 	wishes    sync.Mutex // held while settings are changed
 	loan      loan
+	disk      disk
 	view      view
 }
 
@@ -85,12 +87,13 @@ func Run(ctx context.Context, p Params) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	if p.Metrics != "" {
-		m, err := metrics.Serve(p.Metrics, n.State)
+		l, err := net.Listen("tcp", p.Metrics)
 		if err != nil {
-			return err
+			return fmt.Errorf("listening for scrapes of metrics: %w", err)
 		}
-		n.log.Info("Prometheus finds metrics here", "url", "http://"+m.Addr+"/metrics")
-		defer func() { _ = m.Close() }()
+		n.log.Info("Prometheus finds metrics here", "url", "http://"+l.Addr().String()+"/metrics")
+		scraped := api.Listen(l, metrics.Handler(n.State))
+		defer func() { err = errors.Join(err, scraped.Close()) }()
 	}
 	return n.Work(ctx)
 }
@@ -155,14 +158,14 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	if err != nil {
 		return n, err
 	}
-	net := p2p.Params{
+	params := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
 		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Reach: p.reach(), Members: members, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
 	}
 	if p.Net != nil {
-		p.Net(&net)
+		p.Net(&params)
 	}
-	if n.net, err = p2p.New(ctx, net); err != nil {
+	if n.net, err = p2p.New(ctx, params); err != nil {
 		return n, err
 	}
 	n.releases = append(n.releases, n.net.Close)
@@ -182,15 +185,12 @@ func (n *Node) Close() error {
 
 // Work takes part in the swarm until ctx ends, then leaves it cleanly.
 func (n *Node) Work(ctx context.Context) error {
-	sensed := make(chan struct{})
-	defer func() { <-sensed }()
 	sensing, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		defer close(sensed)
-		var senses sync.WaitGroup
-		senses.Go(func() { n.meter(sensing) })
-		senses.Go(func() { n.sense(sensing) })
+	var senses sync.WaitGroup
+	senses.Go(func() { n.meter(sensing) })
+	senses.Go(func() { n.sense(sensing) })
+	defer func() {
+		stop()
 		senses.Wait()
 	}()
 	raw, err := n.obtainManifest(ctx)

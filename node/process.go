@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
+	"sync"
+	"time"
 
 	"github.com/murmurnet/murmur/node/api"
 )
@@ -16,8 +18,27 @@ func (n *Node) process() api.Process {
 	metrics.Read(m)
 	return api.Process{
 		Memory: m[0].Value.Uint64() - m[1].Value.Uint64(), Heap: m[2].Value.Uint64(),
-		Goroutines: runtime.NumGoroutine(), Disk: n.p.Dir.size(),
+		Goroutines: runtime.NumGoroutine(), Disk: n.disk.of(n.p.Dir),
 	}
+}
+
+// diskEvery is how often the directory is walked while somebody watches.
+const diskEvery = 10 * time.Second
+
+// disk is what a directory held when it was last walked.
+type disk struct {
+	mu    sync.Mutex
+	at    time.Time
+	bytes uint64
+}
+
+func (k *disk) of(d Dir) uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.at) >= diskEvery {
+		k.at, k.bytes = time.Now(), d.size()
+	}
+	return k.bytes
 }
 
 // size is what the directory's files hold, in bytes. Files that vanish meanwhile

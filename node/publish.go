@@ -157,16 +157,23 @@ func (h *hand) put(l chain.Local, d, m, v []float32) error {
 	return h.n.store.PutLocal(l, vectors...)
 }
 
-// carry takes what lies saved to the head where no trainer does: the chain forgets the commit
-// that it belongs to.
-func (h *hand) carry() error {
+// carry takes what lies saved to the head, where no trainer does it, before the chain forgets
+// what lies below base and with it the commit that this belongs to.
+func (h *hand) carry(base round.Commit) error {
 	if h.proc != nil || h.learning.Residual == outer.Nowhere {
 		return nil
 	}
 	head := h.rep.Head()
 	r, err := h.recall(h.book, head)
-	if err != nil || r.local == nil || r.fresh || r.local.Head == head.ID {
+	if err != nil || r.local == nil || r.fresh {
 		return err
+	}
+	at, known := h.book.Commit(r.local.Head)
+	for known && at.Height > base.Height {
+		at, known = h.book.Commit(at.Parent)
+	}
+	if known && at.ID == base.ID {
+		return nil // it stays
 	}
 	size := len(h.rep.Theta())
 	d, m, v := make([]float32, size), make([]float32, size), make([]float32, size)

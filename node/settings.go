@@ -1,24 +1,17 @@
 package node
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
-	"github.com/murmurnet/murmur/node/battery"
 	"github.com/murmurnet/murmur/node/event"
-	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/policy"
 )
 
-const (
-	settingsFile = "policy.json"
-	senseTick    = 5 * time.Second // how often the machine and the node are looked at
-)
+const settingsFile = "policy.json"
 
 // Settings are what a person wants of this machine, across restarts.
 func (d Dir) Settings() (s policy.Settings, err error) {
@@ -54,24 +47,6 @@ func (n *Node) ChangeSettings(change func(*policy.Settings)) error {
 		return err
 	}
 	n.view.set(func(v *viewed) { v.settings = s })
-	d := n.view.decide()
-	n.loan.set(d.Yield)
-	n.diary.Add(event.Node, 0, "settings changed: "+d.Why)
+	n.diary.Add(event.Node, 0, "settings changed: "+n.view.decide().Why)
 	return nil
-}
-
-// sense keeps an eye on the battery and on the node's health until ctx ends.
-func (n *Node) sense(ctx context.Context) {
-	tick := time.NewTicker(senseTick)
-	defer tick.Stop()
-	var r health.Registry
-	for ctx.Err() == nil {
-		on := battery.Discharging(battery.Supplies)
-		n.view.set(func(v *viewed) { v.onBattery = on })
-		n.look(&r, time.Now())
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
-	}
 }

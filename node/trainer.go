@@ -42,7 +42,7 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 		}
 		if yielded {
 			n.view.set(func(v *viewed) { v.trainer.Up, v.trainer.Pid, v.trainer.TokensPerSec, v.trainerWhy = false, 0, 0, "" })
-			n.diary.Add(event.Trainer, 0, fmt.Sprintf("the trainer has given the device back after %.1f s: %s", time.Since(n.loan.since()).Seconds(), n.view.decide().Why))
+			n.diary.Add(event.Trainer, 0, "the trainer has given the device back: "+n.view.decide().Why)
 			pause = restartFirst
 			continue
 		}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -45,14 +43,4 @@ func (c *BenchKillCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(err, printed(c.JSON, report))
-}
-
-// printed writes a report as JSON or as a table.
-func printed(asJSON bool, report interface{ Table(io.Writer) error }) error {
-	if !asJSON {
-		return report.Table(os.Stdout)
-	}
-	out := json.NewEncoder(os.Stdout)
-	out.SetIndent("", "  ")
-	return out.Encode(report)
 }

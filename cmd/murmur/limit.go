@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 )
 
@@ -18,13 +19,10 @@ type LimitCmd struct {
 
 // Run changes what is given, at once where the node runs, and prints what counts.
 func (c *LimitCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
-	if err != nil {
-		return err
-	}
-	if _, err := dir.Swarm(); err != nil {
-		return err
-	}
+	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error { return c.change(ctx, client, dir) })
+}
+
+func (c *LimitCmd) change(ctx context.Context, client *api.Client, dir node.Dir) error {
 	l, err := dir.Limits()
 	if err != nil && !c.given() {
 		return err
@@ -42,8 +40,6 @@ func (c *LimitCmd) Run(ctx context.Context) error {
 		return usageError{err}
 	}
 	if c.given() {
-		client := api.NewClient(string(dir))
-		defer client.Close()
 		if err = client.SetLimits(ctx, l); errors.Is(err, api.ErrNoDaemon) {
 			err = dir.SetLimits(l)
 		}

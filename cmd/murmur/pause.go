@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +27,7 @@ func (c *PauseCmd) Run(ctx context.Context) error {
 		return usageError{err}
 	}
 	p.Keep = c.Keep
-	return wishes(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
 		s, err := client.Pause(ctx, c.For, c.Keep)
 		return decided(s, err, dir, func(s *policy.Settings) { s.Pause = p })
 	})
@@ -39,7 +38,7 @@ type ResumeCmd struct{ DirFlag }
 
 // Run goes on, at once where the node runs.
 func (c *ResumeCmd) Run(ctx context.Context) error {
-	return wishes(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
 		s, err := client.Resume(ctx)
 		return decided(s, err, dir, func(s *policy.Settings) { s.Pause = policy.Pause{} })
 	})
@@ -55,7 +54,7 @@ type HoursCmd struct {
 
 // Run changes what is given and prints what counts.
 func (c *HoursCmd) Run(ctx context.Context) error {
-	return wishes(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
 		s, err := dir.Settings()
 		if err != nil {
 			return err
@@ -83,8 +82,8 @@ func (c *HoursCmd) Run(ctx context.Context) error {
 	})
 }
 
-// wishes works on the settings of a directory and its daemon, if that runs.
-func wishes(f DirFlag, do func(*api.Client, node.Dir) error) error {
+// withSettings works on the settings of a directory and its daemon, if that runs.
+func withSettings(f DirFlag, do func(*api.Client, node.Dir) error) error {
 	dir, err := f.existing()
 	if err != nil {
 		return err
@@ -120,30 +119,9 @@ type WhyCmd struct{ ViewFlags }
 
 // Run asks the daemon.
 func (c *WhyCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if c.Watch {
-		var last reasons
-		return client.Watch(ctx, api.Watcher{State: func(s api.State) error {
-			now := reasonOf(s)
-			if now == last {
-				return nil
-			}
-			last = now
-			if c.JSON {
-				return json.NewEncoder(os.Stdout).Encode(now)
-			}
-			return now.Table(os.Stdout)
-		}})
-	}
-	s, err := client.State(ctx)
-	if err != nil {
-		return err
-	}
-	return printed(c.JSON, reasonOf(s))
+	return c.show(ctx, func(s api.State) tabled { return reasonOf(s) }, func(a, b api.State) bool {
+		return reasonOf(a) == reasonOf(b)
+	})
 }
 
 // reasons is why a node does or does not train.

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -22,39 +20,20 @@ type StatusCmd struct {
 
 // Run asks the daemon for its state.
 func (c *StatusCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	if c.Curve {
-		points, err := client.Curve(ctx, 0)
-		if err != nil {
-			return err
-		}
-		return printed(c.JSON, losses{points})
-	}
-	if c.Watch {
-		return client.Watch(ctx, api.Watcher{State: func(s api.State) error {
-			if c.JSON {
-				return json.NewEncoder(os.Stdout).Encode(s)
+		return c.ask(func(client *api.Client) error {
+			points, err := client.Curve(ctx, 0)
+			if err != nil {
+				return err
 			}
-			fmt.Printf("\n%s\n", time.Now().Format(time.TimeOnly))
-			return printStatus(os.Stdout, s)
-		}})
+			return printed(c.JSON, losses{points})
+		})
 	}
-	s, err := client.State(ctx)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		out := json.NewEncoder(os.Stdout)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false)
-		return out.Encode(s)
-	}
-	return printStatus(os.Stdout, s)
+	return c.show(ctx, func(s api.State) tabled { return status{s} }, func(_, _ api.State) bool { return false })
 }
+
+// status is the whole state.
+type status struct{ api.State }
 
 // losses is the swarm's curve.
 type losses struct {
@@ -103,12 +82,13 @@ func printAlone(w io.Writer, r api.Reach) {
 	}
 }
 
-func printStatus(out io.Writer, s api.State) error {
+// Table has a line for each fact, and one for each peer.
+func (s status) Table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "swarm\t%s  %s\n", s.Name, s.Swarm)
 	fmt.Fprintf(w, "node\t%s  murmur %s\n", s.Peer, s.Version)
 	fmt.Fprintf(w, "state\t%s: %s\n", s.Reason, s.Why)
-	fmt.Fprintf(w, "decided\tby %s\n", reasonOf(s).by())
+	fmt.Fprintf(w, "decided\tby %s\n", reasonOf(s.State).by())
 	for _, c := range s.Health {
 		fmt.Fprintf(w, "%s\t%s, since %s; %s\n", c.Severity, c.Text, c.Since.Local().Format("Mon 15:04"), c.Do)
 	}

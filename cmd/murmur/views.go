@@ -24,13 +24,40 @@ type ViewFlags struct {
 	Watch bool `help:"Go on printing what is new until interrupted."`
 }
 
-// client of the daemon that the flags name.
-func (f ViewFlags) client() (*api.Client, error) {
+// ask has a question put to the daemon that the flags name.
+func (f ViewFlags) ask(question func(*api.Client) error) error {
 	dir, err := f.existing()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return api.NewClient(string(dir)), nil
+	client := api.NewClient(string(dir))
+	defer client.Close()
+	return question(client)
+}
+
+// show prints a part of the state, with --watch each time that it is not the same.
+func (f ViewFlags) show(ctx context.Context, part func(api.State) tabled, same func(a, b api.State) bool) error {
+	return f.ask(func(client *api.Client) error {
+		if !f.Watch {
+			s, err := client.State(ctx)
+			if err != nil {
+				return err
+			}
+			return printed(f.JSON, part(s))
+		}
+		var last *api.State
+		return client.Watch(ctx, api.Watcher{State: func(s api.State) error {
+			if last != nil && same(*last, s) {
+				return nil
+			}
+			last = &s
+			if f.JSON {
+				return json.NewEncoder(os.Stdout).Encode(part(s))
+			}
+			fmt.Println(time.Now().Format(time.TimeOnly))
+			return part(s).Table(os.Stdout)
+		}})
+	})
 }
 
 // PeersCmd lists the other nodes.
@@ -38,30 +65,9 @@ type PeersCmd struct{ ViewFlags }
 
 // Run asks the daemon.
 func (c *PeersCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if !c.Watch {
-		s, err := client.State(ctx)
-		if err != nil {
-			return err
-		}
-		return printed(c.JSON, peers{s.Peers})
-	}
-	var last []api.Peer
-	return client.Watch(ctx, api.Watcher{State: func(s api.State) error {
-		if slices.EqualFunc(s.Peers, last, sameButTime) {
-			return nil
-		}
-		last = s.Peers
-		if c.JSON {
-			return json.NewEncoder(os.Stdout).Encode(peers{s.Peers})
-		}
-		fmt.Println(time.Now().Format(time.TimeOnly))
-		return peers{s.Peers}.Table(os.Stdout)
-	}})
+	return c.show(ctx, func(s api.State) tabled { return peers{s.Peers} }, func(a, b api.State) bool {
+		return slices.EqualFunc(a.Peers, b.Peers, sameButTime)
+	})
 }
 
 // sameButTime compares what a reader would call news.
@@ -104,11 +110,10 @@ type RoundsCmd struct {
 
 // Run asks the daemon.
 func (c *RoundsCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+	return c.ask(func(client *api.Client) error { return c.list(ctx, client) })
+}
+
+func (c *RoundsCmd) list(ctx context.Context, client *api.Client) error {
 	if !c.Watch {
 		rs, err := client.Rounds(ctx, c.Since)
 		if err != nil {
@@ -175,11 +180,10 @@ type EventsCmd struct{ ViewFlags }
 
 // Run asks the daemon.
 func (c *EventsCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+	return c.ask(func(client *api.Client) error { return c.list(ctx, client) })
+}
+
+func (c *EventsCmd) list(ctx context.Context, client *api.Client) error {
 	if !c.Watch {
 		es, err := client.Events(ctx, 0)
 		if err != nil {

@@ -80,29 +80,11 @@ func (c *Client) Resume(ctx context.Context) (s State, err error) {
 
 // SetPolicy changes what a person wants of the machine.
 func (c *Client) SetPolicy(ctx context.Context, s policy.Settings) error {
-	body, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	res, err := c.do(ctx, http.MethodPost, "/v1/policy", body)
-	if err != nil {
-		return err
-	}
-	return res.Body.Close()
+	return c.post(ctx, "/v1/policy", s)
 }
 
 // SetLimits changes what the node may take of the line.
-func (c *Client) SetLimits(ctx context.Context, l Limits) error {
-	body, err := json.Marshal(l)
-	if err != nil {
-		return err
-	}
-	res, err := c.do(ctx, http.MethodPost, "/v1/limits", body)
-	if err != nil {
-		return err
-	}
-	return res.Body.Close()
-}
+func (c *Client) SetLimits(ctx context.Context, l Limits) error { return c.post(ctx, "/v1/limits", l) }
 
 // Members lists who belongs to the swarm, as far as the node has met them.
 func (c *Client) Members(ctx context.Context) (ms []Member, err error) {
@@ -161,6 +143,18 @@ func (c *Client) Generate(ctx context.Context, g Generate, emit func(text string
 		emit(p.Text)
 	}
 	return lines.Err()
+}
+
+func (c *Client) post(ctx context.Context, path string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	res, err := c.do(ctx, http.MethodPost, path, body)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }
 
 func (c *Client) call(ctx context.Context, method, path string, answer any) error {

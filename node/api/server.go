@@ -36,18 +36,13 @@ func SocketPath(dir string) string {
 	return filepath.Join(os.TempDir(), "murmur-"+proto.Sum([]byte(dir)).Short()+".sock")
 }
 
-// Server serves one node's API.
-type Server struct {
-	http    *http.Server
-	watched *stream
-	done    chan struct{}
-}
-
 // Serve listens on the socket of dir until Close. A socket file that nobody
 // serves is replaced; the caller holds the directory's lock.
-func Serve(dir string, src Source) (*Server, error) { return serve(dir, src, streamTick) }
+func Serve(dir string, src Source) (*Server, error) {
+	return serve(dir, src, newStream(src, streamTick))
+}
 
-func serve(dir string, src Source, tick time.Duration) (*Server, error) {
+func serve(dir string, src Source, watched *stream) (*Server, error) {
 	path := SocketPath(dir)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replacing the old socket: %w", err)
@@ -59,25 +54,29 @@ func serve(dir string, src Source, tick time.Duration) (*Server, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("protecting the socket: %w", err), l.Close())
 	}
+	return Listen(l, handler(src, watched), watched.run), nil
+}
+
+// Server answers HTTP until it is closed.
+type Server struct {
+	http    *http.Server
+	running sync.WaitGroup
+}
+
+// Listen answers at l by h, and runs others beside it; their contexts and those of requests
+// end with Close.
+func Listen(l net.Listener, h http.Handler, beside ...func(context.Context)) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	watched := newStream(src, tick)
-	s := &Server{
-		watched: watched,
-		http: &http.Server{
-			Handler: handler(src, watched), ReadHeaderTimeout: headerTimeout,
-			BaseContext: func(net.Listener) context.Context { return ctx },
-		},
-		done: make(chan struct{}),
-	}
+	s := &Server{http: &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}}
 	s.http.RegisterOnShutdown(cancel) // streams end, or it would wait for them
-	var running sync.WaitGroup
-	running.Go(func() { watched.run(ctx) })
-	running.Go(func() { _ = s.http.Serve(l) }) // returns when closed
-	go func() {
-		defer close(s.done)
-		running.Wait()
-	}()
-	return s, nil
+	for _, run := range beside {
+		s.running.Go(func() { run(ctx) })
+	}
+	s.running.Go(func() { _ = s.http.Serve(l) }) // returns when closed
+	return s
 }
 
 // Close stops serving and waits for it.
@@ -88,7 +87,7 @@ func (s *Server) Close() error {
 	if err != nil {
 		err = s.http.Close()
 	}
-	<-s.done
+	s.running.Wait()
 	return err
 }
 

@@ -44,7 +44,7 @@ var errEnough = errors.New("enough")
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	src := &moving{}
-	s, err := serve(dir, src, 5*time.Millisecond)
+	s, err := serve(dir, src, newStream(src, 5*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,8 @@ func TestWatch(t *testing.T) {
 func TestHundredWatch(t *testing.T) {
 	dir := t.TempDir()
 	src := &moving{}
-	s, err := serve(dir, src, 20*time.Millisecond)
+	watched := newStream(src, 20*time.Millisecond)
+	s, err := serve(dir, src, watched)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,9 +135,9 @@ func TestHundredWatch(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatalf("%d are still served", left)
 		}
-		s.watched.mu.Lock()
-		left = len(s.watched.subs)
-		s.watched.mu.Unlock()
+		watched.mu.Lock()
+		left = len(watched.subs)
+		watched.mu.Unlock()
 		runtime.Gosched()
 	}
 	if err := s.Close(); err != nil {

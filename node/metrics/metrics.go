@@ -5,27 +5,34 @@
 package metrics
 
 import (
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/murmurnet/murmur/node/api"
 )
 
-// Collector makes metrics of a node's state at each scrape.
-type Collector struct{ state func() api.State }
+// Handler answers scrapes at /metrics. There is nothing to be steered there and no secret to
+// be read.
+func Handler(state func() api.State) http.Handler {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(collector{state}) // which describes nothing that could clash
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return mux
+}
 
-// New makes a Collector.
-func New(state func() api.State) *Collector { return &Collector{state} }
-
-var _ prometheus.Collector = (*Collector)(nil)
+// collector makes metrics of a node's state at each scrape.
+type collector struct{ state func() api.State }
 
 // Describe describes nothing in advance: which peers and protocols there are changes.
-func (c *Collector) Describe(chan<- *prometheus.Desc) {}
+func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the state.
-func (c *Collector) Collect(out chan<- prometheus.Metric) {
+func (c collector) Collect(out chan<- prometheus.Metric) {
 	s := c.state()
 	w := writer{out}
 	w.gauge("build_info", "The version that runs.", 1, "version", s.Version)

@@ -1,19 +1,16 @@
 package metrics
 
 import (
-	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"go.uber.org/goleak"
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/health"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func full() api.State {
 	return api.State{
@@ -33,7 +30,7 @@ func full() api.State {
 }
 
 func TestMetrics(t *testing.T) {
-	c := New(full)
+	c := collector{full}
 	problems, err := testutil.CollectAndLint(c)
 	if err != nil {
 		t.Fatal(err)
@@ -54,32 +51,17 @@ murmur_own_updates_total{outcome="missing"} 1
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want), "murmur_peers", "murmur_own_updates_total"); err != nil {
 		t.Error(err)
 	}
-	if _, err := testutil.CollectAndLint(New(func() api.State { return api.State{} })); err != nil {
+	if _, err := testutil.CollectAndLint(collector{func() api.State { return api.State{} }}); err != nil {
 		t.Errorf("of a node that knows nothing yet: %v", err)
 	}
 }
 
-func TestServe(t *testing.T) {
-	s, err := Serve("127.0.0.1:0", full)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Serve(s.Addr, full); err == nil {
-		t.Error("two listen at one address")
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get("http://" + s.Addr + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(res.Body)
-	if err != nil || res.Body.Close() != nil || !strings.Contains(string(b), "murmur_head_height 7\n") {
-		t.Errorf("%v: %s", err, b)
-	}
-	if res, err = client.Get("http://" + s.Addr + "/v1/state"); err != nil || res.StatusCode != http.StatusNotFound || res.Body.Close() != nil {
-		t.Errorf("the state is served there, too: %v", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+func TestHandler(t *testing.T) {
+	for path, want := range map[string]int{"/metrics": http.StatusOK, "/v1/state": http.StatusNotFound} {
+		w := httptest.NewRecorder()
+		Handler(full).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != want || want == http.StatusOK && !strings.Contains(w.Body.String(), "murmur_head_height 7\n") {
+			t.Errorf("%s: %d, %s", path, w.Code, w.Body)
+		}
 	}
 }

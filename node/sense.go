@@ -1,17 +1,36 @@
 package node
 
 import (
+	"context"
 	"slices"
 	"time"
 
+	"github.com/murmurnet/murmur/node/battery"
 	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/proto"
 )
 
 const (
+	senseTick   = 5 * time.Second  // how often the machine and the node are looked at
 	restartSpan = 10 * time.Minute // in which restarts of the trainer count
 	usualRounds = 16               // of which the median is usual
 )
+
+// sense keeps an eye on the battery and on the node's health until ctx ends.
+func (n *Node) sense(ctx context.Context) {
+	tick := time.NewTicker(senseTick)
+	defer tick.Stop()
+	var r health.Registry
+	for ctx.Err() == nil {
+		on := battery.Discharging(battery.Supplies)
+		n.view.set(func(v *viewed) { v.onBattery = on })
+		n.look(&r, time.Now())
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
 
 // look checks the node's health.
 func (n *Node) look(r *health.Registry, now time.Time) {
