@@ -124,6 +124,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.self = proto.PeerOf(n.key.Public().(ed25519.PublicKey))
+	n.view.self = n.self
 	if n.swarm, err = p.Dir.Swarm(); err != nil {
 		return n, err
 	}
@@ -272,6 +273,9 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 		return err
 	}
 	n.book.Store(book)
+	n.view.set(func(v *viewed) {
+		v.gradient = 4 * float64(m.Model.Config().Layout().Params()) / float64(uint64(m.Inner.Batch)*uint64(m.Model.SeqLen))
+	})
 	n.view.enter(n.machine.Status())
 	n.diary.Add(event.Node, rep.Head().Height, fmt.Sprintf("started at round %d", rep.Head().Height))
 	return nil

@@ -15,6 +15,8 @@ func (w *view) note(e round.Event, now time.Time) {
 	w.set(func(v *viewed) {
 		s := &v.stages
 		switch e := e.(type) {
+		case round.Seen:
+			v.came(e.Update)
 		case round.Published:
 			s.Published = now
 		case round.Held:

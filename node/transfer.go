@@ -62,6 +62,7 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 		if err := os.Remove(n.store.PayloadPath(id)); err != nil { // or it would count as held after a restart
 			n.log.Warn("A payload that does not decode stays on disk", "payload", id.Short(), "error", err)
 		}
+		n.view.flag(e.Update.Author, fmt.Sprintf("its update for round %d does not decode", e.Update.Height))
 		n.diary.Add(event.Peer, e.Update.Height, fmt.Sprintf("%s sent an update that does not decode; it is left out", e.Update.Author.Short()))
 		n.post(ctx, round.Unfit{Payload: id})
 	default:
@@ -299,7 +300,7 @@ func (n *Node) hear(ctx context.Context, m p2p.Message) {
 		if err != nil {
 			return
 		}
-		n.view.heard(m.Author, h)
+		n.view.heard(m.Author, h, time.Now())
 		n.told(api.Heldout{Height: h.HeldoutHeight, Loss: h.HeldoutLoss, By: m.Author})
 		n.post(ctx, round.Heartbeat{
 			From: m.Author, Head: head, Height: h.Height, Tokens: h.Tokens, Rate: h.Rate, Paused: h.Paused, Done: h.Done,

@@ -19,11 +19,10 @@ import (
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
-// maxHeard bounds the peers whose last heartbeat is shown.
-const maxHeard = 1024
-
 // view is what other goroutines than the loop may see of the node's state.
 type view struct {
+	self proto.PeerID
+
 	mu sync.Mutex
 	v  viewed
 }
@@ -47,13 +46,17 @@ type viewed struct {
 	leaving    bool
 	learned    uint64
 	idle       bool // the trainer has done all that it may in this round
-	heard      map[proto.PeerID]*murmurv1.Heartbeat
+	standings  map[proto.PeerID]*standing
 	heldout    api.Heldout // that this node measured last
 	stages     api.Stages  // of the round under way
 	rounds     []api.Outcome
 	counts     api.Counts
 	health     []health.Condition
 	restarts   []time.Time // of the trainer, the newest
+	share      api.Share   // of this node; get's
+	gradient   float64     // bytes of a step's gradient in float32, for each of its tokens
+	necessary  uint64      // as in api.Traffic
+	allReduce  float64
 }
 
 func (w *view) set(f func(*viewed)) {
@@ -66,7 +69,10 @@ func (w *view) get() viewed {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.v
-	v.heard, v.rounds = nil, nil
+	if s := v.standings[w.self]; s != nil {
+		v.share = s.share
+	}
+	v.standings, v.rounds = nil, nil
 	return v
 }
 
@@ -81,15 +87,6 @@ func (w *view) enter(s round.Status) {
 
 func (w *view) status() round.Status { return w.get().status }
 
-func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat) {
-	w.set(func(v *viewed) {
-		if v.heard == nil || len(v.heard) >= maxHeard {
-			v.heard = map[proto.PeerID]*murmurv1.Heartbeat{}
-		}
-		v.heard[p] = h
-	})
-}
-
 func (w *view) decide() policy.Decision {
 	v := w.get()
 	return policy.Decide(policy.Facts{
@@ -99,7 +96,8 @@ func (w *view) decide() policy.Decision {
 	})
 }
 
-func (w *view) adopted(e round.Adopt, self proto.PeerID, now time.Time) {
+func (w *view) adopted(e round.Adopt, now time.Time) {
+	self := w.self
 	w.set(func(v *viewed) {
 		o := api.Outcome{Height: e.To.Height, Root: e.To.Root, Closer: e.To.Closer, View: e.To.View, Missing: e.Missing}
 		if !v.adoptedAt.IsZero() {
@@ -114,6 +112,7 @@ func (w *view) adopted(e round.Adopt, self proto.PeerID, now time.Time) {
 		if tokens > 0 {
 			o.Loss = loss / tokens
 		}
+		v.tally(self, &o, e.Included)
 		v.counts.Rounds++
 		v.counts.Included += uint64(len(o.Included))
 		v.counts.Missing += uint64(len(o.Missing))
@@ -167,8 +166,8 @@ func (n *Node) State() api.State {
 		Version: n.p.Version, Swarm: n.swarm, Peer: n.self, Started: n.start,
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Policy: v.settings, Trainer: v.trainer,
-		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}}, Counts: v.counts, Health: v.health,
-		Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
+		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}, Necessary: v.necessary, AllReduce: uint64(v.allReduce)}, Counts: v.counts, Health: v.health,
+		Share: v.share, Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
 	}
 	for name, t := range traffic.Protocols {
 		s.Traffic.Protocols[strings.Replace(name, n.swarm.String(), "SWARM", 1)] = api.Bytes{In: t.BytesIn, Out: t.BytesOut}
@@ -210,7 +209,7 @@ func forOthers(addrs []string) []string {
 }
 
 func (n *Node) peers() []api.Peer {
-	byID := map[proto.PeerID]*api.Peer{}
+	now, byID := time.Now(), map[proto.PeerID]*api.Peer{}
 	for _, p := range n.net.Peers() {
 		byID[p.ID] = &api.Peer{
 			ID: p.ID, Connected: p.Connected, Path: string(p.Path), Agent: p.Agent,
@@ -218,13 +217,26 @@ func (n *Node) peers() []api.Peer {
 		}
 	}
 	n.view.set(func(v *viewed) {
-		for id, h := range v.heard {
+		for id, s := range v.standings {
+			if id == n.self {
+				continue
+			}
 			p := byID[id]
 			if p == nil {
 				p = &api.Peer{ID: id}
 				byID[id] = p
 			}
-			p.State, p.Why, p.Height, p.Rate, p.Backend = h.State, h.Why, h.Height, h.Rate, h.Backend
+			p.Share, p.Flag, p.Seen = s.share, s.flag, s.seen
+			if h := s.beat; h != nil {
+				p.State, p.Why, p.Height, p.Rate, p.Backend = h.State, h.Why, h.Height, h.Rate, h.Backend
+				p.Lag = int64(v.status.Head.Height) - int64(h.Height)
+			}
+			if s.gone(now) {
+				if p.Why = "no heartbeat of it comes any more"; p.State == string(policy.Leaving) {
+					p.Why = "it has left"
+				}
+				p.State, p.Rate = api.Gone, 0
+			}
 		}
 	})
 	peers := make([]api.Peer, 0, len(byID))

@@ -31,7 +31,9 @@ type State struct {
 	Round    Round              `json:"round"`
 	Counts   Counts             `json:"counts"`
 	Trainer  Trainer            `json:"trainer"`
-	Health   []health.Condition `json:"health,omitempty"` // what is wrong
+	Devices  []Device           `json:"devices,omitempty"` // that it trains on, and the processor
+	Share    Share              `json:"share"`             // of this node
+	Health   []health.Condition `json:"health,omitempty"`  // what is wrong
 	Peers    []Peer             `json:"peers"`
 	Traffic  Traffic            `json:"traffic"`
 	Reach    Reach              `json:"reach"`
@@ -40,6 +42,8 @@ type State struct {
 	Usage    Usage              `json:"usage"`
 	Schedule Schedule           `json:"schedule"`
 	Process  Process            `json:"process"`
+	Sends    []string           `json:"sends"`             // what leaves this machine, in words
+	Page     string             `json:"page,omitempty"`    // where the page is, without the token that opens it
 	Heldout  *Heldout           `json:"heldout,omitempty"` // the newest that the swarm measured
 }
 
@@ -85,7 +89,8 @@ type Outcome struct {
 	Root     proto.ID       `json:"state_root"`
 	Seconds  float64        `json:"seconds"`
 	Included []proto.PeerID `json:"included"`
-	Missing  []proto.PeerID `json:"missing"`
+	Missing  []proto.PeerID `json:"missing"`        // peers that took part, and whose updates are not in it
+	Late     []proto.PeerID `json:"late,omitempty"` // those of them whose updates came all the same
 	Closer   proto.PeerID   `json:"closer"`
 	View     uint32         `json:"view"`
 	Loss     float64        `json:"loss"` // token-weighted mean of the included updates' training losses
@@ -119,25 +124,60 @@ type Trainer struct {
 	Restarts     int      `json:"restarts"`
 }
 
+// Device is what a trainer works on, or the machine's processor. What cannot be read is zero.
+type Device struct {
+	Name    string  `json:"name"`
+	Celsius float64 `json:"celsius,omitempty"`
+	Watts   float64 `json:"watts,omitempty"`
+	Memory  uint64  `json:"memory_bytes,omitempty"` // in use, by everybody
+	Total   uint64  `json:"memory_total_bytes,omitempty"`
+	Others  float64 `json:"others,omitempty"` // how busy other programs keep it, 0 to 1
+}
+
+// Share is what rounds took in of a node, since the one that shows it started.
+type Share struct {
+	Updates uint64 `json:"updates"`
+	Tokens  uint64 `json:"tokens"`
+	Recent  string `json:"recent,omitempty"` // the newest 50 rounds, the newest last: one of the letters below
+}
+
+// What Share.Recent says of a round.
+const (
+	InRound   = '+' // its update was taken in
+	LateRound = '~' // its update came too late
+	OutRound  = '-' // it took part, and no update of it came
+	NoRound   = '.' // it did not take part
+)
+
 // Peer is another node.
 type Peer struct {
 	ID        proto.PeerID `json:"id"`
 	Connected bool         `json:"connected"`
-	Path      string       `json:"path,omitempty"`
+	Path      string       `json:"path,omitempty"` // "lan", "direct" or "relayed"
 	RTTMillis float64      `json:"rtt_ms,omitempty"`
 	Agent     string       `json:"agent,omitempty"`
-	State     string       `json:"state,omitempty"`
+	State     string       `json:"state,omitempty"` // by its own word, or Gone
 	Why       string       `json:"why,omitempty"`
+	Seen      time.Time    `json:"seen,omitzero"` // when its newest heartbeat came
 	Height    uint64       `json:"height,omitempty"`
+	Lag       int64        `json:"lag,omitempty"` // rounds that it is behind this node
 	Rate      float64      `json:"tokens_per_s,omitempty"`
 	Backend   string       `json:"backend,omitempty"`
+	Share     Share        `json:"share"`
+	Flag      string       `json:"flag,omitempty"` // what is wrong with what it sends
 }
+
+// Gone is the state of a peer whose heartbeats have ceased.
+const Gone = "gone"
 
 // Traffic is all that the libp2p host sent and received since the start.
 type Traffic struct {
-	BytesIn   uint64           `json:"bytes_in"`
-	BytesOut  uint64           `json:"bytes_out"`
-	Protocols map[string]Bytes `json:"protocols"` // the streams' share, by protocol
+	BytesIn   uint64            `json:"bytes_in"`
+	BytesOut  uint64            `json:"bytes_out"`
+	Protocols map[string]Bytes  `json:"protocols"`         // the streams' share, by protocol
+	Necessary uint64            `json:"necessary_bytes"`   // of payloads that rounds took in, but for this node's own
+	AllReduce uint64            `json:"all_reduce_bytes"`  // that a ring all-reduce of float32 gradients would have received for this node's part
+	Dropped   map[string]uint64 `json:"dropped,omitempty"` // gossip messages that went no further, by cause
 }
 
 // Bytes are those of one protocol.

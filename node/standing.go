@@ -1,0 +1,110 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+const (
+	maxStandings = 1024 // nodes that are remembered, this one too
+	recentRounds = 50   // that Share.Recent tells of
+	goneBeats    = 3    // heartbeats that a peer may miss
+)
+
+// standing is what this node remembers of a node of the swarm.
+type standing struct {
+	beat  *murmurv1.Heartbeat // its newest
+	seen  time.Time           // when that came
+	came  uint64              // the newest round that an update of it was for
+	share api.Share
+	flag  string
+}
+
+// of returns a node's standing. The one that was silent longest makes room.
+func (v *viewed) of(p proto.PeerID) *standing {
+	if s := v.standings[p]; s != nil {
+		return s
+	}
+	if v.standings == nil {
+		v.standings = map[proto.PeerID]*standing{}
+	}
+	if len(v.standings) >= maxStandings {
+		var oldest proto.PeerID
+		for id, s := range v.standings {
+			if o := v.standings[oldest]; o == nil || s.seen.Before(o.seen) {
+				oldest = id
+			}
+		}
+		delete(v.standings, oldest)
+	}
+	s := &standing{}
+	v.standings[p] = s
+	return s
+}
+
+func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat, now time.Time) {
+	w.set(func(v *viewed) {
+		s := v.of(p)
+		s.beat, s.seen = h, now
+	})
+}
+
+// flag remembers what is wrong with what a peer sends.
+func (w *view) flag(p proto.PeerID, why string) { w.set(func(v *viewed) { v.of(p).flag = why }) }
+
+// gone tells whether a peer's heartbeats have ceased.
+func (s *standing) gone(now time.Time) bool {
+	return s.beat != nil && now.Sub(s.seen) > goneBeats*time.Duration(s.beat.IntervalMs)*time.Millisecond
+}
+
+// came notes an update, which may be late for a round that has ended.
+func (v *viewed) came(u round.Update) {
+	s := v.of(u.Author)
+	s.came = max(s.came, u.Height)
+	for i := len(v.rounds) - 1; i >= 0 && v.rounds[i].Height >= u.Height; i-- {
+		if o := &v.rounds[i]; o.Height == u.Height && slices.Contains(o.Missing, u.Author) && !slices.Contains(o.Late, u.Author) {
+			o.Late = append(slices.Clone(o.Late), u.Author)
+			if at := len(s.share.Recent) - (len(v.rounds) - i); at >= 0 {
+				b := []byte(s.share.Recent)
+				b[at] = api.LateRound
+				s.share.Recent = string(b)
+			}
+		}
+	}
+}
+
+// tally enters a round that ended into everybody's share, and says whose updates are late. A
+// ring all-reduce among N nodes has each receive 2(N−1)/N gradients a step.
+func (v *viewed) tally(self proto.PeerID, o *api.Outcome, included []round.Update) {
+	letters := make(map[proto.PeerID]byte, len(o.Included)+len(o.Missing))
+	for _, u := range included {
+		letters[u.Author] = api.InRound
+		s := v.of(u.Author)
+		s.share.Updates++
+		s.share.Tokens += u.Tokens
+		if u.Author == self {
+			v.allReduce += float64(u.Tokens) * v.gradient * 2 * float64(len(included)-1) / float64(len(included))
+		} else {
+			v.necessary += u.Size
+		}
+	}
+	for _, p := range o.Missing {
+		letters[p] = api.OutRound
+		if v.of(p).came >= o.Height {
+			letters[p] = api.LateRound
+			o.Late = append(o.Late, p)
+		}
+	}
+	for id, s := range v.standings {
+		b := append([]byte(s.share.Recent), api.NoRound)
+		if l, in := letters[id]; in {
+			b[len(b)-1] = l
+		}
+		s.share.Recent = string(b[max(0, len(b)-recentRounds):])
+	}
+}
