@@ -41,6 +41,7 @@ type Node struct {
 	key      ed25519.PrivateKey
 	self     proto.PeerID
 	swarm    proto.ID
+	page     string // where it is served; set before State is asked
 	store    *chain.Store
 	library  *library.Library
 	net      *p2p.Network
@@ -81,11 +82,14 @@ func Run(ctx context.Context, p Params) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	server, err := api.Serve(string(p.Dir), n)
-	if err != nil {
+	doors := api.New(n)
+	defer func() { err = errors.Join(err, doors.Close()) }()
+	if err := doors.Socket(string(p.Dir)); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
+	if err := n.servePage(doors); err != nil {
+		return err
+	}
 	if p.Metrics != "" {
 		l, err := net.Listen("tcp", p.Metrics)
 		if err != nil {

@@ -36,6 +36,7 @@ type Params struct {
 	Private   string   // the folder of texts to train on, where the swarm's data are private
 	Seed      bool     // serve others, from an address that they can dial, and do not train
 	Metrics   string   // host:port at which Prometheus finds metrics; empty: nowhere
+	Page      string   // loopback host:port at which browsers of this machine find the page; empty: nowhere
 	Routers   bool     // have ports opened and holes punched, where others are beyond routers
 	DataQuota uint64   // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
 	// For simulations: Engine trains inside this process, in place of a child, and
@@ -57,7 +58,7 @@ func (p Params) Validate() error {
 	case len(p.Devices) > worker.MaxDevices:
 		return fmt.Errorf("%d devices: at most %d can train for one node", len(p.Devices), worker.MaxDevices)
 	}
-	return nil
+	return pageAddr(p.Page)
 }
 
 // reach is what the network does about routers.

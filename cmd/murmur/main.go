@@ -37,6 +37,7 @@ type cli struct {
 	Rotate   RotateCmd   `cmd:"" help:"Give the community a new key."`
 	ID       IDCmd       `cmd:"" name:"id" help:"Print the peer id that this machine has in a directory, for a swarm of listed members."`
 	Leave    LeaveCmd    `cmd:"" help:"Leave the swarm for good."`
+	Page     PageCmd     `cmd:"" help:"Print the link to the node's page, for a browser on this machine."`
 	Pause    PauseCmd    `cmd:"" help:"Stop training for a while and give the device back."`
 	Resume   ResumeCmd   `cmd:"" help:"End a pause."`
 	Hours    HoursCmd    `cmd:"" help:"Show or set when murmur may train and use the line."`

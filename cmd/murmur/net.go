@@ -14,6 +14,7 @@ type NetFlags struct {
 	Bootstrap []string `help:"More addresses of peers, as multiaddrs that end in /p2p/ID." placeholder:"ADDR" env:"MURMUR_BOOTSTRAP"`
 	MDNS      bool     `name:"mdns" help:"Look for peers in the local network." default:"true" negatable:"" env:"MURMUR_MDNS"`
 	Metrics   string   `help:"Serve metrics for Prometheus at this address; whoever reaches it may read them." placeholder:"HOST:PORT" env:"MURMUR_METRICS"`
+	Page      string   `help:"Serve the page at this address, to browsers of this machine; off: nowhere." default:"127.0.0.1:4102" placeholder:"127.0.0.1:PORT" env:"MURMUR_PAGE"`
 	Routers   bool     `help:"Have the router open a port, and find ways through those of others." default:"true" negatable:"" env:"MURMUR_ROUTERS"`
 }
 
@@ -27,9 +28,13 @@ func (f NetFlags) params(at DirFlag) (node.Params, error) {
 		return node.Params{}, err
 	}
 	saved, err := dir.Bootstrap()
+	page := f.Page
+	if page == "off" {
+		page = ""
+	}
 	return node.Params{
 		Dir: dir, Listen: listenAddrs(f.Host, f.Port), Bootstrap: append(saved, f.Bootstrap...), MDNS: f.MDNS,
-		Routers: f.Routers && !loopback(f.Host), Metrics: f.Metrics,
+		Routers: f.Routers && !loopback(f.Host), Metrics: f.Metrics, Page: page,
 	}, err
 }
 

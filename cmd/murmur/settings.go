@@ -20,7 +20,7 @@ import (
 type settings struct{ values map[string]any }
 
 // settingsKeys are the flags that a file may set.
-var settingsKeys = []string{"backend", "bootstrap", "dir", "host", "log-level", "mdns", "port", "yes"}
+var settingsKeys = []string{"backend", "bootstrap", "dir", "host", "log-level", "mdns", "page", "port", "yes"}
 
 // Validate has nothing to check before the file is known.
 func (s *settings) Validate(*kong.Application) error { return nil }

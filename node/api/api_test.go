@@ -84,8 +84,8 @@ func TestClientAndServer(t *testing.T) {
 	if err := os.WriteFile(SocketPath(dir), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Serve(dir, &told{})
-	if err != nil {
+	s := New(&told{})
+	if err := s.Socket(dir); err != nil {
 		t.Fatal(err)
 	}
 	ctx := t.Context()

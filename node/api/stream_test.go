@@ -44,15 +44,15 @@ var errEnough = errors.New("enough")
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	src := &moving{}
-	s, err := serve(dir, src, newStream(src, 5*time.Millisecond))
-	if err != nil {
+	s := &API{src: src, watched: newStream(src, 5*time.Millisecond)}
+	if err := s.Socket(dir); err != nil {
 		t.Fatal(err)
 	}
 	c := NewClient(dir)
 	defer c.Close()
 	var heights []uint64
 	var texts []string
-	err = c.Watch(t.Context(), Watcher{
+	err := c.Watch(t.Context(), Watcher{
 		State: func(s State) error {
 			if s.Why != "as before" || len(s.Peers) != 100 || s.Peers[99].Height != s.Head.Height {
 				return fmt.Errorf("the state is %+v", s)
@@ -95,8 +95,8 @@ func TestHundredWatch(t *testing.T) {
 	dir := t.TempDir()
 	src := &moving{}
 	watched := newStream(src, 20*time.Millisecond)
-	s, err := serve(dir, src, watched)
-	if err != nil {
+	s := &API{src: src, watched: watched}
+	if err := s.Socket(dir); err != nil {
 		t.Fatal(err)
 	}
 	deaf, err := net.Dial("unix", SocketPath(dir))
