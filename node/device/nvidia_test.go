@@ -42,7 +42,9 @@ func TestCards(t *testing.T) {
 	ours := nvml.ProcessInfo{Pid: 7, UsedGpuMemory: 2e9}
 	busy := []nvml.ProcessUtilizationSample{
 		{Pid: 7, TimeStamp: 10, SmUtil: 99},
-		{Pid: self, TimeStamp: 10, SmUtil: 80}, {Pid: self, TimeStamp: 20, SmUtil: 60}, {Pid: 1, TimeStamp: 20, SmUtil: 10},
+		{Pid: self, TimeStamp: 10, SmUtil: 80},
+		{Pid: self, TimeStamp: 20, SmUtil: 60},
+		{Pid: 1, TimeStamp: 20, SmUtil: 10},
 	}
 	for _, tc := range []struct {
 		name    string

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -72,6 +73,15 @@ func (e Energy) least() time.Duration {
 		return leastRun
 	}
 	return time.Duration(e.Least)
+}
+
+// String says by what it trains, and when.
+func (e Energy) String() string {
+	from := e.File + e.URL + strings.Join(e.Command, " ")
+	if e.Field != "" {
+		from += " (" + e.Field + ")"
+	}
+	return fmt.Sprintf("by %s: %s, at least %v at a time", from, e.words(), e.least())
 }
 
 // words say what is waited for.

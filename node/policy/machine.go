@@ -68,7 +68,7 @@ func (h *hold) see(now time.Time, bad bool, why string, calm time.Duration) {
 func (m *Machine) Take(r Readings, s Settings) {
 	since := r.Now.Sub(m.readings.Now)
 	m.readings = r
-	m.busy.see(r.Now, r.Others > s.others(), fmt.Sprintf("%s keeps the graphics card busy (%.0f %%); it goes on %v after that ends", orProgram(r.Program), 100*r.Others, othersCalm), othersCalm)
+	m.busy.see(r.Now, r.Others > s.Share(), fmt.Sprintf("%s keeps the graphics card busy (%.0f %%); it goes on %v after that ends", orProgram(r.Program), 100*r.Others, othersCalm), othersCalm)
 	m.heat(r, s)
 	m.power(r, s, since)
 	if !reflect.DeepEqual(m.settings.Energy, s.Energy) {

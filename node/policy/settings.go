@@ -46,7 +46,8 @@ func (s Settings) Validate() error {
 	return s.Energy.Validate()
 }
 
-func (s Settings) others() float64 {
+// Share is other programs' share of a graphics card above which it is theirs.
+func (s Settings) Share() float64 {
 	if s.Others == 0 {
 		return defaultOthers
 	}

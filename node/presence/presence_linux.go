@@ -52,7 +52,7 @@ func desktop(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer bus.Close()
+	defer func() { _ = bus.Close() }()
 	var gnome uint64 // milliseconds
 	err = bus.Object("org.gnome.Mutter.IdleMonitor", "/org/gnome/Mutter/IdleMonitor/Core").
 		CallWithContext(ctx, "org.gnome.Mutter.IdleMonitor.GetIdletime", dbus.FlagNoAutoStart).Store(&gnome)
@@ -71,7 +71,7 @@ func sessions(ctx context.Context) (at time.Time, err error) {
 	if err != nil {
 		return at, err
 	}
-	defer bus.Close()
+	defer func() { _ = bus.Close() }()
 	const login = "org.freedesktop.login1"
 	var list []struct {
 		ID   string

@@ -46,6 +46,7 @@ type Senses struct {
 
 	client  *http.Client
 	energy  sync.WaitGroup
+	of      policy.Energy
 	signals chan signal // the answer to the question under way
 	asking  bool
 }
@@ -160,6 +161,11 @@ func (s *Senses) nvidias(ask Ask, now time.Time) (out []device.Reading) {
 // sun asks for the signal, beside everything else: it may take long.
 func (s *Senses) sun(ctx context.Context, from policy.Energy, now time.Time) {
 	r := &s.readings
+	if !s.of.Same(from) { // it is asked for at once
+		s.of = from
+		r.SignalAt, r.SignalWhy = time.Time{}, ""
+		delete(s.due, "energy")
+	}
 	select {
 	case got := <-s.signals:
 		s.asking = false
@@ -172,10 +178,6 @@ func (s *Senses) sun(ctx context.Context, from policy.Energy, now time.Time) {
 		}
 		r.Signal, r.SignalAt = got.value, got.at
 	default:
-	}
-	if !from.On() {
-		r.SignalAt, r.SignalWhy = time.Time{}, ""
-		delete(s.due, "energy") // a new signal is asked for at once
 	}
 	if !from.On() || s.asking || !s.ready("energy", energyPace, now) {
 		return
