@@ -173,7 +173,7 @@ func (n *Node) State() api.State {
 		s.Traffic.Protocols[strings.Replace(name, n.swarm.String(), "SWARM", 1)] = api.Bytes{In: t.BytesIn, Out: t.BytesOut}
 	}
 	if n.book.Load() == nil {
-		s.Reason, s.Why, s.Source, s.Until = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error()), "the daemon", time.Time{}
+		s.Reason, s.Why, s.Source, s.Until = "joining", v.joining(), "the daemon", time.Time{}
 		return s
 	}
 	h := v.status.Head
@@ -184,6 +184,17 @@ func (n *Node) State() api.State {
 	}
 	s.Schedule = api.Schedule{TotalTokens: n.manifest.Inner.TotalTokens, Complete: v.status.Complete}
 	return s
+}
+
+// joining says what is waited for before the node can take part.
+func (v viewed) joining() string { return cmp.Or(v.diskWhy, v.starting, errStarting.Error()) }
+
+// why is State's, for those who ask often.
+func (n *Node) why() string {
+	if n.book.Load() == nil {
+		return n.view.get().joining()
+	}
+	return n.view.decide().Why
 }
 
 // reach is how others can come to this node.

@@ -52,7 +52,14 @@ type cli struct {
 	XLA      XLACmd      `cmd:"" name:"xla" help:"Show and install the backends that training runs on."`
 	Data     DataCmd     `cmd:"" help:"Make and check data sets of token shards."`
 	Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
+	Doctor   DoctorCmd   `cmd:"" help:"Look for what is wrong on this machine, and say what to do."`
+	Support  SupportCmd  `cmd:"" help:"Pack what others need to help into a file, without secrets."`
 	Version  VersionCmd  `cmd:"" help:"Print the version."`
+
+	InstallService InstallServiceCmd `cmd:"" help:"Have this machine start murmur by itself."`
+	Completion     CompletionCmd     `cmd:"" help:"Print what a shell needs to complete murmur's commands."`
+	Complete       CompleteCmd       `cmd:"" hidden:"" help:"Complete a command line; shells call this."`
+
 	Trainer  TrainerCmd  `cmd:"" hidden:"" help:"Train; murmur up starts this itself."`
 }
 
