@@ -47,7 +47,7 @@ type Node struct {
 	net      *p2p.Network
 	members  atomic.Pointer[membership.Book] // nil: everybody is one
 	start    time.Time
-	turned   atomic.Int64 // when the loop last came round, in nanoseconds since start; 0: not yet
+	turned   atomic.Int64               // when the loop last came round, in nanoseconds since start; 0: not yet
 	book     atomic.Pointer[chain.Book] // nil until the manifest is here
 	events   chan round.Event
 	releases []func() error // of what Open took
