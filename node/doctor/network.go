@@ -25,6 +25,9 @@ func (f Facts) daemon() Finding {
 }
 
 func (f Facts) port() Finding {
+	if f.PortErrs == nil && f.State == nil { // it is held by a daemon that does not say which it is
+		return Finding{}
+	}
 	if f.PortErrs == nil {
 		return ok("port", "the daemon listens on port %d", f.Port)
 	}
