@@ -46,9 +46,3 @@ func (c *DoctorCmd) report(ctx context.Context) (doctor.Report, error) {
 		Survey: func(ctx context.Context) ([]xla.Status, error) { return xla.Survey(ctx, xla.Params{Probe: xla.SelfProbe()}) },
 	})), nil
 }
-
-// SupportCmd x.
-type SupportCmd struct{}
-
-// Run x.
-func (c *SupportCmd) Run() error { return nil }
