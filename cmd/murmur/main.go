@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/coreos/go-systemd/v22/journal"
 )
 
 // version is set by release builds with -ldflags "-X main.version=…".
@@ -115,10 +116,19 @@ func (e usageError) Unwrap() error { return e.error }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// log is text on a terminal, JSON elsewhere, always to stderr.
+// log is text on a terminal and in systemd's journal, which keeps the time itself; JSON elsewhere; always to stderr.
 func (c *cli) log() *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	if isTerminal(os.Stderr) {
+		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	}
+	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
+		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
 		return slog.New(slog.NewTextHandler(os.Stderr, options))
 	}
 	return slog.New(slog.NewJSONHandler(os.Stderr, options))
