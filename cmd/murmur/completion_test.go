@@ -109,7 +109,9 @@ func TestTab(t *testing.T) {
 			}
 			wait("the prompt is there", func() bool { return strings.Contains(screen.String(), "ready> ") })
 			typed("murmur pa\t")
-			wait("the word is there", func() bool { return strings.Contains(screen.String(), "pause") || strings.HasSuffix(screen.String(), "use ") })
+			wait("the word is there", func() bool {
+				return strings.Contains(screen.String(), "pause") || strings.HasSuffix(screen.String(), "use ")
+			})
 			typed("\r")
 			wait("it was called", func() bool { _, err := os.Stat(called); return err == nil })
 			typed("exit\r")

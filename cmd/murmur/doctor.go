@@ -43,6 +43,8 @@ func (c *DoctorCmd) report(ctx context.Context) (doctor.Report, error) {
 	}
 	return doctor.Judge(doctor.Look(ctx, doctor.Params{
 		Version: version, Dir: dir, DirErr: err, Port: c.Port,
-		Survey: func(ctx context.Context) ([]xla.Status, error) { return xla.Survey(ctx, xla.Params{Probe: xla.SelfProbe()}) },
+		Survey: func(ctx context.Context) ([]xla.Status, error) {
+			return xla.Survey(ctx, xla.Params{Probe: xla.SelfProbe()})
+		},
 	})), nil
 }

@@ -61,7 +61,7 @@ type cli struct {
 	Completion     CompletionCmd     `cmd:"" help:"Print what a shell needs to complete murmur's commands."`
 	Complete       CompleteCmd       `cmd:"" hidden:"" help:"Complete a command line; shells call this."`
 
-	Trainer  TrainerCmd  `cmd:"" hidden:"" help:"Train; murmur up starts this itself."`
+	Trainer TrainerCmd `cmd:"" hidden:"" help:"Train; murmur up starts this itself."`
 }
 
 const (

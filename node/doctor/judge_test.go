@@ -59,19 +59,19 @@ func TestJudge(t *testing.T) {
 		text    string
 		do      string
 	}{
-		"an old daemon": {func(f *Facts) { f.State.Version = "1.1.0" }, "version", Warning, "still 1.1.0", "restart"},
-		"no swarm": {func(f *Facts) { f.Dir, f.DirErr = "", errors.New("this machine is in no swarm yet") }, "directory", Problem, "in no swarm", "murmur join LINK"},
-		"another account's": {func(f *Facts) { f.DirErr = fmt.Errorf("x: %w", fs.ErrPermission) }, "directory", Problem, "may not use", "sudo -u murmur"},
-		"a newer layout": {func(f *Facts) { f.VersionErr = errors.New("written by a newer murmur") }, "directory", Problem, "newer murmur", "install"},
-		"a full disk": {func(f *Facts) { f.Disk.Free = 1 << 20 }, "disk", Problem, "1.0 MB are left", "make room"},
-		"a nearly full disk": {func(f *Facts) { f.Disk.Free = 500_000_000 }, "disk", Warning, "500 MB are left", "make room"},
-		"a network disk": {func(f *Facts) { f.Disk.Kind = "a network file system (NFS)" }, "disk", Warning, "NFS", "move"},
+		"an old daemon":         {func(f *Facts) { f.State.Version = "1.1.0" }, "version", Warning, "still 1.1.0", "restart"},
+		"no swarm":              {func(f *Facts) { f.Dir, f.DirErr = "", errors.New("this machine is in no swarm yet") }, "directory", Problem, "in no swarm", "murmur join LINK"},
+		"another account's":     {func(f *Facts) { f.DirErr = fmt.Errorf("x: %w", fs.ErrPermission) }, "directory", Problem, "may not use", "sudo -u murmur"},
+		"a newer layout":        {func(f *Facts) { f.VersionErr = errors.New("written by a newer murmur") }, "directory", Problem, "newer murmur", "install"},
+		"a full disk":           {func(f *Facts) { f.Disk.Free = 1 << 20 }, "disk", Problem, "1.0 MB are left", "make room"},
+		"a nearly full disk":    {func(f *Facts) { f.Disk.Free = 500_000_000 }, "disk", Warning, "500 MB are left", "make room"},
+		"a network disk":        {func(f *Facts) { f.Disk.Kind = "a network file system (NFS)" }, "disk", Warning, "NFS", "move"},
 		"too old for its swarm": {func(f *Facts) { f.ManifestErr = errors.New("needs murmur 2.0.0") }, "swarm", Problem, "needs murmur 2.0.0", "sentence"},
-		"an open key": {func(f *Facts) { f.Secrets[0].Mode = 0o644 }, "identity", Warning, "may read identity.key", "chmod 600"},
-		"a damaged key": {func(f *Facts) { f.Secrets[0].Err = errors.New("holds no key") }, "identity", Problem, "holds no key", "backup"},
-		"damaged settings": {func(f *Facts) { f.Settings = []error{errors.New("limits.json cannot be used")} }, "settings", Problem, "limits.json", "sentence"},
-		"no daemon": {func(f *Facts) { f.State, f.DaemonErr = nil, api.ErrNoDaemon }, "daemon", Warning, "no daemon runs", "murmur up"},
-		"a hung daemon": {func(f *Facts) { f.State, f.DaemonErr = nil, errStuck }, "daemon", Problem, "does not answer", "restart"},
+		"an open key":           {func(f *Facts) { f.Secrets[0].Mode = 0o644 }, "identity", Warning, "may read identity.key", "chmod 600"},
+		"a damaged key":         {func(f *Facts) { f.Secrets[0].Err = errors.New("holds no key") }, "identity", Problem, "holds no key", "backup"},
+		"damaged settings":      {func(f *Facts) { f.Settings = []error{errors.New("limits.json cannot be used")} }, "settings", Problem, "limits.json", "sentence"},
+		"no daemon":             {func(f *Facts) { f.State, f.DaemonErr = nil, api.ErrNoDaemon }, "daemon", Warning, "no daemon runs", "murmur up"},
+		"a hung daemon":         {func(f *Facts) { f.State, f.DaemonErr = nil, errStuck }, "daemon", Problem, "does not answer", "restart"},
 		"a taken port": {func(f *Facts) {
 			f.State, f.DaemonErr, f.PortErrs = nil, api.ErrNoDaemon, map[string]error{"TCP": syscall.EADDRINUSE}
 		}, "port", Problem, "TCP port 4101 cannot be had", "--port"},
@@ -83,19 +83,23 @@ func TestJudge(t *testing.T) {
 			alone(f)
 			f.State.Reach.Tried = []api.Attempt{{Addr: "/ip4/192.0.2.7/tcp/4101", Why: "no answer"}}
 		}, "peers", Problem, "/ip4/192.0.2.7/tcp/4101: no answer", "firewall"},
-		"alone": {alone, "peers", Problem, "no address", "--bootstrap"},
-		"resting": {func(f *Facts) { alone(f); f.State.Reason, f.State.Why = "quota", "200 GB are used" }, "peers", OK, "as wanted: 200 GB are used", ""},
-		"not let in": {func(f *Facts) { f.State.Reach.Refusal = "no invite" }, "peers", Problem, "no invite", "ask a member"},
-		"a silent DHT": {func(f *Facts) { f.State.Traffic.Protocols = nil }, "dht", Warning, "no member has answered", "by itself"},
+		"alone":              {alone, "peers", Problem, "no address", "--bootstrap"},
+		"resting":            {func(f *Facts) { alone(f); f.State.Reason, f.State.Why = "quota", "200 GB are used" }, "peers", OK, "as wanted: 200 GB are used", ""},
+		"not let in":         {func(f *Facts) { f.State.Reach.Refusal = "no invite" }, "peers", Problem, "no invite", "ask a member"},
+		"a silent DHT":       {func(f *Facts) { f.State.Traffic.Protocols = nil }, "dht", Warning, "no member has answered", "by itself"},
 		"a crashing trainer": {func(f *Facts) { f.State.Trainer.Restarts = 4 }, "trainer", Warning, "4 times", "murmur events"},
-		"no trainer": {func(f *Facts) { f.State.Trainer, f.State.Reason, f.State.Why = api.Trainer{}, "no-trainer", "it is out of memory" }, "trainer", Warning, "out of memory", "murmur xla"},
-		"paused": {func(f *Facts) { f.State.Trainer, f.State.Reason, f.State.Why = api.Trainer{}, "paused", "paused by hand" }, "trainer", OK, "paused by hand", ""},
+		"no trainer": {func(f *Facts) {
+			f.State.Trainer, f.State.Reason, f.State.Why = api.Trainer{}, "no-trainer", "it is out of memory"
+		}, "trainer", Warning, "out of memory", "murmur xla"},
+		"paused": {func(f *Facts) {
+			f.State.Trainer, f.State.Reason, f.State.Why = api.Trainer{}, "paused", "paused by hand"
+		}, "trainer", OK, "paused by hand", ""},
 		"a condition": {func(f *Facts) {
 			f.State.Health = []health.Condition{{ID: "diverged", Severity: health.Problem, Text: "its loss is wrong", Do: "restart the node", Since: time.Now()}}
 		}, "diverged", Problem, "its loss is wrong, since", "restart the node"},
-		"no plugin": {func(f *Facts) { f.Backends = []xla.Status{noCard, missing, plain} }, "backend", Warning, "murmur xla install cpu", "murmur xla"},
-		"no backend": {func(f *Facts) { f.BackendErr = errors.New("interrupted") }, "backend", Problem, "interrupted", "murmur xla"},
-		"a free clock": {func(f *Facts) { f.Clock = ClockFree }, "clock", Warning, "nobody keeps it right", "timedatectl"},
+		"no plugin":     {func(f *Facts) { f.Backends = []xla.Status{noCard, missing, plain} }, "backend", Warning, "murmur xla install cpu", "murmur xla"},
+		"no backend":    {func(f *Facts) { f.BackendErr = errors.New("interrupted") }, "backend", Problem, "interrupted", "murmur xla"},
+		"a free clock":  {func(f *Facts) { f.Clock = ClockFree }, "clock", Warning, "nobody keeps it right", "timedatectl"},
 		"little memory": {func(f *Facts) { f.Memory, f.State.Trainer = 10_000_000, api.Trainer{} }, "memory", Warning, "10 MB are free", "other programs"},
 	} {
 		t.Run(name, func(t *testing.T) {
