@@ -110,11 +110,11 @@ func (s status) Table(out io.Writer) error {
 	}
 	fmt.Fprintf(w, "reach\t%s\n", reachWords(s.Reach))
 	fmt.Fprintf(w, "link\t%s\n", s.Link)
-	for i, sentence := range s.Sends {
-		fmt.Fprintf(w, "%s\t%s\n", map[bool]string{true: "sends"}[i == 0], sentence)
-	}
 	if !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return p.Connected }) {
 		printAlone(w, s.Reach)
+	}
+	for i, sentence := range s.Sends {
+		fmt.Fprintf(w, "%s\t%s\n", map[bool]string{true: "sends"}[i == 0], sentence)
 	}
 	for i, p := range s.Peers {
 		if i == 0 {
