@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ func (f Facts) backend() Finding {
 			}
 			return ok("backend", "%s", text)
 		}
-		if !absent(b.Reason) {
+		if !absent(b.Reason) && !slices.Contains(refused, b.Reason) {
 			refused = append(refused, b.Reason)
 		}
 	}

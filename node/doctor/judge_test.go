@@ -97,8 +97,11 @@ func TestJudge(t *testing.T) {
 		"a condition": {func(f *Facts) {
 			f.State.Health = []health.Condition{{ID: "diverged", Severity: health.Problem, Text: "its loss is wrong", Do: "restart the node", Since: time.Now()}}
 		}, "diverged", Problem, "its loss is wrong, since", "restart the node"},
-		"no plugin":     {func(f *Facts) { f.Backends = []xla.Status{noCard, missing, plain} }, "backend", Warning, "murmur xla install cpu", "murmur xla"},
-		"no backend":    {func(f *Facts) { f.BackendErr = errors.New("interrupted") }, "backend", Problem, "interrupted", "murmur xla"},
+		"no plugin":  {func(f *Facts) { f.Backends = []xla.Status{noCard, missing, plain} }, "backend", Warning, "murmur xla install cpu", "murmur xla"},
+		"no backend": {func(f *Facts) { f.BackendErr = errors.New("interrupted") }, "backend", Problem, "interrupted", "murmur xla"},
+		"a build without XLA": {func(f *Facts) {
+			f.Backends = []xla.Status{{Reason: "no XLA here"}, {Reason: "no XLA here"}, plain}
+		}, "backend", Warning, "no XLA here", "murmur xla"},
 		"a free clock":  {func(f *Facts) { f.Clock = ClockFree }, "clock", Warning, "nobody keeps it right", "timedatectl"},
 		"little memory": {func(f *Facts) { f.Memory, f.State.Trainer = 10_000_000, api.Trainer{} }, "memory", Warning, "10 MB are free", "other programs"},
 	} {
@@ -110,7 +113,7 @@ func TestJudge(t *testing.T) {
 				if got.ID != c.id {
 					continue
 				}
-				if got.Verdict != c.verdict || !strings.Contains(got.Text, c.text) || !strings.Contains(got.Do, c.do) || (got.Do == "") != (c.verdict == OK) {
+				if strings.Count(got.Text, c.text) != 1 || got.Verdict != c.verdict || !strings.Contains(got.Do, c.do) || (got.Do == "") != (c.verdict == OK) {
 					t.Errorf("%+v", got)
 				}
 				if want := c.verdict == Problem; (r.Problems() > 0) != want {

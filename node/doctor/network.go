@@ -13,6 +13,8 @@ import (
 
 func (f Facts) daemon() Finding {
 	switch {
+	case f.DirErr != nil: // it could not be asked
+		return Finding{}
 	case f.State != nil:
 		return ok("daemon", "it runs, since %s: %s", f.State.Started.Local().Format("Mon 2 Jan 15:04"), f.State.Why)
 	case errors.Is(f.DaemonErr, errStuck):

@@ -15,7 +15,7 @@ func (p Params) agent() (Plan, error) {
 	path := filepath.Join(p.Home, "Library", "LaunchAgents", "murmur.plist")
 	return Plan{
 		Path: path, Content: b,
-		Next:  []string{"launchctl bootstrap gui/$(id -u) '" + path + "'", "murmur status"},
+		Next:  []string{"launchctl bootstrap gui/$(id -u) '" + path + "'", "murmur status" + p.flag()},
 		After: []string{"launchctl bootout gui/$(id -u)/murmur"},
 	}, err
 }

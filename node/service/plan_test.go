@@ -81,6 +81,9 @@ func TestPlans(t *testing.T) {
 					t.Errorf("%q is not in\n%s", h, plan.Content)
 				}
 			}
+			if last := plan.Next[len(plan.Next)-1]; p.Dir != "" && !strings.HasSuffix(last, " status --dir '"+p.Dir+"'") {
+				t.Errorf("at last %q", last)
+			}
 			if c.os == "darwin" {
 				for d := xml.NewDecoder(bytes.NewReader(plan.Content)); ; {
 					if _, err := d.Token(); errors.Is(err, io.EOF) {

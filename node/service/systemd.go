@@ -31,8 +31,16 @@ func (p Params) system() (Plan, error) {
 	if !p.Account {
 		plan.Next = append(plan.Next, "sudo useradd --system --user-group --create-home --home-dir "+systemData+" --shell /usr/sbin/nologin murmur")
 	}
-	plan.Next = append(plan.Next, as+" join 'murmur://…'", "sudo systemctl daemon-reload", "sudo systemctl enable --now murmur", as+" status")
+	plan.Next = append(plan.Next, as+" join 'murmur://…'"+p.flag(), "sudo systemctl daemon-reload", "sudo systemctl enable --now murmur", as+" status"+p.flag())
 	return plan, err
+}
+
+// flag names the directory to a shell.
+func (p Params) flag() string {
+	if p.Dir == "" {
+		return ""
+	}
+	return " --dir '" + strings.ReplaceAll(p.Dir, "'", `'\''`) + "'"
 }
 
 func (p Params) user() (Plan, error) {
@@ -47,7 +55,7 @@ func (p Params) user() (Plan, error) {
 		Path: filepath.Join(dir, "murmur.service"), Content: b,
 		Next: []string{
 			"systemctl --user daemon-reload", "systemctl --user enable --now murmur",
-			"loginctl enable-linger        # to have it run while you are logged out, too", "murmur status",
+			"loginctl enable-linger        # to have it run while you are logged out, too", "murmur status" + p.flag(),
 		},
 		On: filepath.Join(dir, "default.target.wants", "murmur.service"), Off: []string{"systemctl --user disable --now murmur"},
 		After: []string{"systemctl --user stop murmur", "systemctl --user daemon-reload"},
