@@ -40,6 +40,9 @@ func (d Dir) lock() (unlock func() error, err error) {
 		pid, _ := os.ReadFile(d.path("pid"))
 		return nil, fmt.Errorf("%w: %s, process %s; stop it first, or give --dir another one", ErrLocked, d, strings.TrimSpace(string(pid)))
 	}
+	if err := d.keepVersion(); err != nil {
+		return nil, errors.Join(err, l.Unlock())
+	}
 	if err := os.WriteFile(d.path("pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("writing to the directory %s: %w", d, err), l.Unlock())
 	}

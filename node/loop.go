@@ -14,6 +14,9 @@ import (
 const (
 	minBeat = 500 * time.Millisecond
 	maxBeat = 5 * time.Second
+	// A loop that has not come round for so long hangs: it ticks twenty times a
+	// second, and waits for nothing.
+	maxTurn = 10 * time.Second
 )
 
 // loop owns the round machine.
@@ -29,6 +32,7 @@ func (n *Node) loop(ctx context.Context) {
 		}
 	}
 	for {
+		n.turned.Store(int64(time.Since(n.start)))
 		select {
 		case <-ctx.Done():
 			return
@@ -58,6 +62,13 @@ func (n *Node) loop(ctx context.Context) {
 			n.say(ctx, n.beat)
 		}
 	}
+}
+
+// alive tells whether the loop goes round, or has not begun: before it the node
+// waits for peers and the disk.
+func (n *Node) alive() bool {
+	turned := time.Duration(n.turned.Load())
+	return turned == 0 || time.Since(n.start)-turned < maxTurn
 }
 
 // carryOut does what the machine asks for.

@@ -20,6 +20,7 @@ import (
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/metrics"
 	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/node/service"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
@@ -47,6 +48,7 @@ type Node struct {
 	net      *p2p.Network
 	members  atomic.Pointer[membership.Book] // nil: everybody is one
 	start    time.Time
+	turned   atomic.Int64               // when the loop last came round, in nanoseconds since start; 0: not yet
 	book     atomic.Pointer[chain.Book] // nil until the manifest is here
 	events   chan round.Event
 	releases []func() error // of what Open took
@@ -99,6 +101,13 @@ func Run(ctx context.Context, p Params) (err error) {
 		scraped := api.Listen(l, metrics.Handler(n.State))
 		defer func() { err = errors.Join(err, scraped.Close()) }()
 	}
+	telling, stop := context.WithCancel(ctx)
+	var told sync.WaitGroup
+	told.Go(func() { service.Teller{Why: n.why, Alive: n.alive, Log: n.log}.Tell(telling) })
+	defer func() {
+		stop()
+		told.Wait()
+	}()
 	return n.Work(ctx)
 }
 

@@ -151,7 +151,7 @@ func (w *view) heartbeat(n *Node) *murmurv1.Heartbeat {
 	v, d := w.get(), w.decide()
 	h := &murmurv1.Heartbeat{
 		Swarm: n.swarm[:], Height: v.status.Head.Height, Head: v.status.Head.ID[:], Tokens: v.status.Lacking,
-		State: string(d.Reason), Why: d.Public(), Version: n.p.Version, Paused: !d.Train,
+		State: string(d.PublicReason()), Why: d.Public(), Version: n.p.Version, Paused: !d.Train,
 		IntervalMs: uint32(w.beatInterval().Milliseconds()), Backend: v.trainer.Backend,
 		Done: v.idle, HeldoutHeight: v.heldout.Height, HeldoutLoss: v.heldout.Loss, UnixMs: time.Now().UnixMilli(),
 	}
@@ -170,13 +170,13 @@ func (n *Node) State() api.State {
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Policy: v.settings, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}, Necessary: v.necessary, AllReduce: uint64(v.allReduce)}, Counts: v.counts, Health: v.health,
-		Share: v.share, Devices: v.devices, Page: n.page, Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
+		Share: v.share, Devices: v.devices, Page: n.page, Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used, Sends: n.sends(),
 	}
 	for name, t := range traffic.Protocols {
 		s.Traffic.Protocols[strings.Replace(name, n.swarm.String(), "SWARM", 1)] = api.Bytes{In: t.BytesIn, Out: t.BytesOut}
 	}
 	if n.book.Load() == nil {
-		s.Reason, s.Why, s.Source, s.Until = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error()), "the daemon", time.Time{}
+		s.Reason, s.Why, s.Source, s.Until = "joining", v.joining(), "the daemon", time.Time{}
 		if v.outdated != "" {
 			s.Reason, s.Why, s.Source = "outdated", v.outdated, "the swarm's manifest"
 		}
@@ -190,6 +190,17 @@ func (n *Node) State() api.State {
 	}
 	s.Schedule = api.Schedule{TotalTokens: n.manifest.Inner.TotalTokens, Complete: v.status.Complete}
 	return s
+}
+
+// joining says what is waited for before the node can take part.
+func (v viewed) joining() string { return cmp.Or(v.diskWhy, v.starting, errStarting.Error()) }
+
+// why is State's, for those who ask often.
+func (n *Node) why() string {
+	if n.book.Load() == nil {
+		return n.view.get().joining()
+	}
+	return n.view.decide().Why
 }
 
 // reach is how others can come to this node.

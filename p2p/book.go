@@ -218,7 +218,7 @@ func (b *book) met(id peer.ID, addrs []multiaddr.Multiaddr) {
 	if k.failures >= lostFailures && !k.seen.IsZero() {
 		b.hope(k.seen.Add(-lostTogether))
 	}
-	k.seen, k.failures, k.foreign, b.dirty = time.Now(), 0, false, true
+	k.seen, k.failures, k.foreign, k.vain, b.dirty = time.Now(), 0, false, nil, true
 	if len(addrs) > 0 {
 		k.addrs = merge(addrs, nil)
 	}
@@ -248,22 +248,25 @@ func (b *book) tried(info peer.AddrInfo, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.peers[info.ID]; k != nil {
-		k.dialing, k.tried, k.vain = false, time.Now(), nil
-		if err != nil {
+		k.dialing, k.tried = false, time.Now()
+		switch {
+		case err != nil:
 			k.failures++
 			k.vain = vain(info, err, k.tried)
+		case !k.foreign:
+			k.vain = nil
 		}
 	}
 }
 
 // drop forgets a peer that turned out not to be of this swarm. One that the
-// operator named stays, to be tried later; it says so.
-func (b *book) drop(id peer.ID) (named bool) {
+// operator named stays, to be tried later, with what became of it; it says so.
+func (b *book) drop(id peer.ID, vain Attempt) (named bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.peers[id]; k != nil && len(k.fixed) > 0 {
 		named = !k.foreign
-		k.foreign, k.failures = true, 16
+		k.foreign, k.failures, k.vain = true, 16, []Attempt{vain}
 		return named
 	}
 	delete(b.peers, id)

@@ -3,7 +3,9 @@ package p2p
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/discovery"
@@ -106,8 +108,9 @@ func (n *Network) watch(ctx context.Context) error {
 
 func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 	if !slices.Contains(e.Protocols, n.syncID) {
-		if n.book.drop(e.Peer) {
-			n.log.Warn("a bootstrap peer is not of this swarm; is the join link the right one?", "peer", e.Peer)
+		a := Attempt{Addr: e.Conn.RemoteMultiaddr().String(), Why: n.stranger(e), At: time.Now()}
+		if n.book.drop(e.Peer, a) {
+			n.log.Warn("A bootstrap peer cannot be worked with", "peer", e.Peer, "why", a.Why)
 		}
 		_ = n.host.Network().ClosePeer(e.Peer)
 		return
@@ -121,6 +124,17 @@ func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 	}
 	n.book.met(e.Peer, addrs)
 	n.changed()
+}
+
+// stranger says why this node has nothing to talk about with a peer.
+func (n *Network) stranger(e event.EvtPeerIdentificationCompleted) string {
+	for _, p := range e.Protocols {
+		if v, ok := strings.CutPrefix(string(p), string(n.prefix)+"/sync/"); ok {
+			return fmt.Sprintf("it speaks version %s of this swarm's protocol and this node version %s: the older of the two needs a newer murmur (there: %s)",
+				clip(v), path.Base(string(n.syncID)), clip(e.AgentVersion))
+		}
+	}
+	return "it is not of this swarm: is the join link the right one?"
 }
 
 // changed tells who listens to PeerChanges, and starts the search over where

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
+
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
@@ -261,6 +263,26 @@ func TestForeignHostIsLeft(t *testing.T) {
 		return false
 	})
 	until(t, b, 10*time.Second, "no connection stays", func() bool { return len(b.Connected()) == 0 && len(a.Connected()) == 0 })
+	until(t, b, 10*time.Second, "it says so", func() bool {
+		as := b.Attempts()
+		return len(as) == 1 && as[0].Why == "it is not of this swarm: is the join link the right one?"
+	})
+}
+
+// TestAnotherVersionOfTheProtocol meets a peer of the swarm whose murmur is of another time.
+func TestAnotherVersionOfTheProtocol(t *testing.T) {
+	a := start(t, 1, nil)
+	a.host.RemoveStreamHandler(a.syncID)
+	a.host.SetStreamHandler(a.prefix+"/sync/2", func(s network.Stream) { _ = s.Reset() })
+	b := start(t, 2, bootstrap(a))
+	want := "it speaks version 2 of this swarm's protocol and this node version 1: the older of the two needs a newer murmur (there: murmur/0.0.0-test)"
+	until(t, b, 10*time.Second, "it says so", func() bool {
+		as := b.Attempts()
+		return len(as) == 1 && as[0].Why == want
+	})
+	if len(b.Connected()) > 0 {
+		t.Error("they stay connected")
+	}
 }
 
 func TestClose(t *testing.T) {

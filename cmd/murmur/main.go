@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/coreos/go-systemd/v22/journal"
 )
 
 // version is set by release builds with -ldflags "-X main.version=…".
@@ -55,8 +56,15 @@ type cli struct {
 	XLA      XLACmd      `cmd:"" name:"xla" help:"Show and install the backends that training runs on."`
 	Data     DataCmd     `cmd:"" help:"Make and check data sets of token shards."`
 	Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
+	Doctor   DoctorCmd   `cmd:"" help:"Look for what is wrong on this machine, and say what to do."`
+	Support  SupportCmd  `cmd:"" help:"Pack what others need to help into a file, without secrets."`
 	Version  VersionCmd  `cmd:"" help:"Print the version."`
-	Trainer  TrainerCmd  `cmd:"" hidden:"" help:"Train; murmur up starts this itself."`
+
+	InstallService InstallServiceCmd `cmd:"" help:"Have this machine start murmur by itself."`
+	Completion     CompletionCmd     `cmd:"" help:"Print what a shell needs to complete murmur's commands."`
+	Complete       CompleteCmd       `cmd:"" hidden:"" help:"Complete a command line; shells call this."`
+
+	Trainer TrainerCmd `cmd:"" hidden:"" help:"Train; murmur up starts this itself."`
 }
 
 const (
@@ -111,10 +119,19 @@ func (e usageError) Unwrap() error { return e.error }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// log is text on a terminal, JSON elsewhere, always to stderr.
+// log is text on a terminal and in systemd's journal, which keeps the time itself; JSON elsewhere; always to stderr.
 func (c *cli) log() *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	if isTerminal(os.Stderr) {
+		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	}
+	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
+		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
 		return slog.New(slog.NewTextHandler(os.Stderr, options))
 	}
 	return slog.New(slog.NewJSONHandler(os.Stderr, options))

@@ -58,11 +58,11 @@ func (s *settings) load(path string) error {
 	}
 	named := path != ""
 	if !named {
-		data, err := xla.DataDir()
+		usual, err := usualSettings()
 		if err != nil {
 			return err
 		}
-		path = filepath.Join(data, "config.toml")
+		path = usual
 	}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && !named {
@@ -83,4 +83,9 @@ func (s *settings) load(path string) error {
 	}
 	s.values = values
 	return nil
+}
+
+func usualSettings() (string, error) {
+	data, err := xla.DataDir()
+	return filepath.Join(data, "config.toml"), err
 }

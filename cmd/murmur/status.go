@@ -97,6 +97,9 @@ func (s status) Table(out io.Writer) error {
 	if !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return p.Connected }) {
 		printAlone(w, s.Reach)
 	}
+	for i, sentence := range s.Sends {
+		fmt.Fprintf(w, "%s\t%s\n", map[bool]string{true: "sends"}[i == 0], sentence)
+	}
 	for i, p := range s.Peers {
 		if i == 0 {
 			fmt.Fprintf(w, "\npeer\tstate\tround\ttokens/s\tpath\tround trip\t\n")

@@ -11,6 +11,11 @@ type VersionCmd struct{}
 
 // Run prints one line.
 func (c *VersionCmd) Run() error {
+	fmt.Println(versionLine())
+	return nil
+}
+
+func versionLine() string {
 	commit := "unknown commit"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -19,6 +24,5 @@ func (c *VersionCmd) Run() error {
 			}
 		}
 	}
-	fmt.Printf("murmur %s (%s, %s, %s/%s)\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+	return fmt.Sprintf("murmur %s (%s, %s, %s/%s)", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

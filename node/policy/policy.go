@@ -79,6 +79,18 @@ func (d Decision) Public() string {
 	}
 }
 
+// PublicReason is the reason as peers may know it: whether somebody is at home is nobody's concern.
+func (d Decision) PublicReason() Reason {
+	switch d.Reason {
+	case Leaving, Done, Seed, Training, NoTrainer, Damaged:
+		return d.Reason
+	case DiskFull:
+		return Training
+	default:
+		return Paused
+	}
+}
+
 // Decide returns the first reason not to train, or that the node trains.
 func Decide(f Facts) Decision {
 	d := first(f)

@@ -101,6 +101,9 @@ func play(t *testing.T, file string) {
 			if d.Train != (d.Reason == Training || d.Reason == DiskFull) || d.Source == "" || d.Why == "" || d.Public() == "" || d.Train && d.Yield {
 				t.Errorf("line %d: %+v", n, d)
 			}
+			if p := d.PublicReason(); p != d.Reason && p != Paused && p != Training || p == Training && !d.Train {
+				t.Errorf("line %d: peers are told %q of %q", n, p, d.Reason)
+			}
 		case "why":
 			if !strings.Contains(d.Why, rest) {
 				t.Errorf("line %d: it says %q, want %q in it", n, d.Why, rest)

@@ -1,0 +1,46 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestDiskVersion(t *testing.T) {
+	for name, c := range map[string]struct{ has, says string }{
+		"of before there were numbers": {"", ""},
+		"of this one":                  {"1\n", ""},
+		"of a newer one":               {"2\n", "was written by a newer murmur (disk version 2, this one reads 1): install the newer one again"},
+		"damaged":                      {"one", "holds no number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := Dir(t.TempDir())
+			file := filepath.Join(string(d), "version")
+			if c.has != "" {
+				if err := os.WriteFile(file, []byte(c.has), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			unlock, err := d.lock()
+			if c.says != "" {
+				if err == nil || !strings.Contains(err.Error(), c.says) {
+					t.Fatalf("%v, want %q", err, c.says)
+				}
+				if b, _ := os.ReadFile(file); string(b) != c.has {
+					t.Fatalf("%q was changed into %q", c.has, b)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := unlock(); err != nil {
+				t.Fatal(err)
+			}
+			if b, err := os.ReadFile(file); err != nil || string(b) != "1\n" {
+				t.Fatalf("%q, %v", b, err)
+			}
+		})
+	}
+}
