@@ -1,0 +1,59 @@
+// What this machine does, and why.
+
+import {$, attribute, facts, make, rows, say, show} from "./dom.js";
+import {bytes, compact, count, loss, never, sentence, time, whole} from "./format.js";
+import {stateWord} from "./words.js";
+
+const mbit = (n) => (n ? `${n} Mbit/s` : "no limit");
+
+function limits(s) {
+  const l = s.limits;
+  const month = l.month_gb ? `, ${l.month_gb} GB a month (${bytes(s.usage.bytes)} used)` : "";
+  return l.up_mbit || l.down_mbit || l.month_gb ? `${mbit(l.up_mbit)} up, ${mbit(l.down_mbit)} down${month}` : "none";
+}
+
+function hours(p) {
+  const line = p.network === "always" ? "" : `; uses the line: ${p.network}`;
+  return (p.compute === "always" ? "at any hour" : p.compute) + line + (p.battery ? ", on battery too" : ", not on battery");
+}
+
+function why(s) {
+  if (s.why !== s.reason) return sentence(s.why);
+  return s.round.active > 1 ? `${count(s.round.active, "node")} share this round.` : "It learns alone until others come.";
+}
+
+const device = () => make("tr", "", make("th"), make("td", "n"), make("td", "n"), make("td", "n"), make("td", "n"));
+
+function fillDevice(row, d) {
+  const [name, heat, power, memory, others] = row.children;
+  name.scope = "row";
+  say(name, d.name);
+  say(heat, d.celsius ? `${d.celsius.toFixed(0)} °C` : "–");
+  say(power, d.watts ? `${d.watts.toFixed(0)} W` : "–");
+  say(memory, d.memory_total_bytes ? `${bytes(d.memory_bytes ?? 0)} of ${bytes(d.memory_total_bytes)}` : "–");
+  say(others, d.others ? `${whole(100 * d.others)} %` : "–");
+}
+
+export function drawMachine(s) {
+  const [word, tone] = stateWord(s.reason);
+  attribute($("state-dot"), "class", "dot " + tone);
+  say($("state-word"), word);
+  say($("state-why"), why(s));
+  say($("state-by"), `Decided by ${s.source}${never(s.until) ? "" : "; it may change at " + time(s.until)}.`);
+
+  const t = s.trainer;
+  facts($("machine-figures"), [
+    ["tokens/s", t.up ? compact(t.tokens_per_s) : "–"],
+    ["training loss", t.up && t.loss ? loss(t.loss) : "–"],
+    ["tokens given", compact(s.share.tokens)],
+    ["updates taken in", whole(s.share.updates)],
+  ]);
+  const devices = s.devices ?? [];
+  rows($("devices").tBodies[0], devices.map((d, i) => ({...d, i})), (d) => d.i, device, fillDevice);
+  show($("devices-box"), devices.length > 0);
+  facts($("machine-facts"), [
+    ["Trains on", t.up ? [t.backend, t.device].filter(Boolean).join(", ") : ""],
+    ["May train", hours(s.policy)],
+    ["Limits", limits(s)],
+  ]);
+}

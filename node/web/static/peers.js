@@ -1,0 +1,91 @@
+// This node and its peers, a row each.
+
+import {$, attribute, make, more, rows, say} from "./dom.js";
+import {compact, count, name, time} from "./format.js";
+import {fillStrip, makeStrip} from "./strip.js";
+import {stateWord} from "./words.js";
+
+const few = 50;
+const most = 1000; // more than a node connects to
+const paths = {lan: "LAN", direct: "direct", relayed: "relayed"};
+let open, goneBefore;
+
+function self(s) {
+  return {
+    id: s.peer, own: true, connected: true, state: s.reason, why: s.why, agent: "murmur/" + s.version, share: s.share,
+    tokens_per_s: s.reason === "training" ? s.trainer.tokens_per_s : 0, height: s.head.height,
+  };
+}
+
+function create(p) {
+  const cell = (kind, ...inside) => {
+    const td = make("td", kind, ...inside);
+    td.setAttribute("role", "cell");
+    return td;
+  };
+  const head = make("th", "who", make("code", "", name(p.id)));
+  head.scope = "row";
+  head.setAttribute("role", "rowheader");
+  head.title = p.id;
+  if (p.own) head.append(make("span", "you", "this node"));
+  const state = cell("state", make("span", "dot"), make("span", "word"), make("span", "note"));
+  const row = make("tr", p.own ? "own" : "", head, state, cell("path"), cell("n rtt"), cell("lag"), cell("n rate"), cell("recent", makeStrip()), cell("n share", make("span"), make("span", "note")), cell("version"));
+  row.setAttribute("role", "row");
+  return row;
+}
+
+function lag(p) {
+  if (p.own || p.state === "gone" || !p.state) return p.own ? "" : "–";
+  if (!p.lag) return "in step";
+  return p.lag > 0 ? `${compact(p.lag)} behind` : `${compact(-p.lag)} ahead`;
+}
+
+function note(p) {
+  if (p.flag) return p.flag;
+  if (p.state === "gone") return p.why + (p.seen ? `; heard at ${time(p.seen)}` : "");
+  return p.why && p.why !== p.state && !p.own ? p.why : "";
+}
+
+function fill(row, p) {
+  const [, state, path, rtt, behind, rate, recent, share, version] = row.children;
+  const [word, tone] = stateWord(p.state || (p.connected ? "silent" : "not connected"));
+  attribute(state.children[0], "class", "dot " + (p.flag ? "bad" : tone));
+  say(state.children[1], word);
+  say(state.children[2], note(p));
+  attribute(state.children[2], "class", p.flag ? "note bad" : "note");
+  say(path, p.own ? "" : p.connected ? (paths[p.path] ?? p.path ?? "–") : "no connection");
+  say(rtt, p.rtt_ms ? `${p.rtt_ms < 10 ? p.rtt_ms.toFixed(1) : p.rtt_ms.toFixed(0)} ms` : p.own ? "" : "–");
+  say(behind, lag(p));
+  say(rate, p.tokens_per_s ? compact(p.tokens_per_s) : "–");
+  fillStrip(recent.firstChild, p.share.recent ?? "");
+  say(share.children[0], p.share.tokens ? `${compact(p.share.tokens)} tokens` : "–");
+  say(share.children[1], p.share.updates ? count(p.share.updates, "update") : "");
+  say(version, (p.agent ?? "").replace("murmur/", "") || "–");
+}
+
+function summary(peers) {
+  const states = new Map();
+  for (const p of peers) {
+    const word = stateWord(p.state || (p.connected ? "silent" : "not connected"))[0].toLowerCase();
+    states.set(word, (states.get(word) ?? 0) + 1);
+  }
+  const by = Object.entries(paths).map(([path, word]) => [peers.filter((p) => p.connected && p.path === path).length, word]).filter(([n]) => n > 0);
+  const join = (entries) => entries.map(([n, word]) => `${n} ${word}`).join(", ");
+  return count(peers.length, "node") + ": " + join([...states].map(([word, n]) => [n, word])) + (by.length > 0 ? `. Paths: ${join(by)}.` : ".");
+}
+
+// news tells those who hear the page which peers went.
+function news(peers) {
+  const gone = new Set(peers.filter((p) => p.state === "gone").map((p) => p.id));
+  const fresh = goneBefore ? [...gone].filter((id) => !goneBefore.has(id)) : [];
+  goneBefore = gone;
+  if (fresh.length > 0) say($("peers-news"), fresh.length > 3 ? `${fresh.length} peers are gone` : `Gone: ${fresh.map(name).join(", ")}`);
+}
+
+export function drawPeers(s, redraw) {
+  open ??= more($("peers-more"), few, most, (n) => `all ${n} nodes`, redraw);
+  const nodes = [self(s), ...s.peers];
+  say($("peers-sum"), summary(nodes));
+  rows($("peers-table").tBodies[0], nodes.slice(0, open(nodes.length)), (p) => p.id, create, fill);
+  news(s.peers);
+}
