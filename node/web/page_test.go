@@ -46,7 +46,7 @@ func serveSwarm(t *testing.T, s *swarm, perRound int) (url string) {
 }
 
 func TestPage(t *testing.T) {
-	s := newSwarm(4, 300)
+	s := newSwarm(4, 300, 10)
 	url := serveSwarm(t, s, 3)
 	b := chromium.Open(t, url, url+"#"+token)
 	b.Look(1280, 900, "light")
@@ -59,5 +59,9 @@ func TestPage(t *testing.T) {
 	b.Picture("screenshots/dark.png")
 	b.Look(360, 780, "light")
 	b.Picture("screenshots/phone.png")
+	b.Click(`#controls [data-for="15m"]`)
+	b.Until("paused", `document.querySelector("#state-word").innerText === "Paused"`)
+	b.Look(1280, 900, "light")
+	b.Picture("screenshots/paused.png")
 	b.Quiet()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,17 +27,21 @@ type swarm struct {
 	curve    []api.Heldout
 	events   []event.Event
 	finished bool
+	measured uint64 // every so many rounds the loss is taken
 }
 
-const roundSeconds = 31
+const (
+	roundSeconds = 31
+	kept         = 256 // rounds with all that is known of them, as a daemon has
+)
 
 func peerID(n int) proto.PeerID {
 	sum := proto.Sum(fmt.Appendf(nil, "peer %d", n))
 	return proto.PeerID("\x00\x24\x08\x01\x12\x20" + string(sum[:]))
 }
 
-func newSwarm(peers, rounds int) *swarm {
-	s := &swarm{draw: rand.New(rand.NewPCG(1, 2))}
+func newSwarm(peers, rounds int, measured uint64) *swarm {
+	s := &swarm{draw: rand.New(rand.NewPCG(1, 2)), measured: measured}
 	now := time.Now()
 	s.state = api.State{
 		Version: "0.8.0", Name: "reading-circle", Swarm: proto.Sum([]byte("swarm")), Peer: peerID(0), Started: now.Add(-50 * time.Hour),
@@ -117,8 +122,12 @@ func (s *swarm) round(at time.Time) {
 	st.Traffic.Protocols["/murmur/SWARM/blob/1"] = api.Bytes{In: st.Traffic.Necessary * 101 / 100, Out: st.Traffic.Necessary * 94 / 100}
 	st.Traffic.Protocols["/meshsub/1.2.0"] = api.Bytes{In: st.Traffic.Necessary * 4 / 100, Out: st.Traffic.Necessary * 3 / 100}
 	st.Trainer.Loss = o.Loss
-	if height%10 == 0 {
-		p := api.Heldout{Height: height, Loss: lossAt(height) + 0.05, By: peerID(int(height/10) % (len(st.Peers) + 1))}
+	if len(s.rounds) > kept {
+		old := &s.rounds[len(s.rounds)-1-kept]
+		old.Included, old.Missing, old.Late = nil, nil, nil // or the recording would be too long
+	}
+	if height%s.measured == 0 {
+		p := api.Heldout{Height: height, Loss: lossAt(height) + 0.05, By: peerID(int(height) % (len(st.Peers) + 1))}
 		s.curve, st.Heldout = append(s.curve, p), &p
 	}
 }
@@ -211,7 +220,11 @@ func (s *swarm) Rounds(since uint64) []api.Outcome {
 func (s *swarm) Curve(since uint64) []api.Heldout {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]api.Heldout(nil), s.curve[min(since/10, uint64(len(s.curve))):]...)
+	at := slices.IndexFunc(s.curve, func(p api.Heldout) bool { return p.Height > since })
+	if at < 0 {
+		return nil
+	}
+	return slices.Clone(s.curve[at:])
 }
 
 func (s *swarm) ChangeSettings(f func(*policy.Settings)) error {

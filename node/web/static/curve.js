@@ -1,12 +1,11 @@
 // The loss over rounds: held out, as the swarm measures it at snapshot heights, and in training.
 
 import uPlot from "./uplot/uPlot.esm.js";
-import {$, attribute, make, rows, say} from "./dom.js";
+import {$, attribute, cell, line, rows, say} from "./dom.js";
 import {loss, name, whole} from "./format.js";
 import {curve, rounds} from "./record.js";
 
 const box = $("curve");
-const height = 240;
 const listed = 12; // of the newest points, in the table
 let plot, seen = "", colours;
 
@@ -27,6 +26,8 @@ function readColours() {
   colours = Object.fromEntries(["good", "quiet", "faint", "rule"].map((c) => [c, style.getPropertyValue("--" + c)]));
 }
 
+const size = () => ({width: box.clientWidth, height: box.clientHeight});
+
 function pointed(u) {
   const at = u.cursor.idx;
   const said = at == null ? "" : `round ${whole(u.data[0][at])}: ` + [u.data[1][at], u.data[2][at]].map((v) => (v == null ? "–" : loss(v))).join(" / ");
@@ -37,21 +38,21 @@ function create(data) {
   readColours();
   const axis = {stroke: () => colours.quiet, grid: {stroke: () => colours.rule, width: 1}, ticks: {show: false}, font: "12px system-ui, sans-serif"};
   plot = new uPlot({
-    width: box.clientWidth, height, legend: {show: false}, cursor: {y: false, drag: {x: false, y: false}, points: {size: 6}},
+    ...size(), legend: {show: false}, cursor: {y: false, drag: {x: false, y: false}, points: {size: 6}},
     scales: {x: {time: false}},
-    axes: [{...axis, size: 30, label: "", values: (_, v) => v.map((n) => (Number.isInteger(n) ? whole(n) : ""))}, {...axis, size: 44}],
+    axes: [{...axis, size: 30, values: (_, v) => v.map((n) => (Number.isInteger(n) ? whole(n) : ""))}, {...axis, size: 44}],
     series: [{}, {stroke: () => colours.good, width: 2, spanGaps: true, points: {show: false}}, {stroke: () => colours.faint, width: 1, spanGaps: true, points: {show: false}}],
     hooks: {setCursor: [pointed]},
   }, data, box);
   attribute(plot.root, "aria-hidden", "true");
-  new ResizeObserver(() => plot.setSize({width: box.clientWidth, height})).observe(box);
+  new ResizeObserver(() => plot.setSize(size())).observe(box);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     readColours();
     plot.redraw(false);
   });
 }
 
-const row = () => make("tr", "", make("td", "n"), make("td", "n"), make("td", "n"), make("td"));
+const row = () => line("", cell("th", "n"), cell("td", "n"), cell("td", "n"), cell("td"));
 
 function fill(r, p) {
   const [at, nats, perplexity, by] = r.children;

@@ -28,6 +28,21 @@ export function make(tag, kind, ...inside) {
   return e;
 }
 
+/** Makes a cell of a table; its role stays where a small screen lays the table out as blocks. */
+export function cell(tag, kind, ...inside) {
+  const c = make(tag, kind, ...inside);
+  c.setAttribute("role", tag === "th" ? "rowheader" : "cell");
+  if (tag === "th") c.scope = "row";
+  return c;
+}
+
+/** Makes a row of such cells. */
+export function line(kind, ...cells) {
+  const r = make("tr", kind, ...cells);
+  r.setAttribute("role", "row");
+  return r;
+}
+
 /** Lists terms with what is said of them, leaving out those with nothing to say. */
 export function facts(list, entries) {
   const said = entries.filter(([, text]) => text);

@@ -2,7 +2,7 @@
 
 import {$, make, more, rows} from "./dom.js";
 import {events} from "./record.js";
-import {sentence, timeOfDay} from "./format.js";
+import {timeOfDay} from "./format.js";
 
 const few = 10;
 const most = 200;
@@ -11,7 +11,7 @@ let open, seen = "";
 function create(e) {
   const time = make("time", "", timeOfDay(e.time));
   time.dateTime = e.time;
-  return make("li", "", time, make("span", "kind", e.kind), make("span", "text", sentence(e.text)));
+  return make("li", "", time, make("span", "kind", e.kind), make("span", "text", e.text));
 }
 
 export function drawEvents(_, redraw) {

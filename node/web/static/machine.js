@@ -1,6 +1,6 @@
 // What this machine does, and why.
 
-import {$, attribute, facts, make, rows, say, show} from "./dom.js";
+import {$, attribute, cell, facts, line, make, rows, say, show} from "./dom.js";
 import {bytes, compact, count, loss, never, sentence, time, whole} from "./format.js";
 import {stateWord} from "./words.js";
 
@@ -22,16 +22,15 @@ function why(s) {
   return s.round.active > 1 ? `${count(s.round.active, "node")} share this round.` : "It learns alone until others come.";
 }
 
-const device = () => make("tr", "", make("th"), make("td", "n"), make("td", "n"), make("td", "n"), make("td", "n"));
+const device = () => line("", cell("th", "", make("span"), make("span", "note")), cell("td", "n"), cell("td", "n"), cell("td", "n"));
 
 function fillDevice(row, d) {
-  const [name, heat, power, memory, others] = row.children;
-  name.scope = "row";
-  say(name, d.name);
+  const [name, heat, power, memory] = row.children;
+  say(name.children[0], d.name);
+  say(name.children[1], d.others ? `${whole(100 * d.others)} % used by other programs` : "");
   say(heat, d.celsius ? `${d.celsius.toFixed(0)} °C` : "–");
   say(power, d.watts ? `${d.watts.toFixed(0)} W` : "–");
-  say(memory, d.memory_total_bytes ? `${bytes(d.memory_bytes ?? 0)} of ${bytes(d.memory_total_bytes)}` : "–");
-  say(others, d.others ? `${whole(100 * d.others)} %` : "–");
+  say(memory, d.memory_total_bytes ? `${bytes(d.memory_bytes ?? 0).replace(/ .*/, "")} of ${bytes(d.memory_total_bytes)}` : "–");
 }
 
 export function drawMachine(s) {
@@ -50,7 +49,7 @@ export function drawMachine(s) {
   ]);
   const devices = s.devices ?? [];
   rows($("devices").tBodies[0], devices.map((d, i) => ({...d, i})), (d) => d.i, device, fillDevice);
-  show($("devices-box"), devices.length > 0);
+  show($("devices"), devices.length > 0);
   facts($("machine-facts"), [
     ["Trains on", t.up ? [t.backend, t.device].filter(Boolean).join(", ") : ""],
     ["May train", hours(s.policy)],

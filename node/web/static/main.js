@@ -18,16 +18,23 @@ import {drawSwarm} from "./swarm.js";
 import {drawTraffic} from "./traffic.js";
 
 const parts = [drawAlerts, drawMachine, drawControls, drawLimits, drawSwarm, drawCurve, drawPeers, drawRounds, drawEvents, drawTraffic, drawDetails];
-let due = false;
+const budget = 4; // milliseconds of a frame; what is left goes on in the next
+let due = false; // what is drawn is not what is known
+let at = -1; // the part that the next frame begins with, -1: no frame is asked for
 
-/** Has the page drawn in the next frame. */
+/** Has the page drawn in the next frames. */
 function redraw() {
-  if (due) return;
   due = true;
-  requestAnimationFrame(() => {
-    due = false;
-    if (state()) for (const draw of parts) draw(state(), redraw);
-  });
+  if (at < 0) requestAnimationFrame(draw, (at = 0));
+}
+
+function draw() {
+  const began = performance.now();
+  if (at === 0) due = false;
+  do parts[at++](state(), redraw);
+  while (at < parts.length && performance.now() - began < budget);
+  if (at === parts.length) at = due ? 0 : -1;
+  if (at >= 0) requestAnimationFrame(draw);
 }
 
 function line(tone, words) {

@@ -1,6 +1,6 @@
 // This node and its peers, a row each.
 
-import {$, attribute, make, more, rows, say} from "./dom.js";
+import {$, attribute, cell, line, make, more, rows, say} from "./dom.js";
 import {compact, count, name, time} from "./format.js";
 import {fillStrip, makeStrip} from "./strip.js";
 import {stateWord} from "./words.js";
@@ -18,20 +18,15 @@ function self(s) {
 }
 
 function create(p) {
-  const cell = (kind, ...inside) => {
-    const td = make("td", kind, ...inside);
-    td.setAttribute("role", "cell");
-    return td;
-  };
-  const head = make("th", "who", make("code", "", name(p.id)));
-  head.scope = "row";
-  head.setAttribute("role", "rowheader");
+  const head = cell("th", "who", make("code", "", name(p.id)));
   head.title = p.id;
   if (p.own) head.append(make("span", "you", "this node"));
-  const state = cell("state", make("span", "dot"), make("span", "word"), make("span", "note"));
-  const row = make("tr", p.own ? "own" : "", head, state, cell("path"), cell("n rtt"), cell("lag"), cell("n rate"), cell("recent", makeStrip()), cell("n share", make("span"), make("span", "note")), cell("version"));
-  row.setAttribute("role", "row");
-  return row;
+  return line(
+    p.own ? "own" : "", head,
+    cell("td", "state", make("span", "dot"), make("span", "word"), make("span", "note")),
+    cell("td", "path"), cell("td", "n rtt"), cell("td", "lag"), cell("td", "n rate"), cell("td", "recent", makeStrip()),
+    cell("td", "n share", make("span"), make("span", "note")), cell("td", "version"),
+  );
 }
 
 function lag(p) {
@@ -53,7 +48,7 @@ function fill(row, p) {
   say(state.children[1], word);
   say(state.children[2], note(p));
   attribute(state.children[2], "class", p.flag ? "note bad" : "note");
-  say(path, p.own ? "" : p.connected ? (paths[p.path] ?? p.path ?? "–") : "no connection");
+  say(path, p.own ? "" : p.connected ? (paths[p.path] ?? p.path ?? "–") : "none");
   say(rtt, p.rtt_ms ? `${p.rtt_ms < 10 ? p.rtt_ms.toFixed(1) : p.rtt_ms.toFixed(0)} ms` : p.own ? "" : "–");
   say(behind, lag(p));
   say(rate, p.tokens_per_s ? compact(p.tokens_per_s) : "–");
@@ -82,9 +77,12 @@ function news(peers) {
   if (fresh.length > 0) say($("peers-news"), fresh.length > 3 ? `${fresh.length} peers are gone` : `Gone: ${fresh.map(name).join(", ")}`);
 }
 
+// rank puts those that are not well first, and those that are not there last.
+const rank = (p) => (p.flag ? 0 : p.state === "gone" ? 2 : 1);
+
 export function drawPeers(s, redraw) {
   open ??= more($("peers-more"), few, most, (n) => `all ${n} nodes`, redraw);
-  const nodes = [self(s), ...s.peers];
+  const nodes = [self(s), ...[...s.peers].sort((a, b) => rank(a) - rank(b))];
   say($("peers-sum"), summary(nodes));
   rows($("peers-table").tBodies[0], nodes.slice(0, open(nodes.length)), (p) => p.id, create, fill);
   news(s.peers);

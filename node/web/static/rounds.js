@@ -1,6 +1,6 @@
 // How the newest rounds went.
 
-import {$, attribute, make, more, rows, say, show} from "./dom.js";
+import {$, attribute, cell, line, make, more, rows, say, show} from "./dom.js";
 import {loss, name, never, span, timeOfDay, whole} from "./format.js";
 import {rounds} from "./record.js";
 
@@ -10,14 +10,8 @@ const named = 3; // of those whose updates are not in
 let open, seen = "";
 
 function create() {
-  const cell = (kind, ...inside) => {
-    const td = make("td", kind, ...inside);
-    td.setAttribute("role", "cell");
-    return td;
-  };
-  const row = make("tr", "", cell("n round"), cell("n ended"), cell("n took"), cell("n nats"), cell("updates", make("span", "chip in"), make("span", "chip late"), make("span", "chip out")), cell("closer"));
-  row.setAttribute("role", "row");
-  return row;
+  const updates = cell("td", "updates", make("span", "chip in"), make("span", "chip late"), make("span", "chip out"));
+  return line("", cell("th", "n round"), cell("td", "n ended"), cell("td", "n took"), cell("td", "n nats"), updates, cell("td", "closer"));
 }
 
 function chip(element, peers, word) {

@@ -15,8 +15,9 @@ export function drawSwarm(s) {
     ["held-out loss", s.heldout ? loss(s.heldout.loss) : "–"],
     ["perplexity", s.heldout ? Math.exp(s.heldout.loss).toPrecision(3) : "–"],
     ["tokens/s", compact(speed(s))],
-    ["round", `${whole(s.head.height + 1)}`],
-    [s.round.due ? "due since it began" : "since it began", span(s.round.seconds)],
+    ["nodes learn", whole(s.round.active)],
+    ["round", whole(s.head.height + 1)],
+    ["since it began", span(s.round.seconds) + (s.round.due ? ", due" : "")],
   ]);
   const {total_tokens: total, complete} = s.schedule;
   show($("progress").parentElement, total > 0);

@@ -1,12 +1,10 @@
 // What went over the line, against what was necessary and the all-reduce that it replaces.
 
-import {$, make, rows, say} from "./dom.js";
+import {$, cell, line, make, rows, say} from "./dom.js";
 import {bytes} from "./format.js";
 
 function create() {
-  const head = make("th");
-  head.scope = "row";
-  const row = make("tr", "", head, make("td", "n"), make("td", "bar-box", make("span", "bar")));
+  const row = line("", cell("th"), cell("td", "n"), make("td", "bar-box", make("span", "bar")));
   row.lastChild.setAttribute("aria-hidden", "true");
   return row;
 }
@@ -29,11 +27,7 @@ function summary(t) {
   return said.join(" ");
 }
 
-const protocol = () => {
-  const head = make("th");
-  head.scope = "row";
-  return make("tr", "", head, make("td", "n"), make("td", "n"));
-};
+const protocol = () => line("", cell("th"), cell("td", "n"), cell("td", "n"));
 
 function fillProtocol(row, [name, b]) {
   const [what, received, sent] = row.children;
