@@ -39,10 +39,11 @@ type Params struct {
 	Page      string   // loopback host:port at which browsers of this machine find the page; empty: nowhere
 	Routers   bool     // have ports opened and holes punched, where others are beyond routers
 	DataQuota uint64   // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
-	// For simulations: Engine trains inside this process, in place of a child, and
-	// Net changes the network's parameters.
+	// For simulations: Engine trains inside this process, in place of a child, Net
+	// changes the network's parameters, and Senses feel another machine.
 	Engine *worker.Engine
 	Net    func(*p2p.Params)
+	Senses Senses // nil: this machine's
 	Log    *slog.Logger
 }
 

@@ -1,30 +1,49 @@
 package node
 
 import (
+	"cmp"
 	"context"
-	"slices"
 	"time"
 
-	"github.com/murmurnet/murmur/node/battery"
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/device"
 	"github.com/murmurnet/murmur/node/health"
-	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/node/policy"
+	"github.com/murmurnet/murmur/node/senses"
 )
 
 const (
-	senseTick   = 5 * time.Second  // how often the machine and the node are looked at
-	restartSpan = 10 * time.Minute // in which restarts of the trainer count
-	usualRounds = 16               // of which the median is usual
+	senseTick = 500 * time.Millisecond // how often the machine is looked at: a game must have its card within a second
+	lookTick  = 5 * time.Second        // how often the node's health is
 )
 
-// sense keeps an eye on the battery and on the node's health until ctx ends.
+// Senses look at the machine. node/senses has those of a real one.
+type Senses interface {
+	Read(ctx context.Context, ask senses.Ask) (policy.Readings, []device.Reading)
+	Close() error
+}
+
+// sense keeps an eye on the machine and on the node's health until ctx ends.
 func (n *Node) sense(ctx context.Context) {
+	machine := n.p.Senses
+	if machine == nil {
+		machine = senses.New()
+	}
+	defer func() {
+		if err := machine.Close(); err != nil {
+			n.log.Warn("A device was not let go", "error", err)
+		}
+	}()
 	tick := time.NewTicker(senseTick)
 	defer tick.Stop()
-	var r health.Registry
+	var conditions health.Registry
+	var looked time.Time
 	for ctx.Err() == nil {
-		on := battery.Discharging(battery.Supplies)
-		n.view.set(func(v *viewed) { v.onBattery = on })
-		n.look(&r, time.Now())
+		n.feel(ctx, machine)
+		if now := time.Now(); now.Sub(looked) >= lookTick {
+			looked = now
+			n.look(&conditions, now)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -32,59 +51,18 @@ func (n *Node) sense(ctx context.Context) {
 	}
 }
 
-// look checks the node's health.
-func (n *Node) look(r *health.Registry, now time.Time) {
-	d := n.view.decide()
-	reach := n.net.Reachability()
-	f := health.Facts{
-		Now: now, Resting: d.Rest, Training: d.Train, Refusal: n.net.Refusal(),
-		Unreachable: reach.Verdict == "private" && len(reach.Dialled) == 0 && len(reach.Relays) == 0,
-	}
-	for _, p := range n.net.Peers() {
-		switch {
-		case !p.Connected:
-		case p.Path == "relayed":
-			f.Relayed++
-		default:
-			f.Direct++
-		}
+// feel takes in what the machine tells.
+func (n *Node) feel(ctx context.Context, machine Senses) {
+	v := n.view.get()
+	r, ds := machine.Read(ctx, senses.Ask{
+		Settings: v.settings, Backend: cmp.Or(v.trainer.Backend, n.p.Backend), Cards: n.p.Devices, Pids: v.trainers,
+	})
+	devices := make([]api.Device, len(ds))
+	for i, d := range ds {
+		devices[i] = api.Device{Name: d.Name, Celsius: d.Celsius, Watts: d.Watts, Memory: d.Memory, Total: d.Total, Others: d.Others}
 	}
 	n.view.set(func(v *viewed) {
-		f.DiskWhy, f.TrainerWhy, f.Loss = v.diskWhy, v.trainerWhy, v.trainer.Loss
-		v.restarts = slices.DeleteFunc(v.restarts, func(at time.Time) bool { return now.Sub(at) > restartSpan })
-		f.Restarts = len(v.restarts)
-		if len(v.outcome.Included) > 1 { // else it is this node's own
-			f.SwarmLoss = v.outcome.Loss
-		}
-		if !v.adoptedAt.IsZero() && (d.Train || v.status.Active > 0) {
-			f.Waited = min(now.Sub(v.adoptedAt), now.Sub(v.changedAt))
-		}
-		f.Usual, f.LeftOut = v.usual(), v.leftOut(n.self)
+		v.machine.Take(r, v.settings)
+		v.devices = devices
 	})
-	conditions := r.Check(f)
-	n.view.set(func(v *viewed) { v.health = conditions })
-}
-
-// usual is the median time of the newest rounds.
-func (v *viewed) usual() time.Duration {
-	var took []float64
-	for _, o := range v.rounds[max(0, len(v.rounds)-usualRounds):] {
-		took = append(took, o.Seconds)
-	}
-	if len(took) == 0 {
-		return 0
-	}
-	slices.Sort(took)
-	return time.Duration(took[len(took)/2] * float64(time.Second))
-}
-
-// leftOut is how many of the newest rounds in a row this node took part in, in vain.
-func (v *viewed) leftOut(self proto.PeerID) (count int) {
-	for _, o := range slices.Backward(v.rounds) {
-		if o.Stages.Published.IsZero() || slices.Contains(o.Included, self) {
-			break
-		}
-		count++
-	}
-	return count
 }

@@ -43,10 +43,16 @@ func (n *Node) ChangeSettings(change func(*policy.Settings)) error {
 	defer n.wishes.Unlock()
 	s := n.view.get().settings
 	change(&s)
+	if err := s.Validate(); err != nil {
+		return err
+	}
 	if err := n.p.Dir.SetSettings(s); err != nil {
 		return err
 	}
-	n.view.set(func(v *viewed) { v.settings = s })
+	n.view.set(func(v *viewed) {
+		v.settings = s
+		v.machine.Again(s)
+	})
 	n.diary.Add(event.Node, 0, "settings changed: "+n.view.decide().Why)
 	return nil
 }

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // process.
 type daemon struct {
 	i       int
+	feels   feeling // its machine
 	dir     node.Dir
 	n       *node.Node // nil while it is away
 	stop    context.CancelFunc
@@ -144,7 +145,7 @@ func (s *swarm) open(d *daemon) {
 	ctx, d.stop = context.WithCancel(s.t.Context())
 	d.n, err = node.Open(ctx, node.Params{
 		Dir: d.dir, Version: "0.1.0", Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
-		Net: s.net.Tune(d.i), Log: slog.New(slog.DiscardHandler),
+		Net: s.net.Tune(d.i), Senses: &d.feels, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		s.t.Fatalf("node %d: %v", d.i, err)

@@ -41,7 +41,9 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 			return
 		}
 		if yielded {
-			n.view.set(func(v *viewed) { v.trainer.Up, v.trainer.Pid, v.trainer.TokensPerSec, v.trainerWhy = false, 0, 0, "" })
+			n.view.set(func(v *viewed) {
+				v.trainer.Up, v.trainer.Pid, v.trainer.TokensPerSec, v.trainerWhy, v.trainers = false, 0, 0, "", nil
+			})
 			n.diary.Add(event.Trainer, 0, "the trainer has given the device back: "+n.view.decide().Why)
 			pause = restartFirst
 			continue
@@ -51,7 +53,7 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 			return
 		}
 		n.view.set(func(v *viewed) {
-			v.trainer.Up, v.trainer.TokensPerSec, v.trainerWhy = false, 0, err.Error()
+			v.trainer.Up, v.trainer.TokensPerSec, v.trainerWhy, v.trainers = false, 0, err.Error(), nil
 			v.trainer.Restarts++
 			v.restarts = append(v.restarts[max(0, len(v.restarts)+1-maxRestarts):], time.Now())
 		})
@@ -94,7 +96,7 @@ func (n *Node) runTrainer(ctx context.Context) (err error) {
 	}
 	ready := p.Ready()
 	n.view.set(func(v *viewed) {
-		v.trainerWhy = ""
+		v.trainerWhy, v.trainers = "", p.Pids()
 		v.trainer.Up, v.trainer.Pid, v.trainer.Params = true, p.Pid(), ready.Params
 		v.trainer.Backend, v.trainer.Device, v.trainer.Refusals = ready.Backend, strings.Join(p.Devices(), ", "), ready.Refusals
 	})

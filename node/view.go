@@ -38,7 +38,9 @@ type viewed struct {
 	starting   string // what is waited for before the replica can be opened
 	seed       bool   // it does not train
 	settings   policy.Settings
-	onBattery  bool
+	machine    policy.Machine // what its senses tell
+	devices    []api.Device
+	trainers   []int // their pids
 	limits     api.Limits
 	used       api.Usage // this month
 	quotaWhy   string    // why the node rests
@@ -90,7 +92,7 @@ func (w *view) status() round.Status { return w.get().status }
 func (w *view) decide() policy.Decision {
 	v := w.get()
 	return policy.Decide(policy.Facts{
-		Now: time.Now(), Settings: v.settings, OnBattery: v.onBattery,
+		Now: time.Now(), Settings: v.settings, Machine: v.machine,
 		Leaving: v.leaving, Done: v.status.Complete, Seed: v.seed, Damaged: v.status.Damaged, QuotaWhy: v.quotaWhy, QuotaEnds: v.quotaEnds,
 		TrainerUp: v.trainer.Up, TrainerWhy: v.trainerWhy, DiskWhy: v.diskWhy,
 	})
@@ -167,7 +169,7 @@ func (n *Node) State() api.State {
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Policy: v.settings, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}, Necessary: v.necessary, AllReduce: uint64(v.allReduce)}, Counts: v.counts, Health: v.health,
-		Share: v.share, Page: n.page, Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
+		Share: v.share, Devices: v.devices, Page: n.page, Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used,
 	}
 	for name, t := range traffic.Protocols {
 		s.Traffic.Protocols[strings.Replace(name, n.swarm.String(), "SWARM", 1)] = api.Bytes{In: t.BytesIn, Out: t.BytesOut}

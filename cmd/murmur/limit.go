@@ -4,51 +4,95 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"text/tabwriter"
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/policy"
 )
 
-// LimitCmd sets what murmur may take of the line.
+// LimitCmd sets what murmur may take of the line and of the machine.
 type LimitCmd struct {
 	DirFlag
-	Up    *float64 `help:"Mbit/s to peers outside the local network; 0: no limit." placeholder:"MBIT"`
-	Down  *float64 `help:"Mbit/s from them; 0: no limit." placeholder:"MBIT"`
-	Month *float64 `help:"GB both ways in a calendar month; 0: no limit. Beyond it the node rests." placeholder:"GB"`
+	Up      *float64 `help:"Mbit/s to peers outside the local network; 0: no limit." placeholder:"MBIT" group:"line"`
+	Down    *float64 `help:"Mbit/s from them; 0: no limit." placeholder:"MBIT" group:"line"`
+	Month   *float64 `help:"GB both ways in a calendar month; 0: no limit. Beyond it the node rests." placeholder:"GB" group:"line"`
+	Celsius *float64 `help:"Temperature at which a device rests until it is ten degrees cooler; 0: no limit." placeholder:"DEGREES" group:"machine"`
+	Watts   *float64 `help:"Power that the graphics cards may draw; 0: no limit." placeholder:"WATTS" group:"machine"`
+	Memory  *float64 `help:"GB of memory that the trainer may take, or it is ended; 0: no limit." placeholder:"GB" group:"machine"`
+	VRAM    *float64 `name:"vram" help:"GB of the graphics cards' memory that it may take; 0: no limit." placeholder:"GB" group:"machine"`
 }
+
+const mostGB = 1 << 20
 
 // Run changes what is given, at once where the node runs, and prints what counts.
 func (c *LimitCmd) Run(ctx context.Context) error {
-	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error { return c.change(ctx, client, dir) })
-}
-
-func (c *LimitCmd) change(ctx context.Context, client *api.Client, dir node.Dir) error {
-	l, err := dir.Limits()
-	if err != nil && !c.given() {
-		return err
-	}
-	if c.Up != nil {
-		l.UpMbit = *c.Up
-	}
-	if c.Down != nil {
-		l.DownMbit = *c.Down
-	}
-	if c.Month != nil {
-		l.MonthGB = *c.Month
-	}
-	if err := l.Validate(); err != nil {
-		return usageError{err}
-	}
-	if c.given() {
-		if err = client.SetLimits(ctx, l); errors.Is(err, api.ErrNoDaemon) {
-			err = dir.SetLimits(l)
-		}
+	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+		l, err := c.line(ctx, client, dir)
 		if err != nil {
 			return err
 		}
-	}
-	fmt.Println(l)
-	return nil
+		for _, gb := range []*float64{c.Memory, c.VRAM} {
+			if gb != nil && !(*gb >= 0 && *gb <= mostGB) {
+				return usageError{fmt.Errorf("a limit of %g GB of memory: it must be 0, which is none, or up to %d", *gb, mostGB)}
+			}
+		}
+		var change func(*policy.Settings)
+		if c.Celsius != nil || c.Watts != nil || c.Memory != nil || c.VRAM != nil {
+			change = c.machine
+		}
+		s, err := wanted(ctx, c.DirFlag, change)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(w, "line\t%s\n", l)
+		fmt.Fprintf(w, "temperature\t%s\npower\t%s\n", most("%.0f °C", s.Celsius), most("%.0f W", s.Watts))
+		fmt.Fprintf(w, "memory\t%s\ngraphics memory\t%s\n", most("%g GB", float64(s.Memory)/1e9), most("%g GB", float64(s.VRAM)/1e9))
+		return w.Flush()
+	})
 }
 
-func (c *LimitCmd) given() bool { return c.Up != nil || c.Down != nil || c.Month != nil }
+func most(format string, v float64) string {
+	if v == 0 {
+		return "no limit"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+// line changes what murmur may take of the line.
+func (c *LimitCmd) line(ctx context.Context, client *api.Client, dir node.Dir) (api.Limits, error) {
+	given := c.Up != nil || c.Down != nil || c.Month != nil
+	l, err := dir.Limits()
+	if err != nil && !given {
+		return l, err
+	}
+	give(&l.UpMbit, c.Up)
+	give(&l.DownMbit, c.Down)
+	give(&l.MonthGB, c.Month)
+	if err := l.Validate(); err != nil {
+		return l, usageError{err}
+	}
+	if !given {
+		return l, nil
+	}
+	if err = client.SetLimits(ctx, l); errors.Is(err, api.ErrNoDaemon) {
+		err = dir.SetLimits(l)
+	}
+	return l, err
+}
+
+// machine changes what it may take of the machine.
+func (c *LimitCmd) machine(s *policy.Settings) {
+	give(&s.Celsius, c.Celsius)
+	give(&s.Watts, c.Watts)
+	for _, m := range []struct {
+		to *uint64
+		gb *float64
+	}{{&s.Memory, c.Memory}, {&s.VRAM, c.VRAM}} {
+		if m.gb != nil {
+			*m.to = uint64(*m.gb * 1e9)
+		}
+	}
+}

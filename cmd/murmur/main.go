@@ -41,11 +41,12 @@ type cli struct {
 	Pause    PauseCmd    `cmd:"" help:"Stop training for a while and give the device back."`
 	Resume   ResumeCmd   `cmd:"" help:"End a pause."`
 	Hours    HoursCmd    `cmd:"" help:"Show or set when murmur may train and use the line."`
+	Energy   EnergyCmd   `cmd:"" help:"Train by a signal: when power is cheap, clean, or comes from the roof."`
 	Peers    PeersCmd    `cmd:"" help:"List the other nodes."`
 	Rounds   RoundsCmd   `cmd:"" help:"List how rounds went."`
 	Events   EventsCmd   `cmd:"" help:"Show the node's diary."`
 	Why      WhyCmd      `cmd:"" help:"Say why the node does or does not train."`
-	Limit    LimitCmd    `cmd:"" help:"Show or set how much of the line murmur may take."`
+	Limit    LimitCmd    `cmd:"" help:"Show or set how much of the line and of the machine murmur may take."`
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
 	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`
 	Eval     EvalCmd     `cmd:"" help:"Answer multiple-choice benchmarks with a model."`

@@ -44,44 +44,6 @@ func (c *ResumeCmd) Run(ctx context.Context) error {
 	})
 }
 
-// HoursCmd says when the machine may work.
-type HoursCmd struct {
-	DirFlag
-	Compute *policy.Week `help:"When it may train: always, never, or hours such as \"mon-fri 22:00-07:00, sat-sun 0-24\"." placeholder:"HOURS"`
-	Network *policy.Week `help:"When it may use the line to the outside." placeholder:"HOURS"`
-	Battery *bool        `help:"Whether it may train on battery." negatable:""`
-}
-
-// Run changes what is given and prints what counts.
-func (c *HoursCmd) Run(ctx context.Context) error {
-	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
-		s, err := dir.Settings()
-		if err != nil {
-			return err
-		}
-		if c.Compute != nil {
-			s.Compute = *c.Compute
-		}
-		if c.Network != nil {
-			s.Network = *c.Network
-		}
-		if c.Battery != nil {
-			s.Battery = *c.Battery
-		}
-		if c.Compute != nil || c.Network != nil || c.Battery != nil {
-			if err = client.SetPolicy(ctx, s); errors.Is(err, api.ErrNoDaemon) {
-				err = dir.SetSettings(s)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		word := map[bool]string{true: "yes", false: "no"}[s.Battery]
-		fmt.Printf("train        %s\nnetwork      %s\non battery   %s\n", s.Compute, s.Network, word)
-		return nil
-	})
-}
-
 // withSettings works on the settings of a directory and its daemon, if that runs.
 func withSettings(f DirFlag, do func(*api.Client, node.Dir) error) error {
 	dir, err := f.existing()
@@ -94,6 +56,25 @@ func withSettings(f DirFlag, do func(*api.Client, node.Dir) error) error {
 	client := api.NewClient(string(dir))
 	defer client.Close()
 	return do(client, dir)
+}
+
+// wanted changes the settings of a directory and its daemon, if that runs, and returns what counts
+// then; nothing is written where change is nil.
+func wanted(ctx context.Context, f DirFlag, change func(*policy.Settings)) (s policy.Settings, err error) {
+	err = withSettings(f, func(client *api.Client, dir node.Dir) error {
+		if s, err = dir.Settings(); err != nil || change == nil {
+			return err
+		}
+		change(&s)
+		if err := s.Validate(); err != nil {
+			return usageError{err}
+		}
+		if err := client.SetPolicy(ctx, s); !errors.Is(err, api.ErrNoDaemon) {
+			return err
+		}
+		return dir.SetSettings(s)
+	})
+	return s, err
 }
 
 // decided says what a change has led to. Where no daemon runs it is written down for the

@@ -22,6 +22,12 @@ const (
 	NetworkHours Reason = "network-hours"
 	Hours        Reason = "hours"
 	Battery      Reason = "battery"
+	InUse        Reason = "in-use"
+	GPUInUse     Reason = "gpu-in-use"
+	Hot          Reason = "hot"
+	Power        Reason = "power"
+	Memory       Reason = "memory"
+	EnergySignal Reason = "energy"
 	Damaged      Reason = "damaged"
 	NoTrainer    Reason = "no-trainer"
 	DiskFull     Reason = "disk"
@@ -37,7 +43,7 @@ type Facts struct {
 	Seed       bool      // this node is there for others
 	QuotaWhy   string    // why it may not use the line any more, in words
 	QuotaEnds  time.Time // when that ends
-	OnBattery  bool      // the machine has no power from outside
+	Machine    Machine   // what its senses tell
 	Damaged    bool      // the disk lost a state that peers may give back
 	TrainerUp  bool      // the trainer process is ready
 	TrainerWhy string    // why it is not, in words
@@ -64,7 +70,7 @@ func (d Decision) Public() string {
 		return "training, but its disk cannot be written"
 	case Quota, NetworkHours:
 		return "resting from the network"
-	case Paused, Hours, Battery:
+	case Paused, Hours, Battery, InUse, GPUInUse, Hot, Power, Memory, EnergySignal:
 		return "paused"
 	case Damaged:
 		return "fetching the shared model"
@@ -78,7 +84,8 @@ func Decide(f Facts) Decision {
 	d := first(f)
 	s := f.Settings
 	d.Rest = f.QuotaWhy != "" || !s.Network.Open(f.Now)
-	d.Yield = d.Rest || s.Pause.holds(f.Now) && !s.Pause.Keep || !s.Compute.Open(f.Now) || f.OnBattery && !s.Battery
+	_, objects := f.Machine.objection(s)
+	d.Yield = d.Rest || s.Pause.holds(f.Now) && !s.Pause.Keep || !s.Compute.Open(f.Now) || objects
 	return d
 }
 
@@ -111,8 +118,11 @@ func first(f Facts) Decision {
 			Reason: Hours, Source: "murmur hours", Until: until,
 			Why: fmt.Sprintf("outside the hours in which it may train (%s)%s", s.Compute, opens(until, f.Now)),
 		}
-	case f.OnBattery && !s.Battery:
-		return Decision{Reason: Battery, Source: "this machine", Why: "on battery; it goes on when there is power"}
+	}
+	if d, objects := f.Machine.objection(s); objects {
+		return d
+	}
+	switch {
 	case f.Damaged:
 		return Decision{Reason: Damaged, Source: "this machine", Why: "the shared model on this disk is damaged; waiting for a peer to fetch it from"}
 	case !f.TrainerUp:

@@ -2,9 +2,12 @@ package policy
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +18,10 @@ import (
 //
 //	zone Europe/Berlin
 //	at 2026-11-23 21:59      the clock, which also goes on by: after 90m
-//	set compute 22:00-7      settings: compute, network, battery, pause, keep, resume
-//	is trainer up            facts: trainer up|down, battery, power, leaving, done, seed, quota WHY, disk WHY
+//	set compute 22:00-7      settings: compute, network, battery, pause, keep, resume, and JSON of the others: set {"celsius": 80}
+//	is trainer up            facts: trainer up|down, leaving, done, seed, quota WHY, disk WHY
+//	see celsius 81           readings: battery, power, touch, untouchable WHY, others SHARE PROGRAM, celsius, watts, memory MB, vram MB,
+//	                         signal VALUE, nosignal WHY
 //	want hours until 22:00   reason, and when it may change
 //	why outside the hours    what the sentence holds
 func TestScripts(t *testing.T) {
@@ -36,11 +41,27 @@ func play(t *testing.T, file string) {
 	}
 	defer r.Close()
 	f := Facts{TrainerUp: true, Now: wall(t, "UTC", "2026-11-23 12:00")}
+	seen := Readings{}
 	lines, zone := bufio.NewScanner(r), "UTC"
 	for n := 1; lines.Scan(); n++ {
 		line, _, _ := strings.Cut(lines.Text(), "#")
 		do, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		d := Decide(f)
+		look := func() { // each second of the time that passed, as the node does
+			from := seen.Now
+			if from.IsZero() || f.Now.Before(from) || f.Now.Sub(from) > maxSpan {
+				from = f.Now.Add(-time.Second)
+			}
+			for seen.Now = from; ; seen.Now = seen.Now.Add(time.Second) {
+				if seen.SignalWhy == "" && !seen.SignalAt.IsZero() {
+					seen.SignalAt = seen.Now
+				}
+				f.Machine.Take(seen, f.Settings)
+				if !seen.Now.Before(f.Now) {
+					return
+				}
+			}
+		}
 		switch do {
 		case "":
 		case "zone":
@@ -53,10 +74,18 @@ func play(t *testing.T, file string) {
 				t.Fatal(err)
 			}
 			f.Now = f.Now.Add(span)
+			look()
 		case "set":
 			if err := set(&f.Settings, rest, f.Now); err != nil {
 				t.Fatalf("line %d: %v", n, err)
 			}
+			look()
+		case "see":
+			if err := see(&seen, rest, f.Now); err != nil {
+				t.Fatalf("line %d: %v", n, err)
+			}
+			f.Now = f.Now.Add(time.Second)
+			look()
 		case "is":
 			if err := is(&f, rest); err != nil {
 				t.Fatalf("line %d: %v", n, err)
@@ -105,7 +134,10 @@ func set(s *Settings, line string, now time.Time) (err error) {
 	case "resume":
 		s.Pause = Pause{}
 	default:
-		err = fmt.Errorf("no setting %q", what)
+		if what == `{"energy":` {
+			s.Energy = Energy{}
+		}
+		return json.Unmarshal([]byte(line), s)
 	}
 	return err
 }
@@ -116,10 +148,6 @@ func is(f *Facts, line string) error {
 	case "trainer":
 		f.TrainerUp = value == "up"
 		f.TrainerWhy = strings.TrimPrefix(strings.TrimPrefix(value, "up"), "down")
-	case "battery":
-		f.OnBattery = true
-	case "power":
-		f.OnBattery = false
 	case "leaving":
 		f.Leaving = true
 	case "done":
@@ -136,4 +164,82 @@ func is(f *Facts, line string) error {
 		return fmt.Errorf("no fact %q", what)
 	}
 	return nil
+}
+
+func see(r *Readings, line string, now time.Time) (err error) {
+	what, value, _ := strings.Cut(line, " ")
+	number := func(into *float64) { *into, err = strconv.ParseFloat(value, 64) }
+	megabytes := func(into *uint64) {
+		*into, err = strconv.ParseUint(value, 10, 64)
+		*into *= 1e6
+	}
+	switch what {
+	case "battery", "power":
+		r.OnBattery = what == "battery"
+	case "touch":
+		r.Touched = now
+	case "untouchable":
+		r.TouchWhy = value
+	case "others":
+		value, r.Program, _ = strings.Cut(value, " ")
+		number(&r.Others)
+	case "celsius":
+		number(&r.Celsius)
+	case "watts":
+		number(&r.Watts)
+	case "memory":
+		megabytes(&r.Memory)
+	case "vram":
+		megabytes(&r.VRAM)
+	case "signal":
+		r.SignalWhy, r.SignalAt = "", now
+		number(&r.Signal)
+	case "nosignal":
+		r.SignalWhy = value
+	default:
+		err = fmt.Errorf("no reading %q", what)
+	}
+	return err
+}
+
+// TestNoise has every reading tremble about its limit for hours, a look a second: what a trainer
+// is told changes seldom all the same.
+func TestNoise(t *testing.T) {
+	above := 500.0
+	for _, tc := range []struct {
+		name     string
+		settings Settings
+		noise    func(r *Readings, x float64) // of −1 to 1
+		most     int                          // changes in an hour
+	}{
+		{"game", Settings{}, func(r *Readings, x float64) { r.Others = 0.25 + 0.2*x }, 2},
+		{"heat", Settings{Celsius: 80}, func(r *Readings, x float64) { r.Celsius = 80 + 5*x }, 2},
+		{"heat that goes further down", Settings{Celsius: 80}, func(r *Readings, x float64) { r.Celsius = 75 + 10*x }, 2},
+		{"watts", Settings{Watts: 200}, func(r *Readings, x float64) { r.Watts = 200 + 50*x }, 60},
+		{"sun", Settings{Energy: Energy{File: "/sun", Above: &above}}, func(r *Readings, x float64) { r.Signal, r.SignalAt = 500+300*x, r.Now }, 12},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			draw := rand.New(rand.NewPCG(1, 2))
+			f := Facts{TrainerUp: true, Settings: tc.settings, Now: wall(t, "UTC", "2026-11-23 12:00")}
+			changes, trained, last := 0, 0, true
+			const hours = 4
+			for range hours * 3600 {
+				f.Now = f.Now.Add(time.Second)
+				r := Readings{Now: f.Now}
+				tc.noise(&r, 2*draw.Float64()-1)
+				f.Machine.Take(r, f.Settings)
+				d := Decide(f)
+				if d.Train != last {
+					changes, last = changes+1, d.Train
+				}
+				if d.Train {
+					trained++
+				}
+			}
+			t.Logf("%d changes an hour, trains %.0f %% of the time", changes/hours, float64(trained)/hours/36)
+			if changes > tc.most*hours {
+				t.Errorf("%d changes an hour, at most %d are wanted", changes/hours, tc.most)
+			}
+		})
+	}
 }

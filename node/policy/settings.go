@@ -14,6 +14,44 @@ type Settings struct {
 	Compute Week  `json:"compute"` // when it may train
 	Network Week  `json:"network"` // when it may use the line to the outside
 	Battery bool  `json:"battery"` // it may train on battery
+
+	Idle    Span    `json:"idle"`    // only after so long without keyboard and mouse; 0: always
+	Others  float64 `json:"others"`  // other programs' share of the graphics card above which it is theirs, 0 to 1; 0: a quarter
+	Celsius float64 `json:"celsius"` // a device's temperature at which it rests; 0: no limit
+	Watts   float64 `json:"watts"`   // what the devices may draw; 0: no limit
+	Memory  uint64  `json:"memory"`  // bytes that the trainer may take; 0: no limit
+	VRAM    uint64  `json:"vram"`    // and of a graphics card's
+	Energy  Energy  `json:"energy"`
+}
+
+// Limits between which settings make sense.
+const (
+	leastCelsius, mostCelsius = 30, 110
+	leastWatts, mostWatts     = 5, 5000
+	leastMemory               = 256 << 20 // a trainer without a model takes 150 MB
+)
+
+// Validate says what is wrong with s.
+func (s Settings) Validate() error {
+	switch {
+	case !(s.Others >= 0 && s.Others <= 1):
+		return fmt.Errorf("%g is no share of a graphics card: 0 to 1", s.Others)
+	case s.Celsius != 0 && !(s.Celsius >= leastCelsius && s.Celsius <= mostCelsius):
+		return fmt.Errorf("a limit of %g °C: it must be 0, which is none, or %d to %d", s.Celsius, leastCelsius, mostCelsius)
+	case s.Watts != 0 && !(s.Watts >= leastWatts && s.Watts <= mostWatts):
+		return fmt.Errorf("a limit of %g W: it must be 0, which is none, or %d to %d", s.Watts, leastWatts, mostWatts)
+	case s.Memory != 0 && s.Memory < leastMemory, s.VRAM != 0 && s.VRAM < leastMemory:
+		return fmt.Errorf("a limit of memory below %d MB: no trainer fits in", leastMemory>>20)
+	}
+	return s.Energy.Validate()
+}
+
+// Share is other programs' share of a graphics card above which it is theirs.
+func (s Settings) Share() float64 {
+	if s.Others == 0 {
+		return defaultOthers
+	}
+	return s.Others
 }
 
 // Pause is a person's word that the machine is not to train for now.
@@ -30,6 +68,9 @@ func DecodeSettings(b []byte) (s Settings, err error) {
 	d := json.NewDecoder(strings.NewReader(string(b)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
+		return Settings{}, fmt.Errorf("settings: %w", err)
+	}
+	if err := s.Validate(); err != nil {
 		return Settings{}, fmt.Errorf("settings: %w", err)
 	}
 	return s, nil

@@ -261,6 +261,16 @@ func (i *Island) Devices() (names []string) {
 // Pid is the first child's.
 func (i *Island) Pid() int { return i.parts[0].Pid() }
 
+// Pids are all children's; those that train inside this process have none.
+func (i *Island) Pids() (pids []int) {
+	for _, p := range i.parts {
+		if p.Pid() > 0 {
+			pids = append(pids, p.Pid())
+		}
+	}
+	return pids
+}
+
 // Vector is the first child's.
 func (i *Island) Vector() []float32 { return i.parts[0].Vector() }
 

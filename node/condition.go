@@ -1,0 +1,71 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"github.com/murmurnet/murmur/node/health"
+	"github.com/murmurnet/murmur/proto"
+)
+
+const (
+	restartSpan = 10 * time.Minute // in which restarts of the trainer count
+	usualRounds = 16               // of which the median is usual
+)
+
+// look checks the node's health.
+func (n *Node) look(r *health.Registry, now time.Time) {
+	d := n.view.decide()
+	reach := n.net.Reachability()
+	f := health.Facts{
+		Now: now, Resting: d.Rest, Training: d.Train, Refusal: n.net.Refusal(),
+		Unreachable: reach.Verdict == "private" && len(reach.Dialled) == 0 && len(reach.Relays) == 0,
+	}
+	for _, p := range n.net.Peers() {
+		switch {
+		case !p.Connected:
+		case p.Path == "relayed":
+			f.Relayed++
+		default:
+			f.Direct++
+		}
+	}
+	n.view.set(func(v *viewed) {
+		f.DiskWhy, f.TrainerWhy, f.Loss = v.diskWhy, v.trainerWhy, v.trainer.Loss
+		v.restarts = slices.DeleteFunc(v.restarts, func(at time.Time) bool { return now.Sub(at) > restartSpan })
+		f.Restarts = len(v.restarts)
+		if len(v.outcome.Included) > 1 { // else it is this node's own
+			f.SwarmLoss = v.outcome.Loss
+		}
+		if !v.adoptedAt.IsZero() && (d.Train || v.status.Active > 0) {
+			f.Waited = min(now.Sub(v.adoptedAt), now.Sub(v.changedAt))
+		}
+		f.Usual, f.LeftOut = v.usual(), v.leftOut(n.self)
+	})
+	conditions := r.Check(f)
+	n.view.set(func(v *viewed) { v.health = conditions })
+}
+
+// usual is the median time of the newest rounds.
+func (v *viewed) usual() time.Duration {
+	var took []float64
+	for _, o := range v.rounds[max(0, len(v.rounds)-usualRounds):] {
+		took = append(took, o.Seconds)
+	}
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return time.Duration(took[len(took)/2] * float64(time.Second))
+}
+
+// leftOut is how many of the newest rounds in a row this node took part in, in vain.
+func (v *viewed) leftOut(self proto.PeerID) (count int) {
+	for _, o := range slices.Backward(v.rounds) {
+		if o.Stages.Published.IsZero() || slices.Contains(o.Included, self) {
+			break
+		}
+		count++
+	}
+	return count
+}

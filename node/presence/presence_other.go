@@ -1,0 +1,10 @@
+//go:build !linux && !darwin && !windows
+
+package presence
+
+import (
+	"context"
+	"time"
+)
+
+func last(context.Context) (time.Time, error) { return time.Time{}, errNoWay }

@@ -1,0 +1,88 @@
+package node_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/node/policy"
+	"github.com/murmurnet/murmur/p2p/simtest"
+	"github.com/murmurnet/murmur/trainer/outer"
+)
+
+// TestYield has a game start on one node's machine, and other things that a machine is wanted
+// for: each time its trainer is gone within a second, the reason is told, the others go on, and
+// the node trains again when it may.
+func TestYield(t *testing.T) {
+	simtest.Run(t, simtest.Params{Seed: 7}, func(t *testing.T, net *simtest.Swarm) {
+		s := &swarm{
+			t: t, method: outer.Bitloco, net: net, rng: rand.New(rand.NewPCG(7, 7)), root: t.TempDir(),
+			away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
+		}
+		defer s.end()
+		s.found()
+		s.join()
+		d := s.all[1]
+		until := func(what string, limit time.Duration, holds func() bool) time.Duration {
+			t.Helper()
+			began := time.Now()
+			for !holds() {
+				if time.Since(began) > limit {
+					t.Fatalf("not within %v: %s; %s: %s", limit, what, d.n.State().Reason, d.n.State().Why)
+				}
+				s.run(10 * time.Millisecond)
+			}
+			return time.Since(began)
+		}
+		training := func() bool { st := d.n.State(); return st.Reason == string(policy.Training) && st.Trainer.Up }
+		until("it trains", time.Minute, training)
+		above := 500.0
+		for _, tc := range []struct {
+			reason   policy.Reason
+			settings func(*policy.Settings)
+			begin    func(*policy.Readings)
+			end      func(*policy.Readings)
+			back     time.Duration
+		}{
+			{
+				policy.GPUInUse, func(*policy.Settings) {},
+				func(r *policy.Readings) { r.Others, r.Program = 0.9, "racer" }, func(r *policy.Readings) { r.Others = 0 }, time.Minute,
+			},
+			{
+				policy.Hot, func(s *policy.Settings) { s.Celsius = 80 },
+				func(r *policy.Readings) { r.Celsius = 81 }, func(r *policy.Readings) { r.Celsius = 60 }, 2 * time.Minute,
+			},
+			{
+				policy.InUse, func(s *policy.Settings) { s.Idle = policy.Span(5 * time.Minute) },
+				func(r *policy.Readings) { r.Touched = time.Now() }, func(*policy.Readings) {}, 6 * time.Minute,
+			},
+			{
+				policy.Battery, func(*policy.Settings) {},
+				func(r *policy.Readings) { r.OnBattery = true }, func(r *policy.Readings) { r.OnBattery = false }, time.Minute,
+			},
+			{
+				policy.EnergySignal, func(s *policy.Settings) { s.Energy = policy.Energy{File: "/run/sun", Above: &above} },
+				func(r *policy.Readings) { r.Signal, r.SignalAt = 20, time.Now() },
+				func(r *policy.Readings) { r.Signal, r.SignalAt = 900, time.Now() }, time.Minute,
+			},
+		} {
+			height := s.highest
+			if err := d.n.ChangeSettings(tc.settings); err != nil {
+				t.Fatal(err)
+			}
+			d.feels.set(tc.begin)
+			gone := until("the device is given back", time.Second, func() bool {
+				st := d.n.State()
+				return st.Reason == string(tc.reason) && !st.Trainer.Up
+			})
+			if st := d.n.State(); st.Why == "" || st.Source == "" {
+				t.Errorf("%s: it says %q, by %q", tc.reason, st.Why, st.Source)
+			}
+			s.run(3 * time.Second)
+			until("the other goes on", 2*time.Minute, func() bool { return s.highest > height })
+			d.feels.set(tc.end)
+			back := until("it trains again", tc.back, training)
+			t.Logf("%s: gone after %v, back after %v", tc.reason, gone, back)
+		}
+	})
+}
