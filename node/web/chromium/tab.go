@@ -6,6 +6,7 @@ package chromium
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // Patience is how long a tab is waited for.
@@ -30,8 +32,13 @@ const poll = 50 * time.Millisecond
 
 // Tab is a page in a browser of its own, which ends with the test.
 type Tab struct {
-	t    *testing.T
-	ctx  context.Context
+	t     *testing.T
+	ctx   context.Context
+	heard *heard
+}
+
+// heard is what a page said or asked and must not.
+type heard struct {
 	host string
 
 	mu    sync.Mutex
@@ -48,8 +55,8 @@ func Open(t *testing.T, host, link string) *Tab {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	b := &Tab{t: t, ctx: ctx, host: host}
-	if err := chromedp.Listen(ctx, b.hear); err != nil { // starts the browser: a deadline would be the browser's
+	b := &Tab{t: t, ctx: ctx, heard: &heard{host: host}}
+	if err := chromedp.Listen(ctx, b.heard.take); err != nil { // starts the browser: a deadline would be the browser's
 		t.Fatal(err)
 	}
 	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
@@ -63,6 +70,15 @@ func Open(t *testing.T, host, link string) *Tab {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// For is the same tab in a subtest.
+func (b *Tab) For(t *testing.T) *Tab { return &Tab{t: t, ctx: b.ctx, heard: b.heard} }
+
+// Go opens another link.
+func (b *Tab) Go(link string) {
+	b.t.Helper()
+	act(b, "go to "+link, chromedp.Navigate(link))
 }
 
 func find(t *testing.T) string {
@@ -85,7 +101,7 @@ func Missing(t *testing.T, demand, why string) {
 	t.Skip(why)
 }
 
-func (b *Tab) hear(event any) {
+func (h *heard) take(event any) {
 	var said string
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
@@ -105,24 +121,24 @@ func (b *Tab) hear(event any) {
 		said = "browser: " + e.Entry.Text + " " + e.Entry.URL
 	case *network.EventRequestWillBeSent:
 		u := e.Request.URL
-		if strings.HasPrefix(u, b.host) || strings.HasPrefix(u, "data:") {
+		if strings.HasPrefix(u, h.host) || strings.HasPrefix(u, "data:") {
 			return
 		}
 		said = "asked " + u
 	default:
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.wrong = append(b.wrong, said)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wrong = append(h.wrong, said)
 }
 
 // Wrong is what the page said or asked and must not, since the last call.
 func (b *Tab) Wrong() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	w := b.wrong
-	b.wrong = nil
+	b.heard.mu.Lock()
+	defer b.heard.mu.Unlock()
+	w := b.heard.wrong
+	b.heard.wrong = nil
 	return w
 }
 
@@ -144,14 +160,33 @@ func Eval[T any](b *Tab, js string) T {
 func (b *Tab) Until(what, js string) time.Duration {
 	b.t.Helper()
 	began := time.Now()
-	act(b, what, chromedp.Poll[chromedp.Void](js, chromedp.WithPollingInterval(poll), chromedp.WithPollingTimeout(Patience)))
-	return time.Since(began)
+	for {
+		ctx, cancel := context.WithTimeout(b.ctx, Patience)
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+js+")"))
+		cancel()
+		switch took := time.Since(began); {
+		case holds:
+			return took
+		case took > Patience: // an error before may be of a page that gives way to another
+			b.t.Fatalf("%s: not within %v, %v; it said %q; the page shows\n%s", what, Patience, err, b.Wrong(), b.text())
+		}
+		time.Sleep(poll)
+	}
 }
 
 // Click is a person's on what a CSS selector names.
 func (b *Tab) Click(selector string) {
 	b.t.Helper()
 	act(b, "click on "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Press types keys into what has the focus; Enter is the key.
+func (b *Tab) Press(keys string) {
+	b.t.Helper()
+	if keys == "Enter" {
+		keys = kb.Enter
+	}
+	act(b, "press "+keys, chromedp.KeyEvent(keys))
 }
 
 // Look has the window be of a size, and the person prefer light or dark.
@@ -199,8 +234,13 @@ func act[T any](b *Tab, what string, action chromedp.Action[T]) T {
 	defer cancel()
 	v, err := chromedp.Run(ctx, action)
 	if err != nil {
-		text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
-		b.t.Fatalf("%s: %v; it said %q; the page shows\n%s", what, err, b.Wrong(), text)
+		b.t.Fatalf("%s: %v; it said %q; the page shows\n%s", what, err, b.Wrong(), b.text())
 	}
 	return v
+}
+
+// text is what the page shows.
+func (b *Tab) text() string {
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	return text + fmt.Sprint(err)
 }

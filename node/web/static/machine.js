@@ -2,20 +2,8 @@
 
 import {$, attribute, cell, facts, line, make, rows, say, show} from "./dom.js";
 import {bytes, compact, count, loss, never, sentence, time, whole} from "./format.js";
+import {energy, hours, lineLimits, machineLimits} from "./settings.js";
 import {stateWord} from "./words.js";
-
-const mbit = (n) => (n ? `${n} Mbit/s` : "no limit");
-
-function limits(s) {
-  const l = s.limits;
-  const month = l.month_gb ? `, ${l.month_gb} GB a month (${bytes(s.usage.bytes)} used)` : "";
-  return l.up_mbit || l.down_mbit || l.month_gb ? `${mbit(l.up_mbit)} up, ${mbit(l.down_mbit)} down${month}` : "none";
-}
-
-function hours(p) {
-  const line = p.network === "always" ? "" : `; uses the line: ${p.network}`;
-  return (p.compute === "always" ? "at any hour" : p.compute) + line + (p.battery ? ", on battery too" : ", not on battery");
-}
 
 function why(s) {
   if (s.why !== s.reason) return sentence(s.why);
@@ -53,6 +41,8 @@ export function drawMachine(s) {
   facts($("machine-facts"), [
     ["Trains on", t.up ? [t.backend, t.device].filter(Boolean).join(", ") : ""],
     ["May train", hours(s.policy)],
-    ["Limits", limits(s)],
+    ["Waits for energy", energy(s.policy.energy)],
+    ["Line", lineLimits(s)],
+    ["Machine", machineLimits(s.policy)],
   ]);
 }
