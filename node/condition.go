@@ -41,6 +41,7 @@ func (n *Node) look(r *health.Registry, now time.Time) {
 			f.Waited = min(now.Sub(v.adoptedAt), now.Sub(v.changedAt))
 		}
 		f.Usual, f.LeftOut = v.usual(), v.leftOut(n.self)
+		f.ClockAhead, f.Outdated = v.clock(now), v.outdated
 	})
 	conditions := r.Check(f)
 	n.view.set(func(v *viewed) { v.health = conditions })

@@ -210,7 +210,8 @@ func (n *Node) Work(ctx context.Context) error {
 		return err
 	}
 	if err := m.Runs(n.p.Version); err != nil {
-		return err
+		n.outdated(ctx, err)
+		return nil
 	}
 	if err := n.enforce(m.Membership); err != nil {
 		return err
@@ -222,6 +223,17 @@ func (n *Node) Work(ctx context.Context) error {
 		return err
 	}
 	return n.work(ctx)
+}
+
+// outdated waits to be stopped: a node that ended would be started again and again, and its
+// owner would see nothing.
+func (n *Node) outdated(ctx context.Context, why error) {
+	n.view.set(func(v *viewed) { v.outdated = why.Error() })
+	n.diary.Add(event.Node, 0, why.Error())
+	select {
+	case <-ctx.Done():
+	case <-n.finishing:
+	}
 }
 
 // assemble builds all that depends on the manifest, from what the disk holds.

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -40,17 +41,18 @@ type daemon struct {
 
 // swarm is whole daemons on simulated home links.
 type swarm struct {
-	t      *testing.T
-	method string
-	change func(*manifest.Manifest) // nil: nothing
-	net    *simtest.Swarm
-	rng    *rand.Rand
-	id     proto.ID
-	raw    []byte
-	root   string
-	copies int
-	all    []*daemon
-	away   map[*daemon]time.Time // when it comes back
+	version string // of daemons that are opened next; empty: 0.1.0
+	t       *testing.T
+	method  string
+	change  func(*manifest.Manifest) // nil: nothing
+	net     *simtest.Swarm
+	rng     *rand.Rand
+	id      proto.ID
+	raw     []byte
+	root    string
+	copies  int
+	all     []*daemon
+	away    map[*daemon]time.Time // when it comes back
 
 	heights map[uint64]time.Time // when a height was first reached
 	highest uint64
@@ -144,7 +146,7 @@ func (s *swarm) open(d *daemon) {
 	var ctx context.Context
 	ctx, d.stop = context.WithCancel(s.t.Context())
 	d.n, err = node.Open(ctx, node.Params{
-		Dir: d.dir, Version: "0.1.0", Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
+		Dir: d.dir, Version: cmp.Or(s.version, "0.1.0"), Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
 		Net: s.net.Tune(d.i), Senses: &d.feels, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

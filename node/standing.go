@@ -20,6 +20,7 @@ const (
 type standing struct {
 	beat  *murmurv1.Heartbeat // its newest
 	seen  time.Time           // when that came
+	ahead time.Duration       // this machine's clock before its own, by that; its way here is in it
 	came  uint64              // the newest round that an update of it was for
 	share api.Share
 	flag  string
@@ -51,6 +52,9 @@ func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat, now time.Time) {
 	w.set(func(v *viewed) {
 		s := v.of(p)
 		s.beat, s.seen = h, now
+		if s.ahead = 0; h.UnixMs != 0 {
+			s.ahead = now.Sub(time.UnixMilli(h.UnixMs))
+		}
 	})
 }
 
@@ -60,6 +64,21 @@ func (w *view) flag(p proto.PeerID, why string) { w.set(func(v *viewed) { v.of(p
 // gone tells whether a peer's heartbeats have ceased.
 func (s *standing) gone(now time.Time) bool {
 	return s.beat != nil && now.Sub(s.seen) > goneBeats*time.Duration(s.beat.IntervalMs)*time.Millisecond
+}
+
+// clock is how far this machine's clock goes before those of its peers: the median.
+func (v *viewed) clock(now time.Time) time.Duration {
+	var all []time.Duration
+	for _, s := range v.standings {
+		if s.beat != nil && s.beat.UnixMs != 0 && !s.gone(now) {
+			all = append(all, s.ahead)
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // came notes an update, which may be late for a round that has ended.

@@ -36,6 +36,7 @@ type viewed struct {
 	trainerWhy string
 	diskWhy    string
 	starting   string // what is waited for before the replica can be opened
+	outdated   string // why this murmur is too old for the swarm
 	seed       bool   // it does not train
 	settings   policy.Settings
 	machine    policy.Machine // what its senses tell
@@ -152,7 +153,7 @@ func (w *view) heartbeat(n *Node) *murmurv1.Heartbeat {
 		Swarm: n.swarm[:], Height: v.status.Head.Height, Head: v.status.Head.ID[:], Tokens: v.status.Lacking,
 		State: string(d.Reason), Why: d.Public(), Version: n.p.Version, Paused: !d.Train,
 		IntervalMs: uint32(w.beatInterval().Milliseconds()), Backend: v.trainer.Backend,
-		Done: v.idle, HeldoutHeight: v.heldout.Height, HeldoutLoss: v.heldout.Loss,
+		Done: v.idle, HeldoutHeight: v.heldout.Height, HeldoutLoss: v.heldout.Loss, UnixMs: time.Now().UnixMilli(),
 	}
 	if d.Train {
 		h.Rate = v.trainer.TokensPerSec
@@ -176,6 +177,9 @@ func (n *Node) State() api.State {
 	}
 	if n.book.Load() == nil {
 		s.Reason, s.Why, s.Source, s.Until = "joining", cmp.Or(v.diskWhy, v.starting, errStarting.Error()), "the daemon", time.Time{}
+		if v.outdated != "" {
+			s.Reason, s.Why, s.Source = "outdated", v.outdated, "the swarm's manifest"
+		}
 		return s
 	}
 	h := v.status.Head

@@ -1,6 +1,7 @@
 package api
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,12 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// route is one thing that can be asked or told; openapi.yaml describes each.
+// openapi describes all that can be asked and told; a test holds it to the handlers.
+//
+//go:embed openapi.yaml
+var openapi []byte
+
+// route is one thing that can be asked or told; the description has each.
 type route struct {
 	pattern string
 	page    bool // by the page, too: what reads, and what steers this machine's work
@@ -29,6 +35,10 @@ func routes(src Source, watched *stream) []route {
 		reply(w, src.State())
 	}
 	return []route{
+		{"GET /v1/openapi.yaml", true, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/yaml")
+			_, _ = w.Write(openapi) // fails only when the reader is gone
+		}},
 		{"GET /v1/stream", true, watched.ServeHTTP},
 		{"GET /v1/state", true, func(w http.ResponseWriter, _ *http.Request) { reply(w, src.State()) }},
 		{"GET /v1/events", true, since(func(n uint64) any { return src.Events(n) })},

@@ -18,6 +18,8 @@ const (
 	// maxLag bounds the looks whose news wait for one who reads slowly; beyond it the stream
 	// ends, and the reader begins anew with the whole state.
 	maxLag = 16
+	// lateRounds is for how many rounds updates that come too late are told of.
+	lateRounds = 4
 	// maxStreams bounds who watches.
 	maxStreams = 128
 	// readTimeout is how long one message may take to be read.
@@ -38,6 +40,7 @@ type stream struct {
 	state []byte        // that all of them know
 	event uint64        // the newest that they know
 	round uint64
+	late  map[uint64]int // of the newest rounds that they know: updates that came too late
 }
 
 func newStream(src Source, tick time.Duration) *stream {
@@ -96,12 +99,19 @@ func (s *stream) news(tell func([]byte)) {
 			tell(message("event", b))
 		}
 	}
-	for _, o := range s.src.Rounds(s.round) {
+	late := map[uint64]int{}
+	for _, o := range s.src.Rounds(s.round - min(s.round, lateRounds)) {
+		before, known := s.late[o.Height]
+		late[o.Height] = len(o.Late)
+		if o.Height <= s.round && (!known || before == len(o.Late)) {
+			continue
+		}
 		s.round = max(s.round, o.Height)
 		if b, err := json.Marshal(o); err == nil {
 			tell(message("round", b))
 		}
 	}
+	s.late = late
 }
 
 // tell sends to all, and parts from those who do not keep up.
@@ -148,7 +158,8 @@ func (s *stream) leave(c chan []byte) {
 }
 
 // ServeHTTP streams server-sent events: "state" with the whole tree, then "patch" with what
-// changed of it (RFC 7386), "event" with a line of the diary and "round" with an outcome.
+// changed of it (RFC 7386), "event" with a line of the diary and "round" with an outcome, which
+// comes again when an update for it came too late.
 func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	state, follows, err := s.join()
 	if err != nil {

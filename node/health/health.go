@@ -45,6 +45,8 @@ type Facts struct {
 	Restarts    int           // of the trainer, in the last ten minutes
 	Refusal     string        // what this node was told when it was not let in
 	Unreachable bool          // others cannot dial this node, nor come by a relay
+	ClockAhead  time.Duration // this machine's clock before its peers'; 0: not known
+	Outdated    string        // why this murmur is too old for the swarm
 }
 
 // Limits beyond which something is wrong.
@@ -54,6 +56,7 @@ const (
 	mostLoss     = 1.0 // nats above the swarm's
 	mostLeftOut  = 5
 	mostRestarts = 3
+	mostClock    = 30 * time.Second // hours and invites go by it; a heartbeat is underway for a second at most
 )
 
 // rule is one thing that may be wrong.
@@ -118,6 +121,21 @@ var rules = []rule{
 			return fmt.Sprintf("the trainer ended %d times within ten minutes: %s", f.Restarts, f.TrainerWhy)
 		},
 		"see murmur events; murmur xla tells which backends work here",
+	},
+	{
+		"clock", Warning, time.Minute, func(f Facts) bool { return f.ClockAhead.Abs() > mostClock },
+		func(f Facts) string {
+			word := "ahead of"
+			if f.ClockAhead < 0 {
+				word = "behind"
+			}
+			return fmt.Sprintf("this machine's clock is %.0f s %s those of its peers: hours and invites go by it", f.ClockAhead.Abs().Seconds(), word)
+		},
+		"set the clock, and have it kept: timedatectl set-ntp true on Linux",
+	},
+	{
+		"version", Problem, 0, func(f Facts) bool { return f.Outdated != "" },
+		func(f Facts) string { return f.Outdated }, "it takes part again as soon as a newer one runs; docs/operate/upgrade.md",
 	},
 }
 

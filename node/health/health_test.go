@@ -32,6 +32,9 @@ func TestConditions(t *testing.T) {
 		{"left-out", func(f *Facts) { f.LeftOut = 5 }, 0, func(f *Facts) { f.LeftOut = 4 }},
 		{"disk", func(f *Facts) { f.DiskWhy = "no space" }, 0, nil},
 		{"trainer", func(f *Facts) { f.Restarts, f.TrainerWhy = 3, "it was killed" }, 0, func(f *Facts) { f.Restarts = 3 }},
+		{"clock", func(f *Facts) { f.ClockAhead = 31 * time.Second }, time.Minute, func(f *Facts) { f.ClockAhead = -29 * time.Second }},
+		{"clock", func(f *Facts) { f.ClockAhead = -time.Hour }, time.Minute, nil},
+		{"version", func(f *Facts) { f.Outdated = "needs murmur 9" }, 0, nil},
 	} {
 		t.Run(tc.id, func(t *testing.T) {
 			var r Registry

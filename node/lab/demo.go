@@ -112,6 +112,11 @@ func (d *demo) run(ctx context.Context) error {
 			return fmt.Errorf("holding node %s: %w", n.name, err)
 		}
 	}
+	token, err := api.PageToken(string(d.nodes[0].dir))
+	if err != nil {
+		return err
+	}
+	d.say("Watch node A in a browser of this machine: %s#%s", d.nodes[0].state.Page, token)
 	if err := d.until(ctx, readyLimit, d.ready); err != nil {
 		return fmt.Errorf("the nodes are not ready to train: %w; see %s", err, d.p.Dir)
 	}
@@ -172,7 +177,11 @@ func (d *demo) prepare() error {
 
 // up starts a node that knows the running ones, and waits for its API.
 func (d *demo) up(ctx context.Context, n *daemon) error {
-	args := []string{"--host", "127.0.0.1", "--port", "0", "--no-mdns", "--backend", d.p.Backend}
+	page := "off"
+	if n == d.nodes[0] {
+		page = "127.0.0.1:0"
+	}
+	args := []string{"--host", "127.0.0.1", "--port", "0", "--no-mdns", "--page", page, "--backend", d.p.Backend}
 	for _, other := range d.nodes {
 		if other == n || !other.running() {
 			continue

@@ -2134,6 +2134,7 @@ type Heartbeat struct {
 	Done          bool                   `protobuf:"varint,12,opt,name=done,proto3" json:"done,omitempty"`                                        // all that it may do in this round
 	HeldoutHeight uint64                 `protobuf:"varint,13,opt,name=heldout_height,json=heldoutHeight,proto3" json:"heldout_height,omitempty"` // where its turn to measure the held-out loss last came
 	HeldoutLoss   float64                `protobuf:"fixed64,14,opt,name=heldout_loss,json=heldoutLoss,proto3" json:"heldout_loss,omitempty"`      // nats a token; 0: its turn never came
+	UnixMs        int64                  `protobuf:"varint,15,opt,name=unix_ms,json=unixMs,proto3" json:"unix_ms,omitempty"`                      // by the author's clock
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2262,6 +2263,13 @@ func (x *Heartbeat) GetHeldoutHeight() uint64 {
 func (x *Heartbeat) GetHeldoutLoss() float64 {
 	if x != nil {
 		return x.HeldoutLoss
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetUnixMs() int64 {
+	if x != nil {
+		return x.UnixMs
 	}
 	return 0
 }
@@ -2925,7 +2933,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06Commit\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\fR\acontent\x12-\n" +
 	"\aupdates\x18\x02 \x03(\v2\x13.murmur.v1.EnvelopeR\aupdates\x12/\n" +
-	"\bannounce\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\bannounce\"\xec\x02\n" +
+	"\bannounce\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\bannounce\"\x85\x03\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\x04R\x06height\x12\x12\n" +
@@ -2942,7 +2950,8 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\abackend\x18\v \x01(\tR\abackend\x12\x12\n" +
 	"\x04done\x18\f \x01(\bR\x04done\x12%\n" +
 	"\x0eheldout_height\x18\r \x01(\x04R\rheldoutHeight\x12!\n" +
-	"\fheldout_loss\x18\x0e \x01(\x01R\vheldoutLoss\"\xa8\x01\n" +
+	"\fheldout_loss\x18\x0e \x01(\x01R\vheldoutLoss\x12\x17\n" +
+	"\aunix_ms\x18\x0f \x01(\x03R\x06unixMs\"\xa8\x01\n" +
 	"\x06Gossip\x12-\n" +
 	"\x06update\x18\x01 \x01(\v2\x13.murmur.v1.EnvelopeH\x00R\x06update\x121\n" +
 	"\bannounce\x18\x02 \x01(\v2\x13.murmur.v1.EnvelopeH\x00R\bannounce\x124\n" +

@@ -1,0 +1,35 @@
+package node_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/node/health"
+	"github.com/murmurnet/murmur/p2p/simtest"
+	"github.com/murmurnet/murmur/trainer/outer"
+)
+
+// TestOutdated joins a swarm with a murmur that is too old for it: it stays up and says so.
+func TestOutdated(t *testing.T) {
+	simtest.Run(t, simtest.Params{Seed: 8}, func(t *testing.T, net *simtest.Swarm) {
+		s := &swarm{
+			t: t, method: outer.Bitloco, net: net, rng: rand.New(rand.NewPCG(8, 8)), root: t.TempDir(),
+			away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
+		}
+		defer s.end()
+		s.found()
+		s.version = "0.0.9"
+		s.join()
+		s.run(20 * time.Second)
+		st := s.all[1].n.State()
+		if st.Reason != "outdated" || !strings.Contains(st.Why, "needs murmur 0.1.0 or newer, this is 0.0.9") {
+			t.Errorf("%s: %s", st.Reason, st.Why)
+		}
+		if !slices.ContainsFunc(st.Health, func(c health.Condition) bool { return c.ID == "version" }) {
+			t.Errorf("%+v", st.Health)
+		}
+	})
+}
