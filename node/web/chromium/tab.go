@@ -26,7 +26,7 @@ import (
 )
 
 // Patience is how long a tab is waited for.
-const Patience = 30 * time.Second
+const Patience = 60 * time.Second
 
 const poll = 50 * time.Millisecond
 

@@ -70,8 +70,8 @@ export function rows(parent, things, key, create, fill) {
   children.set(parent, now);
 }
 
-/** A button that shows more of a list: the number of things to show, which it changes. */
-export function more(button, few, many, words, redraw) {
+/** A button that shows more of a list; what it gives tells how many of all to show. */
+export function more(button, few, many, what, redraw) {
   let open = false;
   button.addEventListener("click", () => {
     open = !open;
@@ -79,7 +79,7 @@ export function more(button, few, many, words, redraw) {
   });
   return (all) => {
     show(button, all > few);
-    say(button, open ? "Show fewer" : `Show ${words(Math.min(all, many))}`);
+    say(button, open ? `Show fewer ${what}` : `Show ${all > many ? `the newest ${many}` : `all ${all}`} ${what}`);
     attribute(button, "aria-expanded", String(open));
     return open ? many : few;
   };

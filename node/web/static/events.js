@@ -15,7 +15,7 @@ function create(e) {
 }
 
 export function drawEvents(_, redraw) {
-  open ??= more($("events-more"), few, most, (n) => `the newest ${n} events`, () => {
+  open ??= more($("events-more"), few, most, "events", () => {
     seen = "";
     redraw();
   });

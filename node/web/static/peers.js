@@ -51,7 +51,7 @@ function fill(row, p) {
   say(path, p.own ? "" : p.connected ? (paths[p.path] ?? p.path ?? "–") : "none");
   say(rtt, p.rtt_ms ? `${p.rtt_ms < 10 ? p.rtt_ms.toFixed(1) : p.rtt_ms.toFixed(0)} ms` : p.own ? "" : "–");
   say(behind, lag(p));
-  say(rate, p.tokens_per_s ? compact(p.tokens_per_s) : "–");
+  say(rate, p.tokens_per_s ? compact(p.tokens_per_s) : "");
   fillStrip(recent.firstChild, p.share.recent ?? "");
   say(share.children[0], p.share.tokens ? `${compact(p.share.tokens)} tokens` : "–");
   say(share.children[1], p.share.updates ? count(p.share.updates, "update") : "");
@@ -81,7 +81,7 @@ function news(peers) {
 const rank = (p) => (p.flag ? 0 : p.state === "gone" ? 2 : 1);
 
 export function drawPeers(s, redraw) {
-  open ??= more($("peers-more"), few, most, (n) => `all ${n} nodes`, redraw);
+  open ??= more($("peers-more"), few, most, "nodes", redraw);
   const nodes = [self(s), ...[...s.peers].sort((a, b) => rank(a) - rank(b))];
   say($("peers-sum"), summary(nodes));
   rows($("peers-table").tBodies[0], nodes.slice(0, open(nodes.length)), (p) => p.id, create, fill);

@@ -37,7 +37,7 @@ function fill(row, o) {
 }
 
 export function drawRounds(_, redraw) {
-  open ??= more($("rounds-more"), few, most, (n) => `the newest ${n} rounds`, () => {
+  open ??= more($("rounds-more"), few, most, "rounds", () => {
     seen = "";
     redraw();
   });
