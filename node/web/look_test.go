@@ -50,7 +50,8 @@ func TestLook(t *testing.T) {
 
 const (
 	tooWide = `[...document.querySelectorAll("body *")]
-		.filter((e) => !e.closest(".unseen, thead, .skip, .uplot, [hidden]") && e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
+		.filter((e) => e.checkVisibility() && !e.closest(".unseen, thead, .skip, #curve, [hidden]") &&
+			(e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5 || e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline"))
 		.map((e) => e.tagName + "." + e.className + " " + e.textContent.slice(0, 20))`
 
 	// what axe-core calls serious or critical, with where

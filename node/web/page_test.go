@@ -30,7 +30,7 @@ func TestPage(t *testing.T) {
 		id := peerID(i).Short()
 		b.Until(id+" is shown", peers+`.some((r) => r.includes("`+id+`") && r.includes("`+path+`") && r.includes("Training"))`)
 	}
-	b.Until("what it does is said", word+` === "Training" && `+why+` === "5 nodes share this round."`)
+	b.Until("what it does is said", word+` === "Training" && `+why+` === "It learns together with others."`)
 	b.Until("the curve is drawn", `document.querySelectorAll("#curve canvas").length === 1 && `+place+` >= 300`)
 	begun := chromium.Eval[int](b, place)
 	b.Until("the curve grows", place+` > `+str(begun)+` + 1`)
@@ -40,10 +40,17 @@ func TestPage(t *testing.T) {
 
 	s.gone(1)
 	b.Until("a peer is gone", peers+`.some((r) => r.includes("`+peerID(2).Short()+`") && r.includes("Gone"))`)
-	b.Until("it is told to those who hear", `document.querySelector("#peers-news").textContent === "Gone: `+peerID(2).Short()+`"`)
+	b.Until("it is told to those who hear", `document.querySelector("#news").textContent === "Gone: `+peerID(2).Short()+`"`)
 	s.trouble()
 	b.Until("what is wrong is said", `[...document.querySelectorAll("#alerts article")].map((a) => a.textContent).join().includes("Problem: The disk cannot be used: no space left.")`)
+	b.Until("it is told, too", `document.querySelector("#news").textContent.includes("problem: the disk cannot be used")`)
 	b.Until("a flag is shown", peers+`[1].includes("two updates for one round")`)
+
+	b.Until("who was in a round", `(() => {
+		const round = document.querySelector("#rounds-table tbody tr"), more = round.querySelector("details");
+		more.open = true;
+		return more.textContent.includes("In`+s.State().Peer.Short()+`") && more.textContent.includes("own update out after 1.0 s");
+	})()`)
 
 	b.Click(`#controls [data-for="15m"]`)
 	b.Until("it is paused", word+` === "Paused" && `+why+`.startsWith("Paused by hand until ")`)
@@ -76,6 +83,15 @@ func TestPage(t *testing.T) {
 	b.Click("#finish")
 	b.Click("#leave")
 	b.Until("it leaves", word+` === "Leaving" && document.querySelector("#finish").hidden`)
+	b.Quiet()
+}
+
+// TestStarting shows a node that does not know its swarm yet.
+func TestStarting(t *testing.T) {
+	url, _ := serveSwarm(t, starting(), anywhere, 1000)
+	b := chromium.Open(t, url, url+"#"+token)
+	b.Until("it says what it does", word+` === "Joining" && `+why+` === "Fetching the swarm's manifest."`)
+	b.Until("all is drawn", `document.querySelector("#details").textContent.includes("0.8.0")`)
 	b.Quiet()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -81,7 +82,7 @@ func newSwarm(peers, rounds int, measured uint64) *swarm {
 func (s *swarm) round(at time.Time) {
 	height := s.state.Head.Height + 1
 	o := api.Outcome{Height: height, Seconds: roundSeconds - 1 + 2*s.draw.Float64(), Closer: s.state.Peer, Loss: lossAt(height) + 0.02*s.draw.NormFloat64()}
-	o.Stages = api.Stages{Published: at.Add(-2 * time.Second), Adopted: at, Applied: at}
+	o.Stages = api.Stages{Due: at.Add(-3 * time.Second), Published: at.Add(-2 * time.Second), Adopted: at, Applied: at}
 	took := func(id proto.PeerID, share *api.Share, slow float64, there bool) {
 		letter := api.InRound
 		switch luck := s.draw.Float64(); {
@@ -149,8 +150,10 @@ func (s *swarm) change(f func(*swarm)) {
 func (s *swarm) tick(perRound int) {
 	s.change(func(s *swarm) {
 		s.state.Round.Seconds++
-		s.state.Trainer.TokensPerSec = 41_000 + 1000*s.draw.Float64()
-		s.state.Devices[0].Celsius = 66 + float64(s.draw.IntN(4))
+		s.state.Trainer.TokensPerSec *= 0.99 + 0.02*s.draw.Float64()
+		for i := range s.state.Devices {
+			s.state.Devices[i].Celsius += s.draw.Float64() - 0.5
+		}
 		for i := range s.state.Peers {
 			p := &s.state.Peers[i]
 			if p.State == api.Gone {
@@ -178,6 +181,11 @@ func (s *swarm) gone(n int) {
 	})
 }
 
+// starting is a node that has nothing yet.
+func starting() *swarm {
+	return &swarm{draw: rand.New(rand.NewPCG(1, 2)), state: api.State{Version: "0.8.0", Reason: "joining", Why: "fetching the swarm's manifest", Source: "the daemon", Peer: peerID(0), Peers: []api.Peer{}}}
+}
+
 // trouble makes a page with something of everything.
 func (s *swarm) trouble() {
 	s.gone(1)
@@ -195,26 +203,22 @@ func (s *swarm) State() api.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.state
-	st.Peers = append([]api.Peer(nil), st.Peers...)
-	st.Devices = append([]api.Device(nil), st.Devices...)
-	protocols := map[string]api.Bytes{}
-	for k, v := range st.Traffic.Protocols {
-		protocols[k] = v
-	}
-	st.Traffic.Protocols = protocols
+	st.Peers = slices.Clone(st.Peers)
+	st.Devices = slices.Clone(st.Devices)
+	st.Traffic.Protocols = maps.Clone(st.Traffic.Protocols)
 	return st
 }
 
 func (s *swarm) Events(since uint64) []event.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]event.Event(nil), s.events[min(since, uint64(len(s.events))):]...)
+	return slices.Clone(s.events[min(since, uint64(len(s.events))):])
 }
 
 func (s *swarm) Rounds(since uint64) []api.Outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]api.Outcome(nil), s.rounds[min(since, uint64(len(s.rounds))):]...)
+	return slices.Clone(s.rounds[min(since, uint64(len(s.rounds))):])
 }
 
 func (s *swarm) Curve(since uint64) []api.Heldout {

@@ -15,11 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -60,9 +58,6 @@ func Open(t *testing.T, host, link string) *Tab {
 		t.Fatal(err)
 	}
 	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
-	if err == nil {
-		_, err = chromedp.Call(ctx, performance.Enable, performance.EnableParams{})
-	}
 	if err == nil {
 		err = chromedp.Do(ctx, chromedp.Navigate(link))
 	}
@@ -213,19 +208,6 @@ func (b *Tab) Picture(path string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-// Metrics are the seconds that Chromium spent on the page so far, and other counts of it.
-func (b *Tab) Metrics() map[string]float64 {
-	b.t.Helper()
-	return act(b, "metrics", func(ctx context.Context, _ *chromedp.Target) (map[string]float64, error) {
-		got, err := chromedp.Call(ctx, performance.GetMetrics, cdp.Empty{})
-		values := map[string]float64{}
-		for _, m := range got.Metrics {
-			values[m.Name] = m.Value
-		}
-		return values, err
-	})
 }
 
 func act[T any](b *Tab, what string, action chromedp.Action[T]) T {

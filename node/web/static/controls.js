@@ -5,11 +5,12 @@ import {$, attribute, say, show} from "./dom.js";
 import {sentence} from "./format.js";
 import {answered} from "./record.js";
 
-const buttons = [...$("controls").querySelectorAll("button")];
+let busy = false;
 let redraw = () => {};
 
 async function press(path) {
-  for (const b of buttons) b.disabled = true;
+  if (busy) return;
+  busy = true;
   try {
     answered(await post(path));
     show($("control-error"), false);
@@ -17,13 +18,11 @@ async function press(path) {
     say($("control-error"), sentence("that did not work: " + e.message));
     show($("control-error"), true);
   }
-  const focused = document.activeElement === document.body;
-  for (const b of buttons) b.disabled = false;
+  busy = false;
   redraw();
-  if (focused) requestAnimationFrame(() => $("machine").focus({preventScroll: true}));
 }
 
-for (const b of buttons) b.addEventListener("click", () => press(b.id === "resume" ? "resume" : "pause?for=" + b.dataset.for));
+for (const b of $("controls").querySelectorAll("button")) b.addEventListener("click", () => press(b.id === "resume" ? "resume" : "pause?for=" + b.dataset.for));
 $("finish").addEventListener("click", () => $("leaving").showModal());
 $("stay").addEventListener("click", () => $("leaving").close());
 $("leave").addEventListener("click", () => {
@@ -34,6 +33,7 @@ $("leave").addEventListener("click", () => {
 export function drawControls(s, again) {
   redraw = again;
   const paused = s.policy.pause.on && s.reason === "paused";
+  if (!paused && document.activeElement === $("resume")) $("machine").focus({preventScroll: true});
   show($("resume"), paused);
   say($("pause-label"), paused ? "or pause for" : "Pause for");
   show($("finish"), s.reason !== "leaving");

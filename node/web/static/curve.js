@@ -41,7 +41,7 @@ function create(data) {
     ...size(), legend: {show: false}, cursor: {y: false, drag: {x: false, y: false}, points: {size: 6}},
     scales: {x: {time: false}},
     axes: [{...axis, size: 30, values: (_, v) => v.map((n) => (Number.isInteger(n) ? whole(n) : ""))}, {...axis, size: 44}],
-    series: [{}, {stroke: () => colours.good, width: 2, spanGaps: true, points: {show: false}}, {stroke: () => colours.faint, width: 1, spanGaps: true, points: {show: false}}],
+    series: [{}, {stroke: () => colours.good, width: 2, spanGaps: true, points: {size: 5, fill: () => colours.good}}, {stroke: () => colours.faint, width: 1, spanGaps: true, points: {show: false}}],
     hooks: {setCursor: [pointed]},
   }, data, box);
   attribute(plot.root, "aria-hidden", "true");
@@ -64,7 +64,7 @@ function fill(r, p) {
 
 export function drawCurve() {
   const now = curve.changes + " " + rounds.changes;
-  if (now === seen) return;
+  if (now === seen) return false;
   seen = now;
   const points = curve.items, data = joined(points, rounds.items);
   if (plot) plot.setData(data);
@@ -72,4 +72,5 @@ export function drawCurve() {
   const [first, last] = [points[0], points.at(-1)];
   if (first) attribute(box, "aria-label", `The held-out loss was ${loss(first.loss)} at round ${whole(first.height)} and is ${loss(last.loss)} at round ${whole(last.height)}`);
   rows($("curve-table").tBodies[0], points.slice(-listed).reverse(), (p) => p.height, row, fill);
+  return true; // uPlot paints at the end of this frame
 }

@@ -26,6 +26,7 @@ export function drawDetails(s) {
     ["Model", t.params ? `${compact(t.params)} parameters; state ${s.head.state_root.slice(-8)} at round ${whole(s.head.height)}` : ""],
     ["Trainer", t.pid ? `process ${t.pid}, ${count(t.steps, "step")}, ${count(t.restarts, "restart")}` : ""],
     ["Backends refused", (t.refusals ?? []).join("; ")],
+    ["Gossip left out", Object.entries(s.traffic.dropped ?? {}).map(([why, n]) => `${whole(n)} ${why}`).join(", ")],
     ["Rounds here", `${count(c.rounds, "round")}; own updates ${whole(c.own_included)} in, ${whole(c.own_missing)} left out`],
     ["Memory, disk", `${bytes(p.memory_bytes)} held by the daemon, ${bytes(p.disk_bytes)} on disk`],
     ["Swarm", s.swarm],

@@ -54,7 +54,10 @@ export function facts(list, entries) {
   said.forEach(([, text], i) => say(list.children[i].lastChild, text));
 }
 
-/** Keeps one child for each thing, in their order; rows are made by create and filled by fill. */
+/**
+ * Keeps one child for each thing, in their order, and returns them; they are made by create and
+ * filled by fill.
+ */
 export function rows(parent, things, key, create, fill) {
   const before = children.get(parent) ?? new Map();
   const now = new Map(things.map((thing) => [key(thing), thing]));
@@ -68,6 +71,7 @@ export function rows(parent, things, key, create, fill) {
     else parent.insertBefore(row, at);
   }
   children.set(parent, now);
+  return [...now.values()];
 }
 
 /** A button that shows more of a list; what it gives tells how many of all to show. */

@@ -1,13 +1,13 @@
 // What this machine does, and why.
 
 import {$, attribute, cell, facts, line, make, rows, say, show} from "./dom.js";
-import {bytes, compact, count, loss, never, sentence, time, whole} from "./format.js";
+import {bytes, compact, loss, never, sentence, time, whole} from "./format.js";
 import {energy, hours, lineLimits, machineLimits} from "./settings.js";
 import {stateWord} from "./words.js";
 
 function why(s) {
   if (s.why !== s.reason) return sentence(s.why);
-  return s.round.active > 1 ? `${count(s.round.active, "node")} share this round.` : "It learns alone until others come.";
+  return s.round.active > 1 ? "It learns together with others." : "It learns alone until others come.";
 }
 
 const device = () => line("", cell("th", "", make("span"), make("span", "note")), cell("td", "n"), cell("td", "n"), cell("td", "n"));
@@ -25,6 +25,8 @@ export function drawMachine(s) {
   const [word, tone] = stateWord(s.reason);
   attribute($("state-dot"), "class", "dot " + tone);
   say($("state-word"), word);
+  const title = `${word}, ${s.name || "murmur"}`;
+  if (document.title !== title) document.title = title;
   say($("state-why"), why(s));
   say($("state-by"), `Decided by ${s.source}${never(s.until) ? "" : "; it may change at " + time(s.until)}.`);
 

@@ -22,7 +22,7 @@ const budget = 4; // milliseconds of a frame; what is left goes on in the next
 let due = false; // what is drawn is not what is known
 let at = -1; // the part that the next frame begins with, -1: no frame is asked for
 
-/** Has the page drawn in the next frames. */
+/** Has the page drawn in the next frames. A part that says true goes on in the next one. */
 function redraw() {
   due = true;
   if (at < 0) requestAnimationFrame(draw, (at = 0));
@@ -31,10 +31,16 @@ function redraw() {
 function draw() {
   const began = performance.now();
   if (at === 0) due = false;
-  do parts[at++](state(), redraw);
-  while (at < parts.length && performance.now() - began < budget);
-  if (at === parts.length) at = due ? 0 : -1;
-  if (at >= 0) requestAnimationFrame(draw);
+  try {
+    while (at < parts.length && performance.now() - began < budget) {
+      if (!parts[at++](state(), redraw)) continue;
+      at--; // it has more to draw
+      break;
+    }
+  } finally { // the other parts, whatever is wrong with one
+    if (at === parts.length) at = due ? 0 : -1;
+    if (at >= 0) requestAnimationFrame(draw);
+  }
 }
 
 function line(tone, words) {

@@ -2,12 +2,15 @@
 
 import {$, attribute, cell, line, make, more, rows, say} from "./dom.js";
 import {compact, count, name, time} from "./format.js";
+import {tell} from "./news.js";
 import {fillStrip, makeStrip} from "./strip.js";
 import {stateWord} from "./words.js";
 
 const few = 50;
 const most = 1000; // more than a node connects to
 const paths = {lan: "LAN", direct: "direct", relayed: "relayed"};
+const chunk = 50; // of them in a frame: 200 rows take 20 ms to fill, and as long to lay out
+let left = []; // rows that are still to be filled, each with its node
 let open, goneBefore;
 
 function self(s) {
@@ -69,12 +72,11 @@ function summary(peers) {
   return count(peers.length, "node") + ": " + join([...states].map(([word, n]) => [n, word])) + (by.length > 0 ? `. Paths: ${join(by)}.` : ".");
 }
 
-// news tells those who hear the page which peers went.
-function news(peers) {
+function tellGone(peers) {
   const gone = new Set(peers.filter((p) => p.state === "gone").map((p) => p.id));
   const fresh = goneBefore ? [...gone].filter((id) => !goneBefore.has(id)) : [];
   goneBefore = gone;
-  if (fresh.length > 0) say($("peers-news"), fresh.length > 3 ? `${fresh.length} peers are gone` : `Gone: ${fresh.map(name).join(", ")}`);
+  if (fresh.length > 0) tell(fresh.length > 3 ? `${fresh.length} peers are gone` : `Gone: ${fresh.map(name).join(", ")}`);
 }
 
 // rank puts those that are not well first, and those that are not there last.
@@ -82,8 +84,14 @@ const rank = (p) => (p.flag ? 0 : p.state === "gone" ? 2 : 1);
 
 export function drawPeers(s, redraw) {
   open ??= more($("peers-more"), few, most, "nodes", redraw);
-  const nodes = [self(s), ...[...s.peers].sort((a, b) => rank(a) - rank(b))];
-  say($("peers-sum"), summary(nodes));
-  rows($("peers-table").tBodies[0], nodes.slice(0, open(nodes.length)), (p) => p.id, create, fill);
-  news(s.peers);
+  if (left.length === 0) {
+    const nodes = [self(s), ...[...s.peers].sort((a, b) => rank(a) - rank(b))];
+    say($("peers-sum"), summary(nodes));
+    tellGone(s.peers);
+    const listed = nodes.slice(0, open(nodes.length));
+    const made = rows($("peers-table").tBodies[0], listed, (p) => p.id, create, () => {});
+    left = listed.map((p, i) => [made[i], p]);
+  }
+  for (const [row, p] of left.splice(0, chunk)) fill(row, p);
+  return left.length > 0;
 }

@@ -1,38 +1,62 @@
 // How the newest rounds went.
 
-import {$, attribute, cell, line, make, more, rows, say, show} from "./dom.js";
+import {$, cell, facts, line, make, more, rows, say, show} from "./dom.js";
 import {loss, name, never, span, timeOfDay, whole} from "./format.js";
 import {rounds} from "./record.js";
 
 const few = 10;
 const most = 200;
 const named = 3; // of those whose updates are not in
+const shown = new WeakMap(); // the outcome that a row shows
 let open, seen = "";
 
 function create() {
-  const updates = cell("td", "updates", make("span", "chip in"), make("span", "chip late"), make("span", "chip out"));
-  return line("", cell("th", "n round"), cell("td", "n ended"), cell("td", "n took"), cell("td", "n nats"), updates, cell("td", "closer"));
+  const summary = make("summary", "", make("span", "chip in"), make("span", "chip late"), make("span", "chip out"));
+  const more = make("details", "", summary, make("dl", "facts"));
+  const updates = cell("td", "updates", more);
+  const row = line("", cell("th", "n round"), cell("td", "n ended"), cell("td", "n took"), cell("td", "n nats"), updates, cell("td", "closer"));
+  more.addEventListener("toggle", () => more.open && fillMore(more.lastChild, shown.get(row)));
+  return row;
 }
 
+const names = (peers) => peers.map(name).join(", ");
+
+// fillMore lists who was in, and when the round came how far, in seconds since it was due.
+function fillMore(list, o) {
+  const began = new Date(o.stages.due);
+  const stages = never(o.stages.due) ? [] : Object.entries(words).filter(([key]) => !never(o.stages[key]))
+    .map(([key, word]) => `${word} after ${((new Date(o.stages[key]) - began) / 1000).toFixed(1)} s`);
+  facts(list, [
+    ["In", names(o.included ?? [])],
+    ["Late", names(o.late ?? [])],
+    ["Missing", names(missing(o))],
+    ["View", o.view ? whole(o.view) : ""],
+    ["Once due", stages.join(", ")],
+  ]);
+}
+
+const words = {published: "own update out", held: "last payload here", known: "commit here", verified: "verified", adopted: "adopted", applied: "in the trainer"};
+
+const missing = (o) => (o.missing ?? []).filter((p) => !(o.late ?? []).includes(p));
+
 function chip(element, peers, word) {
-  const names = peers.slice(0, named).map(name).join(", ");
-  say(element, `${peers.length} ${word}` + (word === "in" ? "" : `: ${names}${peers.length > named ? ", …" : ""}`));
-  attribute(element, "title", peers.map(name).join(", "));
+  say(element, `${peers.length} ${word}` + (word === "in" ? "" : `: ${names(peers.slice(0, named))}${peers.length > named ? ", …" : ""}`));
   show(element, word === "in" || peers.length > 0);
 }
 
 function fill(row, o) {
-  if (row.outcome === o) return;
-  row.outcome = o;
+  if (shown.get(row) === o) return;
+  shown.set(row, o);
   const [round, ended, took, nats, updates, closer] = row.children;
-  const late = o.late ?? [];
   say(round, whole(o.height));
   say(ended, never(o.stages.adopted) ? "–" : timeOfDay(o.stages.adopted));
   say(took, span(o.seconds));
   say(nats, o.loss ? loss(o.loss) : "–");
-  chip(updates.children[0], o.included ?? [], "in");
-  chip(updates.children[1], late, "late");
-  chip(updates.children[2], (o.missing ?? []).filter((p) => !late.includes(p)), "missing");
+  const [summary, list] = updates.firstChild.children;
+  chip(summary.children[0], o.included ?? [], "in");
+  chip(summary.children[1], o.late ?? [], "late");
+  chip(summary.children[2], missing(o), "missing");
+  if (updates.firstChild.open) fillMore(list, o);
   say(closer, name(o.closer));
 }
 
