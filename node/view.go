@@ -266,7 +266,7 @@ func (n *Node) Finish() {
 
 // trouble shows that something on this machine failed; it is tried again.
 func (n *Node) trouble(doing string, err error) {
-	if errors.Is(err, errNothing) {
+	if errors.Is(err, errNothing) || errors.Is(err, errYielded) { // yield tells of what was lost
 		return
 	}
 	why := fmt.Sprintf("%s: %v", doing, err)

@@ -19,6 +19,7 @@ type BenchCmd struct {
 	Kill    BenchKillCmd    `cmd:"" help:"Break nodes in the middle of exchanges and see what becomes of the others."`
 	Round   BenchRoundCmd   `cmd:"" help:"Measure how long rounds take to be exchanged, and what they cost."`
 	Soak    BenchSoakCmd    `cmd:"" help:"Run a small swarm for long and watch what it takes."`
+	Idle    BenchIdleCmd    `cmd:"" help:"Measure what a paused node takes of its machine."`
 	Overlap BenchOverlapCmd `cmd:"" help:"Simulate home links and say how busy the devices are with training."`
 	Methods BenchMethodsCmd `cmd:"" help:"Train a small model by each method and compare what it learns and sends."`
 }

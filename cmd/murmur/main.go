@@ -48,6 +48,7 @@ type cli struct {
 	Why      WhyCmd      `cmd:"" help:"Say why the node does or does not train."`
 	Limit    LimitCmd    `cmd:"" help:"Show or set how much of the line and of the machine murmur may take."`
 	Status   StatusCmd   `cmd:"" help:"Show what the running node does, and why."`
+	Top      TopCmd      `cmd:"" help:"Show the running node in this terminal, as it goes on."`
 	Generate GenerateCmd `cmd:"" help:"Let the swarm's model continue a text."`
 	Eval     EvalCmd     `cmd:"" help:"Answer multiple-choice benchmarks with a model."`
 	Export   ExportCmd   `cmd:"" help:"Write the swarm's model as a folder that others can load."`

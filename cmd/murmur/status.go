@@ -50,22 +50,6 @@ func (l losses) Table(out io.Writer) error {
 	return w.Flush()
 }
 
-// reachWords says how others come to this node.
-func reachWords(r api.Reach) string {
-	switch {
-	case r.Verdict == "public":
-		return "others can dial this node"
-	case len(r.Dialled) > 0:
-		return "others have dialled this node at " + r.Dialled[0]
-	case len(r.Relays) > 0:
-		return "through a relay, for peers that it cannot dial itself; open the port at the router to be reached at once"
-	case r.Verdict == "private":
-		return "nobody can dial this node; it dials others"
-	default:
-		return "not known yet whether others can dial this node"
-	}
-}
-
 // printAlone says what was tried to reach others.
 func printAlone(w io.Writer, r api.Reach) {
 	tried := r.Tried
@@ -108,7 +92,7 @@ func (s status) Table(out io.Writer) error {
 	if s.Limits.MonthGB > 0 {
 		fmt.Fprintf(w, "this month\t%.2f of %g GB used\n", float64(s.Usage.Bytes)/1e9, s.Limits.MonthGB)
 	}
-	fmt.Fprintf(w, "reach\t%s\n", reachWords(s.Reach))
+	fmt.Fprintf(w, "reach\t%s\n", s.Reach)
 	fmt.Fprintf(w, "link\t%s\n", s.Link)
 	if !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return p.Connected }) {
 		printAlone(w, s.Reach)

@@ -58,6 +58,22 @@ type Reach struct {
 	Tried   []Attempt         `json:"tried,omitempty"`   // addresses of peers that are not connected, the newest tries first
 }
 
+// String says how others come to this node.
+func (r Reach) String() string {
+	switch {
+	case r.Verdict == "public":
+		return "others can dial this node"
+	case len(r.Dialled) > 0:
+		return "others have dialled this node at " + r.Dialled[0]
+	case len(r.Relays) > 0:
+		return "through a relay, for peers that it cannot dial itself; open the port at the router to be reached at once"
+	case r.Verdict == "private":
+		return "nobody can dial this node; it dials others"
+	default:
+		return "not known yet whether others can dial this node"
+	}
+}
+
 // Attempt is the last try to reach a peer at an address, which came to nothing.
 type Attempt struct {
 	Addr string    `json:"addr"`

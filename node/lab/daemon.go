@@ -25,6 +25,7 @@ type daemon struct {
 	name string
 	dir  node.Dir
 	peer proto.PeerID
+	page string // where it serves its page; empty: nowhere
 
 	cmd    *exec.Cmd
 	done   chan struct{} // closed when the process is gone

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -87,7 +88,7 @@ func (s *swarm) begin(ctx context.Context) error {
 
 // start starts a node with the addresses of one that runs, as a join link would give it.
 func (s *swarm) start(d *daemon) error {
-	args := []string{"--host", "127.0.0.1", "--port", "0", "--no-mdns", "--page", "off", "--backend", s.backend}
+	args := []string{"--host", "127.0.0.1", "--port", "0", "--no-mdns", "--page", cmp.Or(d.page, "off"), "--backend", s.backend}
 	known := slices.IndexFunc(s.nodes, func(o *daemon) bool { return o != d && o.running() && !o.frozen && o.state.Link != "" })
 	if known >= 0 {
 		for _, a := range addrsOf(s.nodes[known].state.Link) {
