@@ -20,13 +20,13 @@ func TestLook(t *testing.T) {
 	b := chromium.Open(t, url, url+"#"+token)
 	for _, look := range []struct {
 		name, scheme  string
-		width, height int64 // so high that all is in sight: rows that are not are not drawn
+		width, height int64
 	}{
-		{"desktop", "light", 1280, 2400},
-		{"dark", "dark", 1280, 2400},
-		{"tablet", "light", 768, 3400},
-		{"phone", "light", 360, 5600},
-		{"phone-dark", "dark", 360, 5600},
+		{"desktop", "light", 1280, 900},
+		{"dark", "dark", 1280, 900},
+		{"tablet", "light", 768, 1024},
+		{"phone", "light", 360, 780},
+		{"phone-dark", "dark", 360, 780},
 	} {
 		t.Run(look.name, func(t *testing.T) {
 			b := b.For(t)

@@ -111,20 +111,20 @@ func TestLost(t *testing.T) {
 	only(t, b, "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING")
 }
 
-// TestKey opens the page without its key, with a wrong one, and with the right one.
-func TestKey(t *testing.T) {
+// TestToken opens the page without its token, with a wrong one, and with the right one.
+func TestToken(t *testing.T) {
 	url, _ := serveSwarm(t, newSwarm(4, 40, 10), anywhere, 3)
 	const refused = `!document.querySelector("#refused").hidden && document.querySelector("#shown").hidden && document.body.innerText.includes("murmur page")`
 	b := chromium.Open(t, url, url)
-	b.Until("no key", refused)
+	b.Until("no token", refused)
 	b.Quiet()
 	b.Go(url + "#" + token + "x")
-	b.Until("a wrong key", refused)
+	b.Until("a wrong token", refused)
 	only(t, b, "403")
 	b.Go(url + "#" + token)
-	b.Until("the right key", line+` === "Live"`)
+	b.Until("the right token", line+` === "Live"`)
 	b.Go(url)
-	b.Until("the key is remembered", line+` === "Live"`)
+	b.Until("the token is remembered", line+` === "Live"`)
 	b.Quiet()
 }
 

@@ -2,12 +2,12 @@
 
 import {token} from "./token.js";
 
-/** The node does not know this page's key. */
+/** The node does not know this page's token. */
 export class Refused extends Error {}
 
 async function ask(path, options) {
   const answer = await fetch("/v1/" + path, {...options, headers: {Authorization: "Bearer " + token()}, cache: "no-store"});
-  if (answer.status === 401 || answer.status === 403) throw new Refused("the key is not the node's");
+  if (answer.status === 401 || answer.status === 403) throw new Refused("the token is not the node's");
   if (!answer.ok) {
     const said = await answer.json().catch(() => ({}));
     throw new Error(said.error ?? "the node answers " + answer.status);

@@ -64,7 +64,7 @@ function lost() {
 }
 
 function refused() {
-  line("bad", "No key");
+  line("bad", "No token");
   show($("refused"), true);
   show($("shown"), false);
 }

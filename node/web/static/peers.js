@@ -9,6 +9,7 @@ import {stateWord} from "./words.js";
 const few = 50;
 const most = 1000; // more than a node connects to
 const paths = {lan: "LAN", direct: "direct", relayed: "relayed"};
+const fresh = 3_600_000; // milliseconds that a peer is gone
 const chunk = 50; // of them in a frame: 200 rows take 20 ms to fill, and as long to lay out
 let left = []; // rows that are still to be filled, each with its node
 let open, goneBefore;
@@ -74,13 +75,17 @@ function summary(peers) {
 
 function tellGone(peers) {
   const gone = new Set(peers.filter((p) => p.state === "gone").map((p) => p.id));
-  const fresh = goneBefore ? [...gone].filter((id) => !goneBefore.has(id)) : [];
+  const news = goneBefore ? [...gone].filter((id) => !goneBefore.has(id)) : [];
   goneBefore = gone;
-  if (fresh.length > 0) tell(fresh.length > 3 ? `${fresh.length} peers are gone` : `Gone: ${fresh.map(name).join(", ")}`);
+  if (news.length > 0) tell(news.length > 3 ? `${news.length} peers are gone` : `Gone: ${news.map(name).join(", ")}`);
 }
 
-// rank puts those that are not well first, and those that are not there last.
-const rank = (p) => (p.flag ? 0 : p.state === "gone" ? 2 : 1);
+// rank puts those first that a person may look for: flagged, or gone a short time ago.
+function rank(p) {
+  if (p.flag) return 0;
+  if (p.state !== "gone") return 2;
+  return Date.now() - new Date(p.seen) < fresh ? 1 : 3;
+}
 
 export function drawPeers(s, redraw) {
   open ??= more($("peers-more"), few, most, "nodes", redraw);

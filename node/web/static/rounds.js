@@ -6,7 +6,7 @@ import {rounds} from "./record.js";
 
 const few = 10;
 const most = 200;
-const named = 3; // of those whose updates are not in
+const named = 3; // of those whose updates are not in; of more only how many
 const shown = new WeakMap(); // the outcome that a row shows
 let open, seen = "";
 
@@ -40,7 +40,7 @@ const words = {published: "own update out", held: "last payload here", known: "c
 const missing = (o) => (o.missing ?? []).filter((p) => !(o.late ?? []).includes(p));
 
 function chip(element, peers, word) {
-  say(element, `${peers.length} ${word}` + (word === "in" ? "" : `: ${names(peers.slice(0, named))}${peers.length > named ? ", …" : ""}`));
+  say(element, `${peers.length} ${word}` + (word === "in" || peers.length > named ? "" : `: ${names(peers)}`));
   show(element, word === "in" || peers.length > 0);
 }
 

@@ -1,4 +1,4 @@
-// The node's event stream, for as long as the page is open. EventSource cannot carry a key, so
+// The node's event stream, for as long as the page is open. EventSource cannot carry a token, so
 // this reads the stream itself.
 
 import {open, Refused} from "./ask.js";
@@ -48,8 +48,8 @@ async function read(tell) {
 }
 
 /**
- * Reads until the key is refused, and begins anew whenever the stream ends.
- * lost is called when the node does not answer, refused when it does not know the key.
+ * Reads until the token is refused, and begins anew whenever the stream ends.
+ * lost is called when the node does not answer, refused when it does not know the token.
  */
 export async function watch(tell, lost, refused) {
   for (let wait = firstWait; ; wait = Math.min(2 * wait, longestWait)) {
