@@ -1,8 +1,9 @@
-// Package api is a node's state as one tree, and the HTTP and JSON over a unix
-// socket through which other processes of this user read and steer it.
+// Package api is a node's state as one tree, and the HTTP and JSON through which
+// it is read and steered: over a unix socket by other processes of this user, and
+// over a loopback address, for a token, by browsers of this machine.
 //
-// Every view (status, demo, later the page and the terminal) reads this tree,
-// so they cannot disagree. It must not compute anything: a Source does.
+// Every view (commands, page, terminal, metrics) reads this tree, so they cannot
+// disagree. It must not compute anything: a Source does.
 package api
 
 import (
