@@ -14,6 +14,9 @@ import (
 const (
 	minBeat = 500 * time.Millisecond
 	maxBeat = 5 * time.Second
+	// restTick is how often the loop turns while the node rests: it takes no part in rounds then,
+	// and waking up is most of what an idle node costs.
+	restTick = 500 * time.Millisecond
 	// A loop that has not come round for so long hangs: it ticks twenty times a
 	// second, and waits for nothing.
 	maxTurn = 10 * time.Second
@@ -23,7 +26,7 @@ const (
 func (n *Node) loop(ctx context.Context) {
 	tick := time.NewTicker(round.TickEvery)
 	defer tick.Stop()
-	training, finishing := false, n.finishing
+	training, resting, finishing := false, false, n.finishing
 	began := time.Now() // the machine's clock: it knows nothing of what came before
 	var beatAt time.Time
 	step := func(e round.Event) {
@@ -48,6 +51,10 @@ func (n *Node) loop(ctx context.Context) {
 		n.view.enter(n.machine.Status())
 		d := n.view.decide()
 		n.loan.set(d.Yield)
+		if rests := d.Yield || n.p.Seed; rests != resting {
+			resting = rests
+			tick.Reset(map[bool]time.Duration{true: restTick, false: round.TickEvery}[resting])
+		}
 		n.net.Rest(d.Rest)
 		if d.Train != training {
 			training = d.Train
