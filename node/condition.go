@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/health"
+	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -21,9 +22,11 @@ func (n *Node) look(r *health.Registry, now time.Time) {
 		Now: now, Resting: d.Rest, Training: d.Train, Refusal: n.net.Refusal(),
 		Unreachable: reach.Verdict == "private" && len(reach.Dialled) == 0 && len(reach.Relays) == 0,
 	}
-	for _, p := range n.net.Peers() {
+	for _, p := range n.peers() {
 		switch {
 		case !p.Connected:
+		case p.State == string(policy.Seed): // it has no payloads of its own
+			f.Seeds++
 		case p.Path == "relayed":
 			f.Relayed++
 		default:
@@ -60,13 +63,23 @@ func (v *viewed) usual() time.Duration {
 	return time.Duration(took[len(took)/2] * float64(time.Second))
 }
 
-// leftOut is how many of the newest rounds in a row this node took part in, in vain.
+// leftOut is how many of the newest rounds in a row this node took part in, in vain. On a slow
+// line it closes rounds for itself, and then moves to those that the others closed meanwhile:
+// what it closed without everybody says nothing.
 func (v *viewed) leftOut(self proto.PeerID) (count int) {
+	took := map[uint64]bool{} // part
+	for _, o := range v.rounds {
+		took[o.Height] = took[o.Height] || !o.Stages.Published.IsZero()
+	}
 	for _, o := range slices.Backward(v.rounds) {
-		if o.Stages.Published.IsZero() || slices.Contains(o.Included, self) {
-			break
+		in := slices.Contains(o.Included, self)
+		switch {
+		case in && o.Closer == self && len(o.Missing) > 0:
+		case in || !took[o.Height]:
+			return count
+		default:
+			count++
 		}
-		count++
 	}
 	return count
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/trainer/outer"
@@ -21,7 +22,7 @@ func TestOutdated(t *testing.T) {
 		}
 		defer s.end()
 		s.found()
-		s.version = "0.0.9"
+		s.params = func(_ *daemon, p *node.Params) { p.Version = "0.0.9" }
 		s.join()
 		s.run(20 * time.Second)
 		st := s.all[1].n.State()

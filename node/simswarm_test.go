@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -41,18 +40,18 @@ type daemon struct {
 
 // swarm is whole daemons on simulated home links.
 type swarm struct {
-	version string // of daemons that are opened next; empty: 0.1.0
-	t       *testing.T
-	method  string
-	change  func(*manifest.Manifest) // nil: nothing
-	net     *simtest.Swarm
-	rng     *rand.Rand
-	id      proto.ID
-	raw     []byte
-	root    string
-	copies  int
-	all     []*daemon
-	away    map[*daemon]time.Time // when it comes back
+	t      *testing.T
+	method string
+	change func(*manifest.Manifest)    // nil: nothing
+	params func(*daemon, *node.Params) // nil: nothing
+	net    *simtest.Swarm
+	rng    *rand.Rand
+	id     proto.ID
+	raw    []byte
+	root   string
+	copies int
+	all    []*daemon
+	away   map[*daemon]time.Time // when it comes back
 
 	heights map[uint64]time.Time // when a height was first reached
 	highest uint64
@@ -145,10 +144,14 @@ func (s *swarm) open(d *daemon) {
 	engine := toy.Engine()
 	var ctx context.Context
 	ctx, d.stop = context.WithCancel(s.t.Context())
-	d.n, err = node.Open(ctx, node.Params{
-		Dir: d.dir, Version: cmp.Or(s.version, "0.1.0"), Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
+	p := node.Params{
+		Dir: d.dir, Version: "0.1.0", Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
 		Net: s.net.Tune(d.i), Senses: &d.feels, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	if s.params != nil {
+		s.params(d, &p)
+	}
+	d.n, err = node.Open(ctx, p)
 	if err != nil {
 		s.t.Fatalf("node %d: %v", d.i, err)
 	}

@@ -88,6 +88,7 @@ func (v *viewed) came(u round.Update) {
 	for i := len(v.rounds) - 1; i >= 0 && v.rounds[i].Height >= u.Height; i-- {
 		if o := &v.rounds[i]; o.Height == u.Height && slices.Contains(o.Missing, u.Author) && !slices.Contains(o.Late, u.Author) {
 			o.Late = append(slices.Clone(o.Late), u.Author)
+			v.counts.Late++
 			if at := len(s.share.Recent) - (len(v.rounds) - i); at >= 0 {
 				b := []byte(s.share.Recent)
 				b[at] = api.LateRound

@@ -119,6 +119,11 @@ func (w *view) adopted(e round.Adopt, now time.Time) {
 		v.counts.Rounds++
 		v.counts.Included += uint64(len(o.Included))
 		v.counts.Missing += uint64(len(o.Missing))
+		v.counts.Late += uint64(len(o.Late))
+		v.counts.Seconds += o.Seconds
+		if i := slices.IndexFunc(api.RoundBounds[:], func(most float64) bool { return o.Seconds <= most }); i >= 0 {
+			v.counts.Took[i]++
+		}
 		switch {
 		case slices.Contains(o.Included, self):
 			v.counts.OwnIncluded++
@@ -169,7 +174,7 @@ func (n *Node) State() api.State {
 		Version: n.p.Version, Swarm: n.swarm, Peer: n.self, Started: n.start,
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
 		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Policy: v.settings, Trainer: v.trainer,
-		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}, Necessary: v.necessary, AllReduce: uint64(v.allReduce)}, Counts: v.counts, Health: v.health,
+		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}, Necessary: v.necessary, AllReduce: uint64(v.allReduce), Dropped: traffic.Dropped}, Counts: v.counts, Health: v.health,
 		Share: v.share, Devices: v.devices, Page: n.page, Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used, Sends: n.sends(),
 	}
 	for name, t := range traffic.Protocols {

@@ -137,12 +137,13 @@ func TestDue(t *testing.T) {
 }
 
 func TestInboxDropsHeartbeatsFirst(t *testing.T) {
-	b := newInbox()
+	var d drops
+	b := newInbox(&d)
 	b.push(Message{Update: update(1, 1)})
 	for i := range uint64(maxInbox + 5) {
 		b.push(Message{Heartbeat: heartbeat(i)})
 	}
-	if got := b.dropped.Load(); got != 6 {
+	if got := d.all()["unread"]; got != 6 {
 		t.Errorf("%d were dropped, want 6", got)
 	}
 	m, _ := b.pop()

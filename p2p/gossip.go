@@ -46,6 +46,7 @@ type gossip struct {
 	now        func() time.Time
 	updates    *pubsub.Topic
 	heartbeats *pubsub.Topic
+	dropped    *drops
 
 	mu      sync.Mutex
 	authors map[peer.ID]*author
@@ -61,7 +62,7 @@ type author struct {
 }
 
 func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
-	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, authors: make(map[peer.ID]*author)}
+	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, dropped: n.dropped, authors: make(map[peer.ID]*author)}
 	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}
 	ps, err := pubsub.NewGossipSub(ctx, guarded{n.host, n},
 		pubsub.WithGossipSubProtocols([]protocol.ID{
@@ -75,6 +76,7 @@ func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error)
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(topics...), len(topics))),
 		pubsub.WithPeerScore(scores(topics)),
+		pubsub.WithRawTracer(g.dropped),
 	)
 	if err != nil {
 		return nil, err
@@ -160,11 +162,14 @@ func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
 		m, err := check(g.swarm, heartbeats, proto.PeerID(from), msg.Data)
 		switch {
 		case errors.Is(err, errUnknownKind):
+			g.dropped.add(unknownKind)
 			return pubsub.ValidationIgnore
 		case err != nil:
+			g.dropped.add(malformed)
 			return pubsub.ValidationReject
 		case m.Author != proto.PeerID(from):
 			// Everyone speaks for itself: a key made up in passing has no voice.
+			g.dropped.add(notItsOwn)
 			return pubsub.ValidationIgnore
 		case from != g.self && !g.admit(from, via, msg.GetSeqno(), heartbeats):
 			return pubsub.ValidationIgnore
@@ -197,15 +202,18 @@ func (g *gossip) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 	a.tokens = min(authorBurst, a.tokens+authorRate*now.Sub(a.counted).Seconds())
 	a.counted = now
 	if a.tokens < 1 {
+		g.dropped.add(tooMany)
 		return false
 	}
 	a.tokens--
 	if heartbeat {
 		if len(seqno) != 8 {
+			g.dropped.add(malformed)
 			return false
 		}
 		s := binary.BigEndian.Uint64(seqno)
 		if s <= a.seqno && (a.seqno-s < seqnoSpread || via != from && now.Sub(a.beat) < seqnoMemory) {
+			g.dropped.add(stale)
 			return false
 		}
 		a.seqno, a.beat = s, now

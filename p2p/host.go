@@ -48,6 +48,7 @@ type Network struct {
 	gate    admission
 	gater   *gater
 	inbox   *inbox
+	dropped *drops
 	changes chan struct{}
 	search  chan struct{} // wakes the search for peers
 	ready   chan struct{} // closed when New is through
@@ -80,9 +81,10 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	bridgeLogs(p.Log.Handler())
 	prefix := "/murmur/" + p.Swarm.String()
 	ctx, cancel := context.WithCancel(ctx)
+	dropped := new(drops)
 	n := &Network{
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
-		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(),
+		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(dropped), dropped: dropped,
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
 		gate:     admission{book: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},

@@ -3,7 +3,6 @@ package p2p
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 )
 
 // maxInbox messages wait for the node: a minute of heartbeats of 32 peers.
@@ -17,11 +16,11 @@ type inbox struct {
 	queue   []Message
 	wake    chan struct{}
 	out     chan Message
-	dropped atomic.Uint64
+	dropped *drops
 }
 
-func newInbox() *inbox {
-	return &inbox{wake: make(chan struct{}, 1), out: make(chan Message)}
+func newInbox(d *drops) *inbox {
+	return &inbox{dropped: d, wake: make(chan struct{}, 1), out: make(chan Message)}
 }
 
 func (b *inbox) push(m Message) {
@@ -35,7 +34,7 @@ func (b *inbox) push(m Message) {
 			}
 		}
 		b.queue = append(b.queue[:oldest], b.queue[oldest+1:]...)
-		b.dropped.Add(1)
+		b.dropped.add(unread)
 	}
 	b.queue = append(b.queue, m)
 	b.mu.Unlock()
@@ -79,6 +78,3 @@ func (b *inbox) pump(ctx context.Context) {
 
 // Messages is the stream of checked gossip from other nodes. It is never closed.
 func (n *Network) Messages() <-chan Message { return n.inbox.out }
-
-// Dropped is how many messages were lost because nobody read Messages in time.
-func (n *Network) Dropped() uint64 { return n.inbox.dropped.Load() }

@@ -164,7 +164,7 @@ func FuzzCheck(f *testing.F) {
 
 func TestAdmit(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author)}
+	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops)}
 	const year = 365 * 24 * uint64(time.Hour)
 	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	for _, c := range []struct {
@@ -202,14 +202,17 @@ func TestAdmit(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
+	if got := g.dropped.all(); got["stale"] != 6 || got["malformed"] != 1 || got["rate"] != 0 {
+		t.Errorf("dropped: %v", got)
+	}
 	passed := 0
 	for i := range uint64(100) {
 		if g.admit("flood", "a", seq(i+1), true) {
 			passed++
 		}
 	}
-	if passed != authorBurst {
-		t.Errorf("%d of a flood of 100 passed, want %d", passed, authorBurst)
+	if passed != authorBurst || g.dropped.all()["rate"] != 100-authorBurst {
+		t.Errorf("%d of a flood of 100 passed, want %d; dropped: %v", passed, authorBurst, g.dropped.all())
 	}
 	now = now.Add(time.Second)
 	if !g.admit("flood", "a", seq(1000), true) {

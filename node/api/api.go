@@ -208,9 +208,16 @@ type Counts struct {
 	Rounds      uint64 `json:"rounds"`
 	Included    uint64 `json:"included"` // updates
 	Missing     uint64 `json:"missing"`  // updates that were left out, of peers in the roster or active
+	Late        uint64 `json:"late"`     // those of them that came all the same
 	OwnIncluded uint64 `json:"own_included"`
 	OwnMissing  uint64 `json:"own_missing"`
+
+	Seconds float64                  `json:"seconds"` // that the rounds took together
+	Took    [len(RoundBounds)]uint64 `json:"took"`    // rounds that took longer than the bound before, and this one at most
 }
+
+// RoundBounds sorts rounds by how many seconds they took; what is beyond is in none.
+var RoundBounds = [...]float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600}
 
 // Schedule is how far the training is.
 type Schedule struct {

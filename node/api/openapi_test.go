@@ -23,12 +23,12 @@ import (
 type brimming struct{ told }
 
 func full[T any]() (v T) {
-	fill(reflect.ValueOf(&v).Elem(), 0)
+	fill(reflect.ValueOf(&v).Elem())
 	return v
 }
 
 // fill sets everything that a value holds.
-func fill(v reflect.Value, depth int) {
+func fill(v reflect.Value) {
 	switch at := v.Addr().Interface().(type) {
 	case *time.Time:
 		*at = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -47,18 +47,22 @@ func fill(v reflect.Value, depth int) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				fill(v.Field(i), depth+1)
+				fill(v.Field(i))
 			}
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(v.Index(0), depth+1)
+		fill(v.Index(0))
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i))
+		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), depth+1)
+		fill(v.Elem())
 	case reflect.Map:
 		e := reflect.New(v.Type().Elem()).Elem()
-		fill(e, depth+1)
+		fill(e)
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(reflect.ValueOf("fictional"), e)
 	case reflect.String:

@@ -33,7 +33,8 @@ type Facts struct {
 	Now         time.Time
 	Resting     bool // the node wants no peers for now
 	Training    bool
-	Direct      int           // connected peers, but for those that only a relay reaches
+	Direct      int           // connected peers, but for seeds and those that only a relay reaches
+	Seeds       int           // connected peers that do not train
 	Relayed     int           // connected peers that only a relay reaches
 	Waited      time.Duration // since the newest commit
 	Usual       time.Duration // between two commits: the median; 0: not known
@@ -77,7 +78,7 @@ var rules = []rule{
 		func(f Facts) string { return "the swarm does not let this node in: " + f.Refusal }, "ask a member for an invite, and join by it",
 	},
 	{
-		"alone", Problem, time.Minute, func(f Facts) bool { return !f.Resting && f.Refusal == "" && f.Direct+f.Relayed == 0 },
+		"alone", Problem, time.Minute, func(f Facts) bool { return !f.Resting && f.Refusal == "" && f.Direct+f.Relayed+f.Seeds == 0 },
 		says("no other node is reached"), "see in murmur status what was tried; give an address with murmur up --bootstrap, or wait for others",
 	},
 	{
@@ -85,7 +86,7 @@ var rules = []rule{
 		says("all peers are behind relays: payloads come by nobody"), "open port 4101 (UDP) at the router, or have the swarm run a murmur seed",
 	},
 	{
-		"unreachable", Warning, 5 * time.Minute, func(f Facts) bool { return !f.Resting && f.Unreachable && f.Direct+f.Relayed > 0 },
+		"unreachable", Warning, 5 * time.Minute, func(f Facts) bool { return !f.Resting && f.Unreachable && f.Direct+f.Relayed+f.Seeds > 0 },
 		says("others cannot come to this node, not even through a relay"), "open port 4101 (UDP) at the router, or have the swarm run a murmur seed",
 	},
 	{

@@ -24,7 +24,8 @@ func TestConditions(t *testing.T) {
 	}{
 		{"refused", func(f *Facts) { f.Direct, f.Refusal = 0, "ask one of them for an invite" }, 0, nil},
 		{"alone", func(f *Facts) { f.Direct = 0 }, time.Minute, func(f *Facts) { f.Direct, f.Resting = 0, true }},
-		{"relayed", func(f *Facts) { f.Direct, f.Relayed = 0, 2 }, time.Minute, func(f *Facts) { f.Relayed = 2 }},
+		{"alone", func(f *Facts) { f.Direct = 0 }, time.Minute, func(f *Facts) { f.Direct, f.Seeds = 0, 1 }},
+		{"relayed", func(f *Facts) { f.Direct, f.Relayed, f.Seeds = 0, 2, 1 }, time.Minute, func(f *Facts) { f.Relayed = 2 }},
 		{"unreachable", func(f *Facts) { f.Unreachable = true }, 5 * time.Minute, nil},
 		{"no-commit", func(f *Facts) { f.Waited = 91 * time.Second }, 0, func(f *Facts) { f.Waited = 89 * time.Second }},
 		{"no-commit", func(f *Facts) { f.Waited, f.Usual = 31*time.Second, time.Second }, 0, func(f *Facts) { f.Waited, f.Usual = 29*time.Second, time.Second }},

@@ -1,0 +1,38 @@
+package node_test
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/murmurnet/murmur/trainer/toy"
+	"github.com/murmurnet/murmur/trainer/worker"
+)
+
+// mood is what is wrong with a daemon's trainer.
+type mood struct {
+	worse  atomic.Int64 // nats that its losses are too high
+	broken atomic.Bool
+}
+
+type moody struct {
+	worker.Learner
+	*mood
+}
+
+func (l moody) Step(tokens []int32, rate float64) (float32, error) {
+	loss, err := l.Learner.Step(tokens, rate)
+	if l.broken.Load() {
+		err = errors.New("the device has lost its memory")
+	}
+	return loss + float32(l.worse.Load()), err
+}
+
+func (m *mood) engine() *worker.Engine {
+	e := toy.Engine()
+	learner := e.Learner
+	e.Learner = func(d worker.Device, s worker.Spec) (worker.Learner, error) {
+		l, err := learner(d, s)
+		return moody{l, m}, err
+	}
+	return &e
+}

@@ -1,0 +1,79 @@
+package p2p
+
+import (
+	"sync/atomic"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// cause is why a gossip message went no further. Copies of a message that came before are
+// not among them: they are the rule.
+type cause int
+
+const (
+	malformed   cause = iota // no honest neighbour would have passed it on
+	unknownKind              // of a kind that this version does not know
+	notItsOwn                // passed off as another's
+	tooMany                  // beyond its author's rate
+	stale                    // a heartbeat older than one heard before
+	unsigned                 // by nobody, or not by whom it says
+	unchecked                // more came at once than can be checked
+	unread                   // the node did not take it in time
+	unsent                   // a neighbour's line did not take it in time: one for each such neighbour
+	causes
+)
+
+var causeNames = [causes]string{
+	"malformed", "unknown-kind", "not-its-own", "rate", "stale", "signature", "unchecked", "unread", "unsent",
+}
+
+// drops counts them. Gossip tells it what it drops by itself.
+type drops struct{ by [causes]atomic.Uint64 }
+
+func (d *drops) add(c cause) { d.by[c].Add(1) }
+
+// all holds every cause, so that nobody takes a first drop for the beginning of the count.
+func (d *drops) all() map[string]uint64 {
+	out := make(map[string]uint64, causes)
+	for c, name := range causeNames {
+		out[name] = d.by[c].Load()
+	}
+	return out
+}
+
+var _ pubsub.RawTracer = (*drops)(nil)
+
+// RejectMessage counts what gossip refuses before and after validator, which counts its own.
+func (d *drops) RejectMessage(_ *pubsub.Message, reason string) {
+	switch reason {
+	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
+		d.add(unchecked)
+	case pubsub.RejectMissingSignature, pubsub.RejectInvalidSignature, pubsub.RejectUnexpectedSignature, pubsub.RejectUnexpectedAuthInfo:
+		d.add(unsigned)
+	}
+}
+
+// UndeliverableMessage counts what a full subscription drops.
+func (d *drops) UndeliverableMessage(*pubsub.Message) { d.add(unread) }
+
+// DropRPC counts the messages of a frame for a neighbour whose queue is full.
+func (d *drops) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
+	d.by[unsent].Add(uint64(len(rpc.GetPublish())))
+}
+
+// What else gossip tells is nothing lost.
+
+func (d *drops) OnNewOutboundStream(peer.ID, protocol.ID) {}
+func (d *drops) OnClosedOutboundStream(peer.ID)           {}
+func (d *drops) Join(string)                              {}
+func (d *drops) Leave(string)                             {}
+func (d *drops) Graft(peer.ID, string)                    {}
+func (d *drops) Prune(peer.ID, string)                    {}
+func (d *drops) ValidateMessage(*pubsub.Message)          {}
+func (d *drops) DeliverMessage(*pubsub.Message)           {}
+func (d *drops) DuplicateMessage(*pubsub.Message)         {}
+func (d *drops) ThrottlePeer(peer.ID)                     {}
+func (d *drops) RecvRPC(*pubsub.RPC)                      {}
+func (d *drops) SendRPC(*pubsub.RPC, peer.ID)             {}
