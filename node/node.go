@@ -86,10 +86,10 @@ func Run(ctx context.Context, p Params) (err error) {
 	defer func() { err = errors.Join(err, n.Close()) }()
 	doors := api.New(n)
 	defer func() { err = errors.Join(err, doors.Close()) }()
-	if err := doors.Socket(string(p.Dir)); err != nil {
+	if err := n.servePage(doors); err != nil { // first, for the state names its address
 		return err
 	}
-	if err := n.servePage(doors); err != nil {
+	if err := doors.Socket(string(p.Dir)); err != nil {
 		return err
 	}
 	if p.Metrics != "" {
@@ -137,7 +137,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.self = proto.PeerOf(n.key.Public().(ed25519.PublicKey))
-	n.view.self = n.self
+	n.view.set(func(v *viewed) { v.self = n.self })
 	if n.swarm, err = p.Dir.Swarm(); err != nil {
 		return n, err
 	}

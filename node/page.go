@@ -22,6 +22,10 @@ func (n *Node) servePage(doors *api.API) error {
 	l, err := net.Listen("tcp", n.p.Page)
 	if err != nil {
 		n.log.Warn("The page's address cannot be had; trying a free port", "error", err)
+		// Whoever has it may have asked an open page for the token meanwhile.
+		if token, err = api.DrawPageToken(string(n.p.Dir)); err != nil {
+			return err
+		}
 		l, err = net.Listen("tcp", net.JoinHostPort(netip.MustParseAddrPort(n.p.Page).Addr().String(), "0"))
 	}
 	if err != nil {

@@ -14,11 +14,10 @@ import (
 )
 
 const (
-	senseTick = 500 * time.Millisecond // how often the machine is looked at: a game must have its card within a second
-	restSense = 2 * time.Second        // and while the node rests: nothing waits for it then
-	lookTick  = 5 * time.Second        // how often the node's health is
-	// Garbage that may lie beside what lives, in percent of it, at rest and at work.
-	restGarbage, workGarbage = 25, 100
+	senseTick   = 500 * time.Millisecond // how often the machine is looked at: a game must have its card within a second
+	restSense   = 2 * time.Second        // and while the node rests: nothing waits for it then
+	lookTick    = 5 * time.Second        // how often the node's health is
+	restGarbage = 50                     // percent of what lives may lie beside it as garbage, while the node rests
 )
 
 // Senses look at the machine. node/senses has those of a real one.
@@ -42,14 +41,14 @@ func (n *Node) sense(ctx context.Context) {
 	defer tick.Stop()
 	var conditions health.Registry
 	var looked time.Time
-	resting := false
+	rested := thrift{}
 	for ctx.Err() == nil {
 		n.feel(ctx, machine)
 		if now := time.Now(); now.Sub(looked) >= lookTick {
 			looked = now
 			n.look(&conditions, now)
-			resting = n.thrift(resting, tick)
 		}
+		rested.turn(n, tick)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -76,19 +75,23 @@ func (n *Node) feel(ctx context.Context, machine Senses) {
 // thrift keeps a node at rest small: garbage is collected earlier then, and what that frees is
 // given back at once, and the machine is looked at less often. Of 27 MB that a node with 0.87
 // million parameters takes it saves 6.
-func (n *Node) thrift(was bool, tick *time.Ticker) (resting bool) {
-	if n.p.Engine != nil { // many nodes in one process
-		return false
+type thrift struct {
+	on      bool
+	garbage int // that may lie beside what lives while it is off, in percent of it
+}
+
+// turn begins or ends it as the node does to rest.
+func (t *thrift) turn(n *Node, tick *time.Ticker) {
+	resting := n.view.decide().Yield || n.p.Seed
+	if n.p.Engine != nil || resting == t.on { // many nodes in one process; or nothing new
+		return
 	}
-	resting = n.view.decide().Yield || n.p.Seed
-	switch {
-	case resting && !was:
-		debug.SetGCPercent(restGarbage)
+	if t.on = resting; resting {
+		t.garbage = debug.SetGCPercent(restGarbage)
 		debug.FreeOSMemory()
 		tick.Reset(restSense)
-	case was && !resting:
-		debug.SetGCPercent(workGarbage)
+	} else {
+		debug.SetGCPercent(t.garbage)
 		tick.Reset(senseTick)
 	}
-	return resting
 }

@@ -26,7 +26,8 @@ type standing struct {
 	flag  string
 }
 
-// of returns a node's standing. The one that was silent longest makes room.
+// of returns a node's standing. Another makes room: of those that no round took in, or else of
+// all, the one that was silent longest; never this node.
 func (v *viewed) of(p proto.PeerID) *standing {
 	if s := v.standings[p]; s != nil {
 		return s
@@ -35,17 +36,25 @@ func (v *viewed) of(p proto.PeerID) *standing {
 		v.standings = map[proto.PeerID]*standing{}
 	}
 	if len(v.standings) >= maxStandings {
-		var oldest proto.PeerID
+		var least proto.PeerID
 		for id, s := range v.standings {
-			if o := v.standings[oldest]; o == nil || s.seen.Before(o.seen) {
-				oldest = id
+			if o := v.standings[least]; id != v.self && (o == nil || s.before(o)) {
+				least = id
 			}
 		}
-		delete(v.standings, oldest)
+		delete(v.standings, least)
 	}
 	s := &standing{}
 	v.standings[p] = s
 	return s
+}
+
+// before tells which of two is forgotten first.
+func (s *standing) before(o *standing) bool {
+	if new, known := s.share.Updates == 0, o.share.Updates == 0; new != known {
+		return new
+	}
+	return s.seen.Before(o.seen)
 }
 
 func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat, now time.Time) {
@@ -100,14 +109,14 @@ func (v *viewed) came(u round.Update) {
 
 // tally enters a round that ended into everybody's share, and says whose updates are late. A
 // ring all-reduce among N nodes has each receive 2(N−1)/N gradients a step.
-func (v *viewed) tally(self proto.PeerID, o *api.Outcome, included []round.Update) {
+func (v *viewed) tally(o *api.Outcome, included []round.Update) {
 	letters := make(map[proto.PeerID]byte, len(o.Included)+len(o.Missing))
 	for _, u := range included {
 		letters[u.Author] = api.InRound
 		s := v.of(u.Author)
 		s.share.Updates++
 		s.share.Tokens += u.Tokens
-		if u.Author == self {
+		if u.Author == v.self {
 			v.allReduce += float64(u.Tokens) * v.gradient * 2 * float64(len(included)-1) / float64(len(included))
 		} else {
 			v.necessary += u.Size

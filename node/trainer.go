@@ -78,6 +78,7 @@ func (n *Node) runTrainer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	n.view.set(func(v *viewed) { v.trainers = p.Pids() }) // from here on they are on the card, and no strangers
 	// The hand may hold views of the exchange file: it lets go before the file does.
 	defer func() {
 		if errors.Is(context.Cause(ctx), errYielded) {
@@ -96,7 +97,7 @@ func (n *Node) runTrainer(ctx context.Context) (err error) {
 	}
 	ready := p.Ready()
 	n.view.set(func(v *viewed) {
-		v.trainerWhy, v.trainers = "", p.Pids()
+		v.trainerWhy = ""
 		v.trainer.Up, v.trainer.Pid, v.trainer.Params = true, p.Pid(), ready.Params
 		v.trainer.Backend, v.trainer.Device, v.trainer.Refusals = ready.Backend, strings.Join(p.Devices(), ", "), ready.Refusals
 	})
@@ -125,6 +126,8 @@ func (n *Node) trainers() (ps []worker.Params) {
 		if k > 0 {
 			p.Exchange = n.p.Dir.path(fmt.Sprintf("exchange-%d.vec", k))
 		}
+		// Cards are numbered as the driver does, which node/device asks; CUDA's own order is by speed.
+		p.Env = slices.Concat(p.Env, []string{"CUDA_DEVICE_ORDER=PCI_BUS_ID"})
 		if len(n.p.Devices) > 0 { // each kind of plugin looks at its own
 			card := strconv.Itoa(n.p.Devices[k])
 			p.Env = slices.Concat(p.Env, []string{"CUDA_VISIBLE_DEVICES=" + card, "HIP_VISIBLE_DEVICES=" + card})

@@ -21,13 +21,12 @@ import (
 
 // view is what other goroutines than the loop may see of the node's state.
 type view struct {
-	self proto.PeerID
-
 	mu sync.Mutex
 	v  viewed
 }
 
 type viewed struct {
+	self       proto.PeerID
 	status     round.Status
 	outcome    api.Outcome
 	adoptedAt  time.Time
@@ -72,7 +71,7 @@ func (w *view) get() viewed {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.v
-	if s := v.standings[w.self]; s != nil {
+	if s := v.standings[v.self]; s != nil {
 		v.share = s.share
 	}
 	v.standings, v.rounds = nil, nil
@@ -100,7 +99,6 @@ func (w *view) decide() policy.Decision {
 }
 
 func (w *view) adopted(e round.Adopt, now time.Time) {
-	self := w.self
 	w.set(func(v *viewed) {
 		o := api.Outcome{Height: e.To.Height, Root: e.To.Root, Closer: e.To.Closer, View: e.To.View, Missing: e.Missing}
 		if !v.adoptedAt.IsZero() {
@@ -115,7 +113,7 @@ func (w *view) adopted(e round.Adopt, now time.Time) {
 		if tokens > 0 {
 			o.Loss = loss / tokens
 		}
-		v.tally(self, &o, e.Included)
+		v.tally(&o, e.Included)
 		v.counts.Rounds++
 		v.counts.Included += uint64(len(o.Included))
 		v.counts.Missing += uint64(len(o.Missing))
@@ -125,7 +123,7 @@ func (w *view) adopted(e round.Adopt, now time.Time) {
 			v.counts.Took[i]++
 		}
 		switch {
-		case slices.Contains(o.Included, self):
+		case slices.Contains(o.Included, v.self):
 			v.counts.OwnIncluded++
 		case !v.stages.Published.IsZero():
 			v.counts.OwnMissing++

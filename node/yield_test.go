@@ -37,6 +37,7 @@ func TestYield(t *testing.T) {
 		training := func() bool { st := d.n.State(); return st.Reason == string(policy.Training) && st.Trainer.Up }
 		until("it trains", time.Minute, training)
 		above := 500.0
+		sun := policy.Energy{File: "/run/sun", Above: &above}
 		for _, tc := range []struct {
 			reason   policy.Reason
 			settings func(*policy.Settings)
@@ -61,8 +62,8 @@ func TestYield(t *testing.T) {
 				func(r *policy.Readings) { r.OnBattery = true }, func(r *policy.Readings) { r.OnBattery = false }, time.Minute,
 			},
 			{
-				policy.EnergySignal, func(s *policy.Settings) { s.Energy = policy.Energy{File: "/run/sun", Above: &above} },
-				func(r *policy.Readings) { r.Signal, r.SignalAt = 20, time.Now() },
+				policy.EnergySignal, func(s *policy.Settings) { s.Energy = sun },
+				func(r *policy.Readings) { r.Signal, r.SignalAt, r.SignalOf = 20, time.Now(), sun },
 				func(r *policy.Readings) { r.Signal, r.SignalAt = 900, time.Now() }, time.Minute,
 			},
 		} {

@@ -22,6 +22,9 @@ type HoursCmd struct {
 
 // Run changes what is given and prints what counts.
 func (c *HoursCmd) Run(ctx context.Context) error {
+	if c.Others != nil && !(*c.Others >= 0 && *c.Others <= 100) {
+		return usageError{fmt.Errorf("--others %g: it is 0 to 100 percent", *c.Others)}
+	}
 	var change func(*policy.Settings)
 	if c.Compute != nil || c.Network != nil || c.Battery != nil || c.Idle != nil || c.Others != nil {
 		change = c.change

@@ -29,14 +29,21 @@ const mostGB = 1 << 20
 // Run changes what is given, at once where the node runs, and prints what counts.
 func (c *LimitCmd) Run(ctx context.Context) error {
 	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
-		l, err := c.line(ctx, client, dir)
-		if err != nil {
-			return err
-		}
 		for _, gb := range []*float64{c.Memory, c.VRAM} {
 			if gb != nil && !(*gb >= 0 && *gb <= mostGB) {
 				return usageError{fmt.Errorf("a limit of %g GB of memory: it must be 0, which is none, or up to %d", *gb, mostGB)}
 			}
+		}
+		kept, err := dir.Settings()
+		if err != nil {
+			return err
+		}
+		if c.machine(&kept); kept.Validate() != nil { // before the line is changed
+			return usageError{kept.Validate()}
+		}
+		l, err := c.line(ctx, client, dir)
+		if err != nil {
+			return err
 		}
 		var change func(*policy.Settings)
 		if c.Celsius != nil || c.Watts != nil || c.Memory != nil || c.VRAM != nil {

@@ -72,7 +72,7 @@ func (c *PeersCmd) Run(ctx context.Context) error {
 
 // sameButTime compares what a reader would call news.
 func sameButTime(a, b api.Peer) bool {
-	a.RTTMillis, a.Rate = b.RTTMillis, b.Rate
+	a.RTTMillis, a.Rate, a.Seen = b.RTTMillis, b.Rate, b.Seen
 	return a == b
 }
 

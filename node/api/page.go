@@ -28,10 +28,15 @@ func PageToken(dir string) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("reading the page's token: %w", err)
 	}
+	return DrawPageToken(dir)
+}
+
+// DrawPageToken makes a new secret; the one before opens nothing any more.
+func DrawPageToken(dir string) (string, error) {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // which never fails
 	token := base64.RawURLEncoding.EncodeToString(raw)
-	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, tokenFile), []byte(token+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("keeping the page's token: %w", err)
 	}
 	return token, nil

@@ -1,15 +1,19 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+
+	"github.com/murmurnet/murmur/proto"
 )
 
 const (
@@ -40,7 +44,7 @@ type stream struct {
 	state []byte        // that all of them know
 	event uint64        // the newest that they know
 	round uint64
-	late  map[uint64]int // of the newest rounds that they know: updates that came too late
+	told  map[uint64]telling // of the newest rounds, what they know
 }
 
 func newStream(src Source, tick time.Duration) *stream {
@@ -99,11 +103,11 @@ func (s *stream) news(tell func([]byte)) {
 			tell(message("event", b))
 		}
 	}
-	late := map[uint64]int{}
-	for _, o := range s.src.Rounds(s.round - min(s.round, lateRounds)) {
-		before, known := s.late[o.Height]
-		late[o.Height] = len(o.Late)
-		if o.Height <= s.round && (!known || before == len(o.Late)) {
+	told := map[uint64]telling{}
+	for _, o := range newest(s.src.Rounds(s.round - min(s.round, lateRounds))) {
+		before, known := s.told[o.Height]
+		told[o.Height] = telling{o.Root, len(o.Late)}
+		if o.Height <= s.round && (!known || before == told[o.Height]) {
 			continue
 		}
 		s.round = max(s.round, o.Height)
@@ -111,7 +115,26 @@ func (s *stream) news(tell func([]byte)) {
 			tell(message("round", b))
 		}
 	}
-	s.late = late
+	s.told = told
+}
+
+// telling is what of a round may change: another branch has another, and updates come late.
+type telling struct {
+	root proto.ID
+	late int
+}
+
+// newest leaves of each height the round that was taken over last, in the order of heights.
+func newest(rounds []Outcome) []Outcome {
+	slices.SortStableFunc(rounds, func(a, b Outcome) int { return cmp.Compare(a.Height, b.Height) })
+	var out []Outcome
+	for _, o := range rounds {
+		if n := len(out); n > 0 && out[n-1].Height == o.Height {
+			out = out[:n-1]
+		}
+		out = append(out, o)
+	}
+	return out
 }
 
 // tell sends to all, and parts from those who do not keep up.
@@ -159,7 +182,7 @@ func (s *stream) leave(c chan []byte) {
 
 // ServeHTTP streams server-sent events: "state" with the whole tree, then "patch" with what
 // changed of it (RFC 7386), "event" with a line of the diary and "round" with an outcome, which
-// comes again when an update for it came too late.
+// comes again when an update for it came too late, or when the node went to another branch.
 func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	state, follows, err := s.join()
 	if err != nil {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,5 +149,52 @@ func TestHundredWatch(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	if src.looks.Load() != looks {
 		t.Error("the node is looked at for nobody")
+	}
+}
+
+// TestNewest has a node go to another branch: of each height what it took over last counts.
+func TestNewest(t *testing.T) {
+	got := newest([]Outcome{{Height: 7, View: 1}, {Height: 8, View: 1}, {Height: 7, View: 2}, {Height: 9}})
+	if len(got) != 3 || got[0].View != 2 || got[1].Height != 8 || got[2].Height != 9 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// late is a Source whose only round gets a late update.
+type late struct {
+	told
+	after atomic.Bool
+}
+
+func (l *late) Events(uint64) []event.Event { return nil }
+
+func (l *late) Rounds(since uint64) []Outcome {
+	o := Outcome{Height: 5}
+	if l.after.Load() {
+		o.Late = append(o.Late, "a")
+	}
+	return slices.DeleteFunc([]Outcome{o}, func(o Outcome) bool { return o.Height <= since })
+}
+
+// TestLate is told of a round again when an update for it comes too late, and once.
+func TestLate(t *testing.T) {
+	src := &late{}
+	s := newStream(src, time.Hour)
+	_, follows, err := s.join()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.look()
+	if len(follows) != 0 {
+		t.Fatalf("told of what was known: %s", <-follows)
+	}
+	src.after.Store(true)
+	s.look()
+	s.look()
+	if len(follows) != 1 {
+		t.Fatalf("told %d times", len(follows))
+	}
+	if b := string(<-follows); !strings.Contains(b, "event: round\n") || !strings.Contains(b, `"late":[`) {
+		t.Errorf("told %s", b)
 	}
 }

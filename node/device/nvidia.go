@@ -16,7 +16,11 @@ import (
 type Cards struct {
 	lib  nvml.Interface
 	seen map[int]uint64 // by card: up to when its processes were looked at, in the driver's microseconds
+	ours []int          // all that the node ever had there, the newest maxOurs: the driver tells of some that have ended
+	here map[int]bool   // by card: they were there at the last look
 }
+
+const maxOurs = 64
 
 // Open finds the cards' driver.
 func Open() (*Cards, error) { return open(nvml.New()) }
@@ -25,7 +29,7 @@ func open(lib nvml.Interface) (*Cards, error) {
 	if ret := lib.Init(); ret != nvml.SUCCESS {
 		return nil, fmt.Errorf("NVIDIA's driver: %w", failure(lib, ret))
 	}
-	return &Cards{lib: lib, seen: map[int]uint64{}}, nil
+	return &Cards{lib: lib, seen: map[int]uint64{}, here: map[int]bool{}}, nil
 }
 
 func failure(lib nvml.Interface, ret nvml.Return) error { return errors.New(lib.ErrorString(ret)) }
@@ -56,11 +60,31 @@ func (c *Cards) Read(card int, ours []int) (r Reading, err error) {
 	if m, ret := d.GetMemoryInfo(); ret == nvml.SUCCESS {
 		r.Memory, r.Total = m.Used, m.Total
 	}
+	c.remember(ours)
 	here := c.taken(d, ours, &r)
-	if here || len(ours) == 0 {
-		c.others(card, d, ours, &r)
-	} // else the driver counts processes otherwise, as outside of a container, and ours would pass for another's
+	ended := len(ours) == 0 && c.here[card]
+	c.here[card] = len(ours) > 0
+	samples, ret := d.GetProcessUtilization(c.seen[card])
+	// Where ours are not found the driver counts processes otherwise, as outside of a container, and
+	// they would pass for another's; so would the last samples of some that have just ended there.
+	if here || len(ours) == 0 && !ended {
+		c.others(card, samples, &r)
+		if u, rates := d.GetUtilizationRates(); ret == nvml.ERROR_NOT_SUPPORTED && len(ours) == 0 && rates == nvml.SUCCESS {
+			r.Others = float64(u.Gpu) / 100
+		}
+	}
+	for _, s := range samples {
+		c.seen[card] = max(c.seen[card], s.TimeStamp)
+	}
 	return r, nil
+}
+
+func (c *Cards) remember(ours []int) {
+	for _, pid := range ours {
+		if !slices.Contains(c.ours, pid) {
+			c.ours = append(c.ours[max(0, len(c.ours)+1-maxOurs):], pid)
+		}
+	}
 }
 
 // taken sums up what our processes hold of a card, and tells whether they are on it.
@@ -78,25 +102,15 @@ func (c *Cards) taken(d nvml.Device, ours []int, r *Reading) (here bool) {
 }
 
 // others finds who else keeps a card busy, as a mean since the last look.
-func (c *Cards) others(card int, d nvml.Device, ours []int, r *Reading) {
-	samples, ret := d.GetProcessUtilization(c.seen[card])
-	if ret == nvml.ERROR_NOT_SUPPORTED && len(ours) == 0 {
-		if u, ret := d.GetUtilizationRates(); ret == nvml.SUCCESS {
-			r.Others = float64(u.Gpu) / 100
-		}
-		return
-	}
+func (c *Cards) others(card int, samples []nvml.ProcessUtilizationSample, r *Reading) {
 	type use struct{ sum, count float64 }
 	uses := map[uint32]use{}
 	for _, s := range samples {
-		if s.TimeStamp <= c.seen[card] || slices.Contains(ours, int(s.Pid)) {
+		if s.TimeStamp <= c.seen[card] || slices.Contains(c.ours, int(s.Pid)) {
 			continue
 		}
 		u := uses[s.Pid]
 		uses[s.Pid] = use{u.sum + float64(s.SmUtil), u.count + 1}
-	}
-	for _, s := range samples {
-		c.seen[card] = max(c.seen[card], s.TimeStamp)
 	}
 	var most float64
 	var busiest uint32

@@ -76,6 +76,9 @@ func TestCards(t *testing.T) {
 		if r, _ := c.Read(0, tc.ours); tc.others == 0.8 && r.Others != 0 {
 			t.Errorf("%s: old samples count again: %+v", tc.name, r)
 		}
+		if r, _ := c.Read(0, nil); len(tc.ours) > 0 && r.Others != 0 {
+			t.Errorf("%s: ours pass for another's when they have ended: %+v", tc.name, r)
+		}
 		if _, err := c.Read(1, nil); err == nil {
 			t.Error("there is one card only")
 		}

@@ -27,7 +27,8 @@ import (
 const (
 	maxAnswer = 1 << 20 // bytes: a day of prices in JSON is 20 KB
 	maxWait   = 15 * time.Second
-	killWait  = time.Second // for a command's children to let go of its output
+	maxAge    = 2 * time.Hour // of a file: prices change each hour, and whoever wrote it may be dead
+	killWait  = time.Second   // for a command's children to let go of its output
 )
 
 // Read reads the signal once. client is asked for https addresses.
@@ -52,8 +53,14 @@ func Read(ctx context.Context, client *http.Client, from policy.Energy) (float64
 
 func file(path string) ([]byte, error) {
 	// A pipe that nobody writes to would wait for ever.
-	if i, err := os.Stat(path); err == nil && !i.Mode().IsRegular() {
+	i, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !i.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file", path)
+	case time.Since(i.ModTime()) > maxAge:
+		return nil, fmt.Errorf("nobody has written %s for %v", path, maxAge)
 	}
 	f, err := os.Open(path)
 	if err != nil {

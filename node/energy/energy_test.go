@@ -33,6 +33,10 @@ func TestRead(t *testing.T) {
 		}
 		return p
 	}
+	old := path("old", "7")
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-3*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	sh := func(script string) []string { return []string{"sh", "-c", script} }
 	for _, tc := range []struct {
 		name string
@@ -43,6 +47,7 @@ func TestRead(t *testing.T) {
 		{"a number in a file", policy.Energy{File: path("watts", " 1234.5\n")}, 1234.5, ""},
 		{"a field of a file", policy.Energy{File: path("json", `{"pv": {"now": 320}}`), Field: "pv.now"}, 320, ""},
 		{"no file", policy.Energy{File: filepath.Join(dir, "none")}, 0, "no such file"},
+		{"a file whose writer is dead", policy.Energy{File: old}, 0, "nobody has written"},
 		{"a directory", policy.Energy{File: dir}, 0, "no regular file"},
 		{"an empty file", policy.Energy{File: path("empty", "")}, 0, `"" is not a number`},
 		{"no number", policy.Energy{File: path("nan", "NaN")}, 0, "is not a number"},

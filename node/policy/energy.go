@@ -52,6 +52,8 @@ func (e Energy) Validate() error {
 		return errors.New("energy: give a file, a command or an https address, not several")
 	case e.File != "" && !filepath.IsAbs(e.File):
 		return fmt.Errorf("energy: %s must be an absolute path: the node has a directory of its own", e.File)
+	case len(e.Command) > 0 && strings.ContainsRune(e.Command[0], filepath.Separator) && !filepath.IsAbs(e.Command[0]):
+		return fmt.Errorf("energy: %s must be an absolute path, or a name alone: the node has a directory of its own", e.Command[0])
 	case e.URL != "" && (err != nil || u.Scheme != "https" || u.Host == ""):
 		return fmt.Errorf("energy: %q is no https address", e.URL)
 	case (e.Above == nil) == (e.Below == nil):

@@ -19,6 +19,7 @@ type Readings struct {
 	Memory    uint64    // bytes that the trainer has taken
 	VRAM      uint64    // bytes that it has taken of graphics cards
 	Signal    float64   // of energy
+	SignalOf  Energy    // where it is from
 	SignalWhy string    // why it cannot be had
 	SignalAt  time.Time // when it was read; zero: not yet
 }
@@ -121,7 +122,7 @@ func (m *Machine) sun(r Readings, s Settings) {
 	switch {
 	case !e.On():
 		m.good, m.goodSince = true, time.Time{}
-	case m.signal() == "" && e.good(r.Signal):
+	case m.signal(e) == "" && e.good(r.Signal):
 		if !m.good {
 			m.goodSince = r.Now
 		}
@@ -133,15 +134,18 @@ func (m *Machine) sun(r Readings, s Settings) {
 }
 
 // signal says why there is no signal to go by.
-func (m *Machine) signal() string {
+func (m *Machine) signal(e Energy) string {
 	r := m.readings
 	switch {
-	case r.SignalWhy != "" && r.Now.Sub(r.SignalAt) > staleSignal:
+	case !r.SignalOf.Same(e):
+		return "it is being asked for"
+	case r.Now.Sub(r.SignalAt) <= staleSignal:
+		return ""
+	case r.SignalWhy != "":
 		return r.SignalWhy
-	case r.SignalAt.IsZero():
+	default:
 		return "it is being asked for"
 	}
-	return ""
 }
 
 // objection is the first reason of the machine itself not to train.
@@ -165,8 +169,8 @@ func (m *Machine) objection(s Settings) (d Decision, yes bool) {
 	case m.greedy.on:
 		return Decision{Reason: Memory, Source: "murmur limit", Why: m.greedy.why}, true
 	case s.Energy.On() && !m.good:
-		why := "the energy's signal cannot be had: " + m.signal()
-		if m.signal() == "" {
+		why := "the energy's signal cannot be had: " + m.signal(s.Energy)
+		if m.signal(s.Energy) == "" {
 			why = fmt.Sprintf("the energy's signal is %g; %s", r.Signal, s.Energy.words())
 		}
 		return Decision{Reason: EnergySignal, Source: "murmur energy", Why: why}, true

@@ -53,6 +53,7 @@ func play(t *testing.T, file string) {
 				from = f.Now.Add(-time.Second)
 			}
 			for seen.Now = from; ; seen.Now = seen.Now.Add(time.Second) {
+				seen.SignalOf = f.Settings.Energy
 				if seen.SignalWhy == "" && !seen.SignalAt.IsZero() {
 					seen.SignalAt = seen.Now
 				}
@@ -219,7 +220,9 @@ func TestNoise(t *testing.T) {
 		{"heat", Settings{Celsius: 80}, func(r *Readings, x float64) { r.Celsius = 80 + 5*x }, 2},
 		{"heat that goes further down", Settings{Celsius: 80}, func(r *Readings, x float64) { r.Celsius = 75 + 10*x }, 2},
 		{"watts", Settings{Watts: 200}, func(r *Readings, x float64) { r.Watts = 200 + 50*x }, 60},
-		{"sun", Settings{Energy: Energy{File: "/sun", Above: &above}}, func(r *Readings, x float64) { r.Signal, r.SignalAt = 500+300*x, r.Now }, 12},
+		{"sun", Settings{Energy: Energy{File: "/sun", Above: &above}}, func(r *Readings, x float64) {
+			r.Signal, r.SignalAt, r.SignalOf = 500+300*x, r.Now, Energy{File: "/sun"}
+		}, 12},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			draw := rand.New(rand.NewPCG(1, 2))
@@ -244,5 +247,22 @@ func TestNoise(t *testing.T) {
 				t.Errorf("%d changes an hour, at most %d are wanted", changes/hours, tc.most)
 			}
 		})
+	}
+}
+
+// TestOtherSource changes where the signal comes from: the old one's number says nothing then.
+func TestOtherSource(t *testing.T) {
+	price, watts := 20.0, 5.0
+	cheap, sunny := Energy{File: "/price", Below: &price}, Energy{File: "/sun", Above: &watts}
+	now := wall(t, "UTC", "2026-11-23 22:00")
+	f := Facts{TrainerUp: true, Now: now, Settings: Settings{Energy: cheap}}
+	f.Machine.Take(Readings{Now: now, Signal: 12, SignalAt: now, SignalOf: cheap}, f.Settings)
+	if d := Decide(f); !d.Train {
+		t.Fatalf("%+v", d)
+	}
+	f.Settings.Energy = sunny
+	f.Machine.Again(f.Settings)
+	if d := Decide(f); d.Reason != EnergySignal {
+		t.Errorf("in the dark: %+v", d)
 	}
 }

@@ -12,12 +12,12 @@ import (
 )
 
 func last(ctx context.Context) (time.Time, error) {
-	at := terminals("/dev")
+	at, known := terminals("/dev"), -1
 	if idle, err := desktop(ctx); err == nil {
-		return newer(at, time.Now().Add(-idle)), nil
+		at, known = newer(at, time.Now().Add(-idle)), os.Getuid()
 	}
-	seats, err := sessions(ctx)
-	if err != nil {
+	seats, err := sessions(ctx, known) // others may sit here, too
+	if err != nil && known < 0 {
 		return time.Time{}, fmt.Errorf("logind cannot be asked: %w", err)
 	}
 	return newer(at, seats), nil
@@ -62,11 +62,15 @@ func desktop(ctx context.Context) (time.Duration, error) {
 	var others uint32 // of KDE and others, milliseconds
 	err = bus.Object("org.freedesktop.ScreenSaver", "/org/freedesktop/ScreenSaver").
 		CallWithContext(ctx, "org.freedesktop.ScreenSaver.GetSessionIdleTime", dbus.FlagNoAutoStart).Store(&others)
+	if err == nil && others == 0 { // what those say who do not count, as Plasma on Wayland may
+		err = errors.New("the desktop does not count idle time")
+	}
 	return time.Duration(others) * time.Millisecond, err
 }
 
-// sessions asks logind about everybody who sits at a screen of this machine.
-func sessions(ctx context.Context) (at time.Time, err error) {
+// sessions asks logind about everybody who sits at a screen of this machine, but for the user
+// whose desktop has answered; below 0: none has.
+func sessions(ctx context.Context, known int) (at time.Time, err error) {
 	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {
 		return at, err
@@ -85,7 +89,7 @@ func sessions(ctx context.Context) (at time.Time, err error) {
 		return at, err
 	}
 	for _, s := range list {
-		if s.Seat == "" { // over the network: its terminal tells
+		if s.Seat == "" || int(s.UID) == known { // over the network: its terminal tells
 			continue
 		}
 		var props map[string]dbus.Variant
@@ -100,6 +104,9 @@ func sessions(ctx context.Context) (at time.Time, err error) {
 // touched is when a session was last used; zero for a screen that waits for somebody to log in.
 func touched(session map[string]dbus.Variant, now time.Time) time.Time {
 	if class, _ := session["Class"].Value().(string); class != "user" {
+		return time.Time{}
+	}
+	if kind, _ := session["Type"].Value().(string); kind == "tty" { // never idle, to logind; the terminal tells
 		return time.Time{}
 	}
 	if idle, _ := session["IdleHint"].Value().(bool); !idle {

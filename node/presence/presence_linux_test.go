@@ -101,7 +101,7 @@ func TestBuses(t *testing.T) {
 	}
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
-	if _, err := sessions(t.Context()); err == nil {
+	if _, err := sessions(t.Context(), -1); err == nil {
 		t.Error("there is no logind yet")
 	}
 	ada := &login{}
@@ -115,13 +115,17 @@ func TestBuses(t *testing.T) {
 	}{
 		{"at the keyboard", map[string]any{"Class": "user", "IdleHint": false}, func(at time.Time) bool { return time.Since(at) < time.Minute }},
 		{"away", map[string]any{"Class": "user", "IdleHint": true, "IdleSinceHint": uint64(idle.UnixMicro())}, idle.Equal},
+		{"a console that somebody left", map[string]any{"Class": "user", "Type": "tty", "IdleHint": false}, time.Time.IsZero},
 		{"nobody is logged in", map[string]any{"Class": "greeter", "IdleHint": false}, time.Time.IsZero},
 	} {
 		ada.props = tc.props
-		at, err := sessions(t.Context())
+		at, err := sessions(t.Context(), -1)
 		if err != nil || !tc.want(at) {
 			t.Errorf("%s: %v, %v", tc.name, at, err)
 		}
+	}
+	if at, err := sessions(t.Context(), 1000); err != nil || !at.IsZero() {
+		t.Errorf("the user whose desktop answered counts twice: %v, %v", at, err)
 	}
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
 	serve("org.gnome.Mutter.IdleMonitor", monitor{}, "/org/gnome/Mutter/IdleMonitor/Core", "org.gnome.Mutter.IdleMonitor")

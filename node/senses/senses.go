@@ -44,11 +44,19 @@ type Senses struct {
 	nvidia    *device.Cards
 	due       map[string]time.Time
 
+	beside  sync.WaitGroup // questions that may take long: one of each kind at most
+	touches chan touch
+	feeling bool // somebody is being asked when the machine was touched
+
 	client  *http.Client
-	energy  sync.WaitGroup
-	of      policy.Energy
 	signals chan signal // the answer to the question under way
 	asking  bool
+}
+
+// touch is what presence said.
+type touch struct {
+	at  time.Time
+	err error
 }
 
 // signal is what energy said.
@@ -61,12 +69,12 @@ type signal struct {
 
 // New makes the senses of this machine.
 func New() *Senses {
-	return &Senses{due: map[string]time.Time{}, client: &http.Client{}, signals: make(chan signal, 1)}
+	return &Senses{due: map[string]time.Time{}, client: &http.Client{}, signals: make(chan signal, 1), touches: make(chan touch, 1)}
 }
 
 // Close lets the devices go and waits for what was asked.
 func (s *Senses) Close() error {
-	s.energy.Wait()
+	s.beside.Wait()
 	s.client.CloseIdleConnections()
 	if s.nvidia == nil {
 		return nil
@@ -93,16 +101,35 @@ func (s *Senses) Read(ctx context.Context, ask Ask) (policy.Readings, []device.R
 		r.Memory = device.Memory(ctx, ask.Pids)
 		s.processor = device.Processor(ctx)
 	}
-	if ask.Settings.Idle > 0 && s.ready("touch", touchPace, now) {
-		var err error
-		r.TouchWhy = ""
-		if r.Touched, err = presence.Last(ctx); err != nil {
-			r.TouchWhy = err.Error()
-		}
+	if ask.Settings.Idle == 0 {
+		r.TouchWhy = "it is being asked for"
+	} else {
+		s.touched(ctx, now)
 	}
 	s.look(ctx, ask, now)
 	s.sun(ctx, ask.Settings.Energy, now)
 	return *r, append(append([]device.Reading(nil), s.cards...), s.processor)
+}
+
+// touched asks when somebody last used keyboard or mouse.
+func (s *Senses) touched(ctx context.Context, now time.Time) {
+	r := &s.readings
+	select {
+	case got := <-s.touches:
+		s.feeling = false
+		if r.Touched, r.TouchWhy = got.at, ""; got.err != nil {
+			r.TouchWhy = got.err.Error()
+		}
+	default:
+	}
+	if s.feeling || !s.ready("touch", touchPace, now) {
+		return
+	}
+	s.feeling = true
+	s.beside.Go(func() {
+		at, err := presence.Last(ctx)
+		s.touches <- touch{at, err}
+	})
 }
 
 // look reads the devices that train.
@@ -161,9 +188,8 @@ func (s *Senses) nvidias(ask Ask, now time.Time) (out []device.Reading) {
 // sun asks for the signal, beside everything else: it may take long.
 func (s *Senses) sun(ctx context.Context, from policy.Energy, now time.Time) {
 	r := &s.readings
-	if !s.of.Same(from) { // it is asked for at once
-		s.of = from
-		r.SignalAt, r.SignalWhy = time.Time{}, ""
+	if !r.SignalOf.Same(from) { // it is asked for at once
+		r.SignalOf, r.SignalAt, r.SignalWhy = from, time.Time{}, ""
 		delete(s.due, "energy")
 	}
 	select {
@@ -183,7 +209,7 @@ func (s *Senses) sun(ctx context.Context, from policy.Energy, now time.Time) {
 		return
 	}
 	s.asking = true
-	s.energy.Go(func() {
+	s.beside.Go(func() {
 		v, err := energy.Read(ctx, s.client, from)
 		s.signals <- signal{from, v, err, time.Now()}
 	})

@@ -94,7 +94,7 @@ func walk(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
-			if s, ok := e.(string); ok && s != "" && hidden.MatchString(k) {
+			if hidden.MatchString(k) && !empty(e) {
 				e = leftOut
 			}
 			out[Clean(k)] = walk(e)
@@ -102,5 +102,19 @@ func walk(v any) any {
 		return out
 	default:
 		return v
+	}
+}
+
+// empty tells whether a value says nothing that could be hidden.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	default:
+		return true
 	}
 }

@@ -104,7 +104,7 @@ func directory(t *testing.T) (dir node.Dir, invite string) {
 			t.Fatal(err)
 		}
 	}
-	if err := dir.SetSettings(policy.Settings{Battery: true}); err != nil {
+	if err := dir.SetSettings(policy.Settings{Battery: true, Energy: policy.Energy{Command: []string{"meter", "--key", "Fictional-Secret-9"}, Above: new(float64)}}); err != nil {
 		t.Fatal(err)
 	}
 	return dir, i.String()
