@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,13 +37,24 @@ func TestTerminals(t *testing.T) {
 }
 
 // login is logind for one session.
-type login struct{ props map[string]any }
+type login struct {
+	mu    sync.Mutex
+	props map[string]any
+}
+
+func (l *login) set(props map[string]any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.props = props
+}
 
 func (l *login) ListSessions() ([]session, *dbus.Error) {
 	return []session{{"7", 1000, "ada", "", "/s/remote"}, {"3", 1000, "ada", "seat0", "/s/three"}}, nil
 }
 
 func (l *login) GetAll(string) (map[string]dbus.Variant, *dbus.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	out := map[string]dbus.Variant{}
 	for k, v := range l.props {
 		out[k] = dbus.MakeVariant(v)
@@ -118,7 +130,7 @@ func TestBuses(t *testing.T) {
 		{"a console that somebody left", map[string]any{"Class": "user", "Type": "tty", "IdleHint": false}, time.Time.IsZero},
 		{"nobody is logged in", map[string]any{"Class": "greeter", "IdleHint": false}, time.Time.IsZero},
 	} {
-		ada.props = tc.props
+		ada.set(tc.props)
 		at, err := sessions(t.Context(), -1)
 		if err != nil || !tc.want(at) {
 			t.Errorf("%s: %v, %v", tc.name, at, err)
