@@ -19,12 +19,12 @@ func TestComplete(t *testing.T) {
 		words []string
 		want  []string
 	}{
-		"a command":           {[]string{"pa"}, []string{"pause"}},
+		"a command":           {[]string{"pau"}, []string{"pause"}},
 		"hidden ones are not": {[]string{"train"}, nil},
 		"a command of two":    {[]string{"xla", "inst"}, []string{"install"}},
 		"a flag":              {[]string{"up", "--priv"}, []string{"--private-data"}},
 		"a flag that has two": {[]string{"up", "--no-m"}, []string{"--no-mdns"}},
-		"after a flag":        {[]string{"--log-level", "debug", "pa"}, []string{"pause"}},
+		"after a flag":        {[]string{"--log-level", "debug", "pau"}, []string{"pause"}},
 		"a flag's value":      {[]string{"status", "--dir", ""}, nil},
 		"values":              {[]string{"completion", ""}, []string{"bash", "zsh", "fish"}},
 		"values once":         {[]string{"completion", "bash", ""}, nil},
@@ -108,7 +108,7 @@ func TestTab(t *testing.T) {
 				}
 			}
 			wait("the prompt is there", func() bool { return strings.Contains(screen.String(), "ready> ") })
-			typed("murmur pa\t")
+			typed("murmur pau\t")
 			wait("the word is there", func() bool {
 				return strings.Contains(screen.String(), "pause") || strings.HasSuffix(screen.String(), "use ")
 			})

@@ -56,7 +56,7 @@ func TestPauseGivesTheDeviceBack(t *testing.T) {
 	if d.until("it answers", whatever).Trainer.Up {
 		t.Error("a trainer runs outside its hours")
 	}
-	if out := done(t, home, "hours", "--compute", "always", "--dir", dir); !strings.Contains(out, "train        always") {
+	if out := done(t, home, "hours", "--compute", "always", "--dir", dir); !strings.HasPrefix(out, "train               always\n") {
 		t.Errorf("hours says %s", out)
 	}
 	d.until("it trains again", trains)

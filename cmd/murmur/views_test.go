@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -45,8 +46,7 @@ func TestViews(t *testing.T) {
 		t.Errorf("why says %s", out)
 	}
 
-	_, at, _ := strings.Cut(a.log.String(), `"url":"`)
-	at, _, _ = strings.Cut(at, `"`)
+	at := regexp.MustCompile(`http://[^"]*/metrics`).FindString(a.log.String())
 	res, err := http.Get(at)
 	if err != nil {
 		t.Fatal(err)
