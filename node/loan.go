@@ -14,15 +14,23 @@ type loan struct {
 	mu   sync.Mutex
 	over chan struct{}           // nil while it may; closed when it may again
 	stop context.CancelCauseFunc // of who has it
+	why  string                  // it was given back last
+}
+
+// last says why the device was given back last.
+func (l *loan) last() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.why
 }
 
 // set takes a decision in.
-func (l *loan) set(yield bool) {
+func (l *loan) set(yield bool, why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case yield && l.over == nil:
-		l.over = make(chan struct{})
+		l.over, l.why = make(chan struct{}), why
 		if l.stop != nil {
 			l.stop(errYielded)
 		}

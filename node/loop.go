@@ -50,10 +50,14 @@ func (n *Node) loop(ctx context.Context) {
 		}
 		n.view.enter(n.machine.Status())
 		d := n.view.decide()
-		n.loan.set(d.Yield)
-		if rests := d.Yield || n.p.Seed; rests != resting {
-			resting = rests
-			tick.Reset(map[bool]time.Duration{true: restTick, false: round.TickEvery}[resting])
+		n.loan.set(d.Yield, d.Why)
+		if d.Yield != resting {
+			resting = d.Yield
+			every := round.TickEvery
+			if resting {
+				every = restTick
+			}
+			tick.Reset(every)
 		}
 		n.net.Rest(d.Rest)
 		if d.Train != training {

@@ -42,7 +42,7 @@ type Node struct {
 	key      ed25519.PrivateKey
 	self     proto.PeerID
 	swarm    proto.ID
-	page     string // where it is served; set before State is asked
+	page     string // where it is served, if it is
 	store    *chain.Store
 	library  *library.Library
 	net      *p2p.Network
@@ -326,7 +326,8 @@ func (n *Node) work(ctx context.Context) error {
 	if n.supply != nil {
 		n.group.Go(func() { n.supply.run(running) })
 	}
-	n.loan.set(n.view.decide().Yield)
+	d := n.view.decide()
+	n.loan.set(d.Yield, d.Why)
 	keeper := make(chan struct{})
 	keeping, stopKeeping := context.WithCancel(running)
 	go func() {

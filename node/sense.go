@@ -82,7 +82,7 @@ type thrift struct {
 
 // turn begins or ends it as the node does to rest.
 func (t *thrift) turn(n *Node, tick *time.Ticker) {
-	resting := n.view.decide().Yield || n.p.Seed
+	resting := n.view.decide().Yield
 	if n.p.Engine != nil || resting == t.on { // many nodes in one process; or nothing new
 		return
 	}

@@ -44,7 +44,7 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 			n.view.set(func(v *viewed) {
 				v.trainer.Up, v.trainer.Pid, v.trainer.TokensPerSec, v.trainerWhy, v.trainers = false, 0, 0, "", nil
 			})
-			n.diary.Add(event.Trainer, 0, "the trainer has given the device back: "+n.view.decide().Why)
+			n.diary.Add(event.Trainer, 0, "the trainer has given the device back: "+n.loan.last())
 			pause = restartFirst
 			continue
 		}

@@ -181,7 +181,7 @@ func (n *Node) State() api.State {
 	if n.book.Load() == nil {
 		s.Reason, s.Why, s.Source, s.Until = "joining", v.joining(), "the daemon", time.Time{}
 		if v.outdated != "" {
-			s.Reason, s.Why, s.Source = "outdated", v.outdated, "the swarm's manifest"
+			s.Reason, s.Source = "outdated", "the swarm's manifest"
 		}
 		return s
 	}
@@ -196,7 +196,7 @@ func (n *Node) State() api.State {
 }
 
 // joining says what is waited for before the node can take part.
-func (v viewed) joining() string { return cmp.Or(v.diskWhy, v.starting, errStarting.Error()) }
+func (v viewed) joining() string { return cmp.Or(v.outdated, v.diskWhy, v.starting, errStarting.Error()) }
 
 // why is State's, for those who ask often.
 func (n *Node) why() string {

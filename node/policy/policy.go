@@ -97,7 +97,7 @@ func Decide(f Facts) Decision {
 	s := f.Settings
 	d.Rest = f.QuotaWhy != "" || !s.Network.Open(f.Now)
 	_, objects := f.Machine.objection(s)
-	d.Yield = d.Rest || s.Pause.holds(f.Now) && !s.Pause.Keep || !s.Compute.Open(f.Now) || objects
+	d.Yield = d.Rest || s.Pause.holds(f.Now) && !s.Pause.Keep || !s.Compute.Open(f.Now) || objects || f.Seed
 	return d
 }
 

@@ -101,8 +101,8 @@ func (s *Senses) Read(ctx context.Context, ask Ask) (policy.Readings, []device.R
 		r.Memory = device.Memory(ctx, ask.Pids)
 		s.processor = device.Processor(ctx)
 	}
-	if ask.Settings.Idle == 0 {
-		r.TouchWhy = "it is being asked for"
+	if ask.Settings.Idle == 0 { // so that nothing old counts before the first answer
+		r.Touched, r.TouchWhy = time.Time{}, ""
 	} else {
 		s.touched(ctx, now)
 	}
