@@ -196,7 +196,9 @@ func (n *Node) State() api.State {
 }
 
 // joining says what is waited for before the node can take part.
-func (v viewed) joining() string { return cmp.Or(v.outdated, v.diskWhy, v.starting, errStarting.Error()) }
+func (v viewed) joining() string {
+	return cmp.Or(v.outdated, v.diskWhy, v.starting, errStarting.Error())
+}
 
 // why is State's, for those who ask often.
 func (n *Node) why() string {
