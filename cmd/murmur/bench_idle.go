@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -18,9 +17,9 @@ type BenchIdleCmd struct {
 
 // Run tells of the parts on stderr and of the whole on stdout.
 func (c *BenchIdleCmd) Run(ctx context.Context) error {
-	exe, err := os.Executable()
+	exe, err := program()
 	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
+		return err
 	}
 	p := lab.IdleParams{Exe: exe, For: c.For, Out: os.Stderr}
 	if err := p.Validate(); err != nil {

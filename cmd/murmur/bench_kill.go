@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -22,9 +21,9 @@ type BenchKillCmd struct {
 
 // Run tells of each fault on stderr and of all on stdout.
 func (c *BenchKillCmd) Run(ctx context.Context) error {
-	exe, err := os.Executable()
+	exe, err := program()
 	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
+		return err
 	}
 	p := lab.KillParams{
 		Exe: exe, Model: c.Model, Kinds: c.Kind, Runs: c.Runs, Seed: c.Seed, StepTime: c.Step, Out: os.Stderr,

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -25,9 +24,9 @@ func (c *BenchRoundCmd) Run(ctx context.Context) error {
 	if (len(c.Nodes) == 0) != (len(c.Model) == 0) {
 		return usageError{errors.New("give --nodes and --model together")}
 	}
-	exe, err := os.Executable()
+	exe, err := program()
 	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
+		return err
 	}
 	p := lab.RoundParams{Exe: exe, Cases: c.cases(), Rounds: c.Rounds, StepTime: c.Step, Out: os.Stderr}
 	if err := p.Validate(); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -19,9 +18,9 @@ type BenchSoakCmd struct {
 
 // Run tells of each minute on stderr and of the whole on stdout.
 func (c *BenchSoakCmd) Run(ctx context.Context) error {
-	exe, err := os.Executable()
+	exe, err := program()
 	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
+		return err
 	}
 	p := lab.SoakParams{Exe: exe, For: c.For, Step: c.Step, Out: os.Stderr}
 	if err := p.Validate(); err != nil {

@@ -41,9 +41,9 @@ func (c *DemoCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	exe, err := os.Executable()
+	exe, err := program()
 	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
+		return err
 	}
 	dir, err := os.MkdirTemp("", "murmur-demo-")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/xla"
 )
@@ -43,6 +44,17 @@ func (f DirFlag) existing() (node.Dir, error) {
 		names = append(names, filepath.Join(root, e.Name()))
 	}
 	return "", usageError{fmt.Errorf("this machine is in several swarms; choose one with --dir: %s", strings.Join(names, ", "))}
+}
+
+// ask has a question put to the daemon of the directory that the flag names.
+func (f DirFlag) ask(question func(*api.Client, node.Dir) error) error {
+	dir, err := f.existing()
+	if err != nil {
+		return err
+	}
+	client := api.NewClient(string(dir))
+	defer client.Close()
+	return question(client, dir)
 }
 
 // forSwarm returns the directory that the flag names, or a swarm's own.

@@ -82,8 +82,8 @@ func (c *InstallServiceCmd) params() (p service.Params, err error) {
 	if c.Seed {
 		p.Args[0] = "seed"
 	}
-	if p.Program, err = os.Executable(); err != nil {
-		return p, fmt.Errorf("finding this program: %w", err)
+	if p.Program, err = program(); err != nil {
+		return p, err
 	}
 	p.Home, _ = os.UserHomeDir() // root's services have none, and need none
 	p.Config, _ = os.UserConfigDir()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mdp/qrterminal/v3"
 
+	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
@@ -75,21 +76,17 @@ type MembersCmd struct {
 
 // Run asks the node.
 func (c *MembersCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
-	if err != nil {
-		return err
-	}
-	client := api.NewClient(string(dir))
-	defer client.Close()
-	ms, err := client.Members(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := dir.Membership()
-	if err != nil {
-		return err
-	}
-	return printed(c.JSON, members{ms, m != nil && m.Open()})
+	return c.ask(func(client *api.Client, dir node.Dir) error {
+		ms, err := client.Members(ctx)
+		if err != nil {
+			return err
+		}
+		m, err := dir.Membership()
+		if err != nil {
+			return err
+		}
+		return printed(c.JSON, members{ms, m != nil && m.Open()})
+	})
 }
 
 // members are those that this node has met.
@@ -128,17 +125,13 @@ type RevokeCmd struct {
 
 // Run has the node sign it and tell the others.
 func (c *RevokeCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
-	if err != nil {
-		return err
-	}
-	client := api.NewClient(string(dir))
-	defer client.Close()
-	if err := client.Revoke(ctx, c.Peer); err != nil {
-		return err
-	}
-	fmt.Printf("%s is a member no more; those who are online know it now, others when they meet one of them\n", c.Peer.Short())
-	return nil
+	return c.ask(func(client *api.Client, _ node.Dir) error {
+		if err := client.Revoke(ctx, c.Peer); err != nil {
+			return err
+		}
+		fmt.Printf("%s is a member no more; those who are online know it now, others when they meet one of them\n", c.Peer.Short())
+		return nil
+	})
 }
 
 // RotateCmd changes the community's key.
@@ -149,21 +142,17 @@ type RotateCmd struct {
 
 // Run has the node do it.
 func (c *RotateCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
-	if err != nil {
-		return err
-	}
-	client := api.NewClient(string(dir))
-	defer client.Close()
-	if err := client.Rotate(ctx, c.Drop); err != nil {
-		return err
-	}
-	if c.Drop {
-		fmt.Println("older keys count no more")
+	return c.ask(func(client *api.Client, _ node.Dir) error {
+		if err := client.Rotate(ctx, c.Drop); err != nil {
+			return err
+		}
+		if c.Drop {
+			fmt.Println("older keys count no more")
+			return nil
+		}
+		fmt.Println("The community has a new key; the old one still counts and lies beside it as community.key.old.\nWhen members have been online with this node, end it with: murmur rotate --drop")
 		return nil
-	}
-	fmt.Println("The community has a new key; the old one still counts and lies beside it as community.key.old.\nWhen members have been online with this node, end it with: murmur rotate --drop")
-	return nil
+	})
 }
 
 // LeaveCmd ends this machine's part in a swarm.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 )
 
@@ -13,23 +14,19 @@ type PageCmd struct{ DirFlag }
 
 // Run asks the daemon where the page is; the token lies in the swarm's directory.
 func (c *PageCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
-	if err != nil {
-		return err
-	}
-	client := api.NewClient(string(dir))
-	defer client.Close()
-	s, err := client.State(ctx)
-	if err != nil {
-		return err
-	}
-	if s.Page == "" {
-		return errors.New("this node serves no page; start it with murmur up --page 127.0.0.1:4102")
-	}
-	token, err := api.PageToken(string(dir))
-	if err != nil {
-		return err
-	}
-	fmt.Println(s.Page + "#" + token)
-	return nil
+	return c.ask(func(client *api.Client, dir node.Dir) error {
+		s, err := client.State(ctx)
+		if err != nil {
+			return err
+		}
+		if s.Page == "" {
+			return errors.New("this node serves no page; start it with murmur up --page 127.0.0.1:4102")
+		}
+		token, err := api.PageToken(string(dir))
+		if err != nil {
+			return err
+		}
+		fmt.Println(s.Page + "#" + token)
+		return nil
+	})
 }

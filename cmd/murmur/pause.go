@@ -46,16 +46,12 @@ func (c *ResumeCmd) Run(ctx context.Context) error {
 
 // withSettings works on the settings of a directory and its daemon, if that runs.
 func withSettings(f DirFlag, do func(*api.Client, node.Dir) error) error {
-	dir, err := f.existing()
-	if err != nil {
-		return err
-	}
-	if _, err := dir.Swarm(); err != nil {
-		return err
-	}
-	client := api.NewClient(string(dir))
-	defer client.Close()
-	return do(client, dir)
+	return f.ask(func(client *api.Client, dir node.Dir) error {
+		if _, err := dir.Swarm(); err != nil {
+			return err
+		}
+		return do(client, dir)
+	})
 }
 
 // wanted changes the settings of a directory and its daemon, if that runs, and returns what counts

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 )
 
@@ -21,7 +22,7 @@ type StatusCmd struct {
 // Run asks the daemon for its state.
 func (c *StatusCmd) Run(ctx context.Context) error {
 	if c.Curve {
-		return c.ask(func(client *api.Client) error {
+		return c.ask(func(client *api.Client, _ node.Dir) error {
 			points, err := client.Curve(ctx, 0)
 			if err != nil {
 				return err

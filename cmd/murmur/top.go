@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/tui"
 )
@@ -13,14 +14,11 @@ type TopCmd struct{ DirFlag }
 
 // Run draws until the person quits.
 func (c *TopCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
-	if err != nil {
+	return c.ask(func(client *api.Client, _ node.Dir) error {
+		err := tui.Run(ctx, client)
+		if errors.Is(err, tui.ErrNoTerminal) {
+			return usageError{err}
+		}
 		return err
-	}
-	client := api.NewClient(string(dir))
-	defer client.Close()
-	if err = tui.Run(ctx, client); errors.Is(err, tui.ErrNoTerminal) {
-		return usageError{err}
-	}
-	return err
+	})
 }

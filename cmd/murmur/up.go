@@ -41,11 +41,17 @@ func (c *UpCmd) Run(ctx context.Context, root *cli) error {
 
 // trainerCommand is this program as its own trainer child.
 func trainerCommand() ([]string, error) {
-	self, err := os.Executable()
+	self, err := program()
+	return []string{self, "trainer"}, err
+}
+
+// program is this program's file.
+func program() (string, error) {
+	exe, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("finding this program for the trainer: %w", err)
+		return "", fmt.Errorf("finding this program: %w", err)
 	}
-	return []string{self, "trainer"}, nil
+	return exe, nil
 }
 
 // offer installs the XLA plugin if the user agrees.
