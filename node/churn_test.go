@@ -3,7 +3,6 @@ package node_test
 import (
 	"flag"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -44,10 +43,7 @@ func TestChurn(t *testing.T) {
 	root := t.TempDir()
 	wall := time.Now()
 	simtest.Run(t, simtest.Params{Seed: *churnSeed}, func(t *testing.T, net *simtest.Swarm) {
-		s := &swarm{
-			t: t, method: outer.Bitloco, net: net, rng: rand.New(rand.NewPCG(*churnSeed, 4)), root: root,
-			away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
-		}
+		s := newSwarm(t, net, outer.Bitloco, root, *churnSeed)
 		defer s.end()
 		s.found()
 		for len(s.all) < *churnNodes {

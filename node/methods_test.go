@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -20,10 +19,7 @@ func TestMethods(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			root := t.TempDir()
 			simtest.Run(t, simtest.Params{Seed: 3}, func(t *testing.T, net *simtest.Swarm) {
-				s := &swarm{
-					t: t, method: method, net: net, rng: rand.New(rand.NewPCG(3, 4)), root: root,
-					away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
-				}
+				s := newSwarm(t, net, method, root, 3)
 				defer s.end()
 				s.found()
 				for len(s.all) < 3 {

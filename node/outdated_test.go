@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -16,10 +15,7 @@ import (
 // TestOutdated joins a swarm with a murmur that is too old for it: it stays up and says so.
 func TestOutdated(t *testing.T) {
 	simtest.Run(t, simtest.Params{Seed: 8}, func(t *testing.T, net *simtest.Swarm) {
-		s := &swarm{
-			t: t, method: outer.Bitloco, net: net, rng: rand.New(rand.NewPCG(8, 8)), root: t.TempDir(),
-			away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
-		}
+		s := newSwarm(t, net, outer.Bitloco, t.TempDir(), 8)
 		defer s.end()
 		s.found()
 		s.params = func(_ *daemon, p *node.Params) { p.Version = "0.0.9" }

@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -16,10 +15,7 @@ import (
 func TestMonthlyQuota(t *testing.T) {
 	root := t.TempDir()
 	simtest.Run(t, simtest.Params{}, func(t *testing.T, net *simtest.Swarm) {
-		s := &swarm{
-			t: t, method: outer.FedAvg, net: net, rng: rand.New(rand.NewPCG(1, 2)), root: root,
-			away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
-		}
+		s := newSwarm(t, net, outer.FedAvg, root, 1)
 		defer s.end()
 		s.found()
 		s.join()

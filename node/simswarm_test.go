@@ -69,6 +69,14 @@ type start struct {
 	fresh   bool   // it had never been there
 }
 
+// newSwarm is without a daemon yet; seed is what its chances are drawn from.
+func newSwarm(t *testing.T, net *simtest.Swarm, method, root string, seed uint64) *swarm {
+	return &swarm{
+		t: t, method: method, net: net, rng: rand.New(rand.NewPCG(seed, 4)), root: root,
+		away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
+	}
+}
+
 // found makes the swarm and its first node.
 func (s *swarm) found() {
 	m, err := manifest.For(s.method)

@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -15,10 +14,7 @@ import (
 // the node trains again when it may.
 func TestYield(t *testing.T) {
 	simtest.Run(t, simtest.Params{Seed: 7}, func(t *testing.T, net *simtest.Swarm) {
-		s := &swarm{
-			t: t, method: outer.Bitloco, net: net, rng: rand.New(rand.NewPCG(7, 7)), root: t.TempDir(),
-			away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
-		}
+		s := newSwarm(t, net, outer.Bitloco, t.TempDir(), 7)
 		defer s.end()
 		s.found()
 		s.join()
