@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,6 +110,25 @@ func TestSync(t *testing.T) {
 	if _, err := b.Request(ctx, peerOf(9), &murmurv1.SyncRequest{}); err == nil {
 		t.Error("an unknown peer answered")
 	}
+}
+
+// TestAnsweredAtOnce asks so short a question that the answer may be there, and the other
+// side gone, before it is closed.
+func TestAnsweredAtOnce(t *testing.T) {
+	a := start(t, 1, nil)
+	b := start(t, 2, bootstrap(a))
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for range 250 {
+				if err := ask(b, a); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	asking.Wait()
 }
 
 func TestSyncRefusal(t *testing.T) {

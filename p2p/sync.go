@@ -40,10 +40,7 @@ func (n *Network) request(ctx context.Context, to peer.ID, req *murmurv1.SyncReq
 		_ = s.Reset()
 		return nil, fmt.Errorf("sending the question: %w", err)
 	}
-	if err := s.CloseWrite(); err != nil {
-		_ = s.Reset()
-		return nil, fmt.Errorf("sending the question: %w", err)
-	}
+	_ = s.CloseWrite() // fails where the peer has answered already, and reads no more
 	if err := readMessage(bufio.NewReader(s), proto.MaxSync, resp); err != nil {
 		_ = s.Reset()
 		if ctx.Err() != nil {
