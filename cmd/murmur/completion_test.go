@@ -80,6 +80,10 @@ func TestTab(t *testing.T) {
 			case "zsh":
 				ready = "autoload -Uz compinit && compinit -u\n" + ready
 			case "fish":
+				// Where this folder is, fish does not start to fill it with what manual pages tell.
+				if err := os.MkdirAll(filepath.Join(home, ".local/share/fish/generated_completions"), 0o700); err != nil {
+					t.Fatal(err)
+				}
 				ready = "function fish_prompt; echo 'ready> '; end\nset -g fish_greeting\nmurmur completion fish | source\n"
 			}
 			write(c.rc, ready)

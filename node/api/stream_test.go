@@ -78,12 +78,15 @@ func TestWatch(t *testing.T) {
 		}
 	}
 
-	ended := make(chan error)
-	go func() { ended <- c.Watch(t.Context(), Watcher{}) }()
-	looks := src.looks.Load()
-	for src.looks.Load() < looks+3 { // it is watched
-		runtime.Gosched()
-	}
+	ended, seen := make(chan error), make(chan struct{})
+	var once sync.Once
+	go func() {
+		ended <- c.Watch(t.Context(), Watcher{State: func(State) error {
+			once.Do(func() { close(seen) })
+			return nil
+		}})
+	}()
+	<-seen
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
