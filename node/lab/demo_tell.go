@@ -48,6 +48,9 @@ func (d *demo) tellSummary() {
 	d.say("")
 	d.say("Same model on every node     %s", same)
 	d.say("Rounds                       %d, through %d kill and %d joins, in %.0f s", s.Rounds, s.Kills, s.Joins, s.Seconds)
+	if s.Joins < 2 {
+		d.say("                             The time was over before all of the story was told: give it more with --for")
+	}
 	d.say("Held-out loss                %.3f → %.3f nats a letter", s.HeldoutFirst, s.HeldoutLast)
 	d.say("Trained on                   %s tokens, %.0f a second, on %s", thousands(int(s.Tokens)), s.TokensPerSec, s.Backend)
 	d.say("Sent by a node, a step       %s bytes; all-reduce would send %s: %.0f times as much",
