@@ -26,6 +26,7 @@ func bench(t *testing.T, report any, args ...string) string {
 }
 
 func TestBenchKill(t *testing.T) {
+	t.Parallel()
 	var r lab.KillReport
 	told := bench(t, &r, "kill", "--model", "tiny", "--runs", "1", "--kind", "kill closer", "--kind", "stop", "--json")
 	if r.Nodes != 4 || len(r.Kinds) != 2 || !r.Holds() || strings.Count(told, "identical") != len(r.Runs) {
@@ -42,6 +43,7 @@ func TestBenchKill(t *testing.T) {
 }
 
 func TestBenchRound(t *testing.T) {
+	t.Parallel()
 	var r lab.RoundReport
 	bench(t, &r, "round", "--model", "tiny", "--nodes", "4", "--method", "bitloco", "--rounds", "3", "--json")
 	if len(r.Cases) != 1 {

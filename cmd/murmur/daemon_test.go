@@ -65,6 +65,7 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestLoneNodeLivesThroughItsTrainersDeath(t *testing.T) {
+	t.Parallel()
 	d := up(t, newSwarm(t, 1)[0])
 	s := d.height(2)
 	trainer := s.Trainer.Pid
@@ -87,6 +88,7 @@ func TestLoneNodeLivesThroughItsTrainersDeath(t *testing.T) {
 }
 
 func TestSIGTERMLeavesCleanlyAndResumes(t *testing.T) {
+	t.Parallel()
 	dir := newSwarm(t, 1)[0]
 	d := up(t, dir)
 	s := d.height(3)
@@ -110,6 +112,7 @@ func TestSIGTERMLeavesCleanlyAndResumes(t *testing.T) {
 }
 
 func TestThreeNodesLoseOneAndAgree(t *testing.T) {
+	t.Parallel()
 	dirs := newSwarm(t, 3)
 	a := up(t, dirs[0])
 	boot := a.bootstrap()
@@ -132,6 +135,7 @@ func TestThreeNodesLoseOneAndAgree(t *testing.T) {
 }
 
 func TestJoinerByLink(t *testing.T) {
+	t.Parallel()
 	dirs := newSwarm(t, 1)
 	a := up(t, dirs[0])
 	s := a.height(9) // two snapshots on, genesis is pruned
@@ -147,6 +151,7 @@ func TestJoinerByLink(t *testing.T) {
 }
 
 func TestDamagedFilesAreFetchedAgain(t *testing.T) {
+	t.Parallel()
 	dirs := newSwarm(t, 2)
 	a := up(t, dirs[0])
 	b := up(t, dirs[1], a.bootstrap()...)
@@ -287,6 +292,7 @@ func installedXLA() (dataDir string, ok bool) {
 // TestStrangersOfOneSwarmMeet lets two nodes train apart until neither holds a
 // commit that the other has, and then introduces them.
 func TestStrangersOfOneSwarmMeet(t *testing.T) {
+	t.Parallel()
 	dirs := newSwarm(t, 2)
 	a, b := up(t, dirs[0]), up(t, dirs[1])
 	a.height(9)

@@ -152,15 +152,20 @@ func path(t *testing.T, limit time.Duration, kind string, from, to *daemon) {
 
 // TestHomeNetworks starts whole daemons where volunteers have them.
 func TestHomeNetworks(t *testing.T) {
-	t.Run("behind routers", func(t *testing.T) { behindRouters(t, false) })
-	t.Run("behind routers with a port for each peer", func(t *testing.T) { behindRouters(t, true) })
-	t.Run("a local network alone", localNetwork)
-	t.Run("dead addresses, of which one comes to life", deadBootstrap)
-	t.Run("the seed dies", seedDies)
-	t.Run("a node moves to another network", moves)
-	t.Run("IPv6 only", ipv6Only)
-	t.Run("an upload cap", func(t *testing.T) { capped(t, "--up") })
-	t.Run("a download cap", func(t *testing.T) { capped(t, "--down") })
+	for name, scene := range map[string]func(*testing.T){
+		"behind routers": func(t *testing.T) { behindRouters(t, false) },
+		"behind routers with a port for each peer":   func(t *testing.T) { behindRouters(t, true) },
+		"a local network alone":                      localNetwork,
+		"dead addresses, of which one comes to life": deadBootstrap,
+		"the seed dies":                              seedDies,
+		"a node moves to another network":            moves,
+		"IPv6 only":                                  ipv6Only,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			scene(t)
+		})
+	}
 }
 
 // behindRouters has two homes, each behind a router of its own, and a public seed
@@ -288,6 +293,12 @@ func ipv6Only(t *testing.T) {
 	a := net.join(net.public("a", "2a0e:77::2"), dirs[1], boot, "--no-mdns")
 	b := net.join(net.public("b", "2a0e:77::3"), dirs[2], boot, "--no-mdns")
 	together(t, time.Minute, a, b)
+}
+
+// TestCaps measures what a cap lets through, alone: it counts bytes by the clock.
+func TestCaps(t *testing.T) {
+	t.Run("upload", func(t *testing.T) { capped(t, "--up") })
+	t.Run("download", func(t *testing.T) { capped(t, "--down") })
 }
 
 // capped has a newcomer fetch token shards from a node that may send 5 Mbit/s, or take so

@@ -37,6 +37,7 @@ func done(t *testing.T, home string, args ...string) string {
 // TestInviteOnly founds a swarm for members: who has an invite trains in it, who has the
 // link alone is told why not, and who is thrown out is alone.
 func TestInviteOnly(t *testing.T) {
+	t.Parallel()
 	home, file := community(t)
 	run := func(args ...string) string {
 		t.Helper()
@@ -98,6 +99,7 @@ func TestInviteOnly(t *testing.T) {
 
 // TestListedMembers makes a swarm for two listed peers; a third is told that it is not.
 func TestListedMembers(t *testing.T) {
+	t.Parallel()
 	home, file := community(t)
 	dir := func(name string) string { return filepath.Join(home, name) }
 	listed := done(t, home, "id", "--dir", dir("B"))
@@ -122,6 +124,7 @@ func TestListedMembers(t *testing.T) {
 
 // TestRotate gives a community a new key, and ends the old one.
 func TestRotate(t *testing.T) {
+	t.Parallel()
 	home, file := community(t)
 	dir := func(name string) string { return filepath.Join(home, name) }
 	done(t, home, "init", file, "--invite-only", "--dir", dir("A"))

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,7 @@ type islands struct {
 // newIslands makes the network, or skips the test where that is not allowed.
 func newIslands(t *testing.T, nodes int) *islands {
 	t.Helper()
-	n := &islands{t: t, hub: fmt.Sprintf("murmur-%d-hub", os.Getpid())}
+	n := &islands{t: t, hub: fmt.Sprintf("murmur-%d-%d", os.Getpid(), rand.Uint32())}
 	if _, err := exec.LookPath("ip"); err != nil {
 		n.refuse("network namespaces are made with ip, which is not installed (Debian: iproute2)")
 	}
@@ -83,7 +84,7 @@ func (n *islands) ip(args ...string) {
 	}
 }
 
-func (n *islands) name(i int) string { return fmt.Sprintf("murmur-%d-%d", os.Getpid(), i) }
+func (n *islands) name(i int) string { return fmt.Sprintf("%s-%d", n.hub, i) }
 
 func (n *islands) host(i int) string { return fmt.Sprintf("10.77.0.%d", i+1) }
 
@@ -144,6 +145,7 @@ const worse = 0.03
 // When the cut is mended, all stand on one branch within 30 s, with one state,
 // and what either side had learned is not lost.
 func TestPartitionHeals(t *testing.T) {
+	t.Parallel()
 	cut := 30 * time.Second
 	if os.Getenv("MURMUR_TEST_FULL") == "1" {
 		cut = 2 * time.Minute

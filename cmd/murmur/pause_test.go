@@ -78,6 +78,7 @@ func TestPauseGivesTheDeviceBack(t *testing.T) {
 // TestLongPause has a node sleep until the chain has forgotten the round at which it fell
 // asleep: what it had learned by then is there when it wakes up.
 func TestLongPause(t *testing.T) {
+	t.Parallel()
 	dirs := newSwarmOf(t, 2, strings.Replace(apart, "snapshot_every = 200", "snapshot_every = 2", 1))
 	a := up(t, dirs[0])
 	b := up(t, dirs[1], a.bootstrap()...)

@@ -18,6 +18,7 @@ import (
 
 // TestViews looks at two nodes through each command that shows a part of their state.
 func TestViews(t *testing.T) {
+	t.Parallel()
 	dirs := newSwarm(t, 2)
 	a := up(t, dirs[0], "--metrics", "127.0.0.1:0")
 	b := up(t, dirs[1], a.bootstrap()...)
