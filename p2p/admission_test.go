@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multiformats/go-multiaddr"
+
 	"github.com/murmurnet/murmur/p2p/membership"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -108,10 +110,14 @@ func TestRevokedIsShutOut(t *testing.T) {
 // accepted any more.
 func TestStrangersBecomeExpensive(t *testing.T) {
 	host := start(t, 1, with(memberBook(t, 1, nil, communityKey)))
-	for i := range mostRefusals {
-		eve := start(t, 10+i, with(memberBook(t, 10+i, nil, nil), host))
+	here, came := multiaddr.StringCast("/ip4/127.0.0.1"), 0
+	for ; !host.gater.barred(here); came++ { // one more for each refusalEvery that this takes
+		eve := start(t, 100+came, with(memberBook(t, 100+came, nil, nil), host))
 		until(t, eve, 10*time.Second, "a stranger is refused", func() bool { return eve.Refusal() != "" })
 		_ = eve.Close()
+	}
+	if came < mostRefusals {
+		t.Errorf("%d strangers were heard", came)
 	}
 	late := start(t, 30, with(memberBook(t, 30, nil, nil), host))
 	if err := ask(late, host); err == nil || late.Refusal() != "" {
