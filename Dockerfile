@@ -13,7 +13,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=1 go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/bin/murmur ./cmd/murmur
+RUN CGO_ENABLED=1 go build -ldflags "-s -w -X main.version=$VERSION" -o /out/bin/murmur ./cmd/murmur
 RUN install -d -m 0700 -o 65532 -g 65532 /out/data
 
 # glibc and libstdc++, which XLA's plugins need, come with Debian.

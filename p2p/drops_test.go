@@ -84,7 +84,7 @@ func TestFloodIsCounted(t *testing.T) {
 		return a.Traffic().Dropped["rate"] > 0
 	})
 	for cause, n := range b.Traffic().Dropped {
-		if n != 0 {
+		if n != 0 && cause != causeNames[unsent] { // faster than its own line, it may have been
 			t.Errorf("%d of nobody's were dropped as %s by who sent the flood", n, cause)
 		}
 	}

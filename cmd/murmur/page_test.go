@@ -15,8 +15,8 @@ import (
 	"github.com/murmurnet/murmur/node/web/chromium"
 )
 
-// TestPage watches a swarm of four daemons on the page of one of them, as its user would.
-func TestPage(t *testing.T) {
+// TestLivePage watches a swarm of four daemons on the page of one of them, as its user would.
+func TestLivePage(t *testing.T) {
 	// The loss is measured where that is a small part of training: steps must not be too small.
 	dirs := newSwarmOf(t, 4, strings.NewReplacer("batch = 4", "batch = 32", "snapshot_every = 200", "snapshot_every = 6").Replace(apart))
 	a := up(t, dirs[0], "--page", "127.0.0.1:0")

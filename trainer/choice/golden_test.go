@@ -74,7 +74,7 @@ func TestPrompts(t *testing.T) {
 	}
 }
 
-func TestGolden(t *testing.T) {
+func TestGoldenScores(t *testing.T) {
 	checkpoint, err := checkpoint.Open("../checkpoint/testdata")
 	if err != nil {
 		t.Fatal(err)
