@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	churnNodes = flag.Int("churn.nodes", 10, "nodes in the churn test")
-	churnTime  = flag.Duration("churn.time", 15*time.Minute, "virtual time of the churn test")
+	churnNodes = flag.Int("churn.nodes", 12, "nodes in the churn test")
+	churnTime  = flag.Duration("churn.time", 20*time.Minute, "virtual time of the churn test")
 	churnStep  = flag.Duration("churn.step", 500*time.Millisecond, "virtual time of an inner step in the churn test: a round takes about twenty")
 	churnSeed  = flag.Uint64("churn.seed", 1, "what happens to whom in the churn test")
 )
