@@ -55,9 +55,9 @@ type Summary struct {
 const (
 	stepsAct = 4
 
-	killAt   = 4
-	joinAt   = 6
-	returnAt = 8
+	killAt   = 3
+	joinAt   = 4
+	returnAt = 6
 
 	readyLimit = 60 * time.Second // for a daemon to answer
 	equalLimit = 20 * time.Second // for all heads to be one at the end
