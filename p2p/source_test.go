@@ -81,7 +81,7 @@ func (sh *shelf) twice() (n int) {
 func TestOneBadSource(t *testing.T) {
 	const leaves = 24
 	// Two sources send 24 MiB over 20 Mbit/s each in 5.1 s at best, 6.4 to 6.5 s here.
-	const two = 7 * time.Second
+	const two = 6700 * time.Millisecond
 	const slow = 3 * time.Second // until a source that is silent counts as slow
 	for name, c := range map[string]struct {
 		slow int // the first source's rate is divided by it

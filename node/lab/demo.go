@@ -332,7 +332,7 @@ func (d *demo) account(trained float64) {
 	}
 }
 
-// equal tells whether all running nodes stand on one commit with one state, and counts them.
+// equal tells whether all nodes that the story left running do run, and stand on one commit with one state.
 func (d *demo) equal() bool {
 	d.sum.Nodes = 0
 	for _, x := range d.nodes {
@@ -344,7 +344,7 @@ func (d *demo) equal() bool {
 			return false
 		}
 	}
-	return true
+	return d.sum.Nodes == demoNodes-d.sum.Kills+d.sum.Joins
 }
 
 // height is the newest round that any node has.
