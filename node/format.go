@@ -11,17 +11,21 @@ import (
 
 const (
 	// DiskVersion numbers how a swarm's directory is laid out. It grows when an older
-	// murmur could misread what a newer one writes.
-	DiskVersion = 1
+	// murmur could misread what a newer one writes. 2: commits name who belongs, how
+	// long each has been in, and the snapshot height below.
+	DiskVersion = 2
 	versionFile = "version"
 )
 
 // CheckVersion is an error where another murmur wrote the directory, in a way that this
-// one cannot read. A directory without a number is of the first.
+// one cannot read. One without a number is new, or of the first if it has a chain.
 func (d Dir) CheckVersion() error {
 	b, err := os.ReadFile(d.path(versionFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		if _, err := os.Stat(d.path("chain.db")); err != nil {
+			return nil
+		}
+		b, err = []byte("1"), nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading which murmur wrote %s: %w", d, err)
@@ -30,6 +34,8 @@ func (d Dir) CheckVersion() error {
 	switch {
 	case err != nil || v < 1:
 		return fmt.Errorf("%s holds no number; if murmur %d or newer never ran here, remove it", d.path(versionFile), DiskVersion+1)
+	case v < DiskVersion:
+		return fmt.Errorf("%s was written by an older murmur (disk version %d, this one reads %d), whose swarms this one cannot go on with: take its model out with the older one (murmur export) and begin a new swarm from it", d, v, DiskVersion)
 	case v > DiskVersion:
 		return fmt.Errorf("%s was written by a newer murmur (disk version %d, this one reads %d): install the newer one again", d, v, DiskVersion)
 	}

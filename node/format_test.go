@@ -9,10 +9,11 @@ import (
 
 func TestDiskVersion(t *testing.T) {
 	for name, c := range map[string]struct{ has, says string }{
-		"of before there were numbers": {"", ""},
-		"of this one":                  {"1\n", ""},
-		"of a newer one":               {"2\n", "was written by a newer murmur (disk version 2, this one reads 1): install the newer one again"},
-		"damaged":                      {"one", "holds no number"},
+		"new":             {"", ""},
+		"of this one":     {"2\n", ""},
+		"of an older one": {"1\n", "was written by an older murmur (disk version 1, this one reads 2)"},
+		"of a newer one":  {"3\n", "was written by a newer murmur (disk version 3, this one reads 2): install the newer one again"},
+		"damaged":         {"one", "holds no number"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Dir(t.TempDir())
@@ -38,7 +39,7 @@ func TestDiskVersion(t *testing.T) {
 			if err := unlock(); err != nil {
 				t.Fatal(err)
 			}
-			if b, err := os.ReadFile(file); err != nil || string(b) != "1\n" {
+			if b, err := os.ReadFile(file); err != nil || string(b) != "2\n" {
 				t.Fatalf("%q, %v", b, err)
 			}
 		})

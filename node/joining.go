@@ -6,8 +6,14 @@ import (
 	"os"
 	"strings"
 
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 )
+
+// checkpointFile holds the height and the id of the link's checkpoint.
+const checkpointFile = "checkpoint"
 
 // Join makes the directory one of a swarm that is known by its id and some
 // addresses; the manifest comes from the first peer that answers.
@@ -33,6 +39,30 @@ func (d Dir) Bootstrap() ([]string, error) {
 	return strings.Fields(string(b)), nil
 }
 
+// SetCheckpoint notes the commit without which this node takes no branch.
+func (d Dir) SetCheckpoint(c round.Checkpoint) error {
+	return writeOnce(d.path(checkpointFile), fmt.Appendf(nil, "%d %s\n", c.Height, c.Commit))
+}
+
+// Checkpoint returns the commit that the directory's join link named; zero for none.
+func (d Dir) Checkpoint() (c round.Checkpoint, err error) {
+	b, err := os.ReadFile(d.path(checkpointFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("reading the join link's checkpoint: %w", err)
+	}
+	var id string
+	if _, err = fmt.Sscan(string(b), &c.Height, &id); err == nil {
+		c.Commit, err = proto.ParseID(id)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%s is damaged (%w): join again by the link, in a new directory", d.path(checkpointFile), err)
+	}
+	return c, nil
+}
+
 // claim checks that the directory is free, or of the same swarm.
 func (d Dir) claim(swarm proto.ID) error {
 	if have, err := d.Swarm(); err == nil && have != swarm {
@@ -40,6 +70,20 @@ func (d Dir) claim(swarm proto.ID) error {
 	}
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return fmt.Errorf("making the directory %s: %w", d, err)
+	}
+	return nil
+}
+
+// settledDepth is how far a commit lies below the head where no honest node leaves it any more.
+const settledDepth = 3
+
+// checkpointBelow is the newest snapshot height that lies so deep below a head; nil where genesis is
+// the newest.
+func checkpointBelow(book *chain.Book, head round.Commit) *api.Checkpoint {
+	for c, ok := book.Commit(head.Skip); ok && c.Height > 0; c, ok = book.Commit(c.Skip) {
+		if head.Height-c.Height >= settledDepth {
+			return &api.Checkpoint{Height: c.Height, Commit: c.ID}
+		}
 	}
 	return nil
 }

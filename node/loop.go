@@ -122,6 +122,7 @@ func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 // adopted tells the story of a round.
 func (n *Node) adopted(e round.Adopt) {
 	n.view.adopted(e, time.Now())
+	n.takeNotices(e.From, e.To)
 	h := e.To.Height
 	switch {
 	case e.Jump:

@@ -6,11 +6,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
@@ -64,11 +67,77 @@ func (n *Node) enforce(m manifest.Membership) error {
 	return nil
 }
 
-// keepMembers writes the book until ctx ends.
+// proof is what shows in this node's updates that it is a member; nil where it need not.
+func (n *Node) proof() *murmurv1.Proof {
+	b := n.members.Load()
+	if b == nil {
+		return nil
+	}
+	p, _ := b.Proof()
+	if p.GetMember() == nil && p.GetInvite() == nil {
+		return nil
+	}
+	return p
+}
+
+// admit lets in the authors of checked updates by the proofs that these bring, so that what
+// they gossip counts here though this node never met them.
+func (n *Node) admit(es []*murmurv1.Envelope) {
+	b := n.members.Load()
+	if b == nil {
+		return
+	}
+	now := time.Now()
+	for _, e := range es {
+		var u murmurv1.Update
+		if proto.Decode(e.Payload, proto.MaxEnvelope, &u) != nil || u.Proof == nil || b.Admitted(proto.PeerID(u.Author), now) {
+			continue
+		}
+		if err := b.Admit(proto.PeerID(u.Author), u.Proof, now); err != nil {
+			n.log.Debug("An update's author is no member", "author", proto.PeerID(u.Author).Short(), "error", err)
+		}
+	}
+}
+
+// takeNotices keeps the notices that a commit brought, and tells peers of them.
+func (n *Node) takeNotices(from, to round.Commit) {
+	b := n.members.Load()
+	if b == nil || slices.Equal(from.Notices, to.Notices) {
+		return
+	}
+	news, err := b.Hear(slices.Collect(maps.Values(n.book.Load().Notices(to.ID))))
+	if err != nil {
+		n.log.Warn("Notices of the community cannot be kept", "error", err)
+	}
+	if news {
+		n.net.Greet()
+	}
+}
+
+// tellNotices has the next commit carry what the community said, where there is more than so
+// many notices.
+func (n *Node) tellNotices(ctx context.Context, told int) int {
+	all := n.members.Load().Notices()
+	if len(all) == told {
+		return told
+	}
+	var ns []round.Notice
+	for _, e := range all {
+		if notice, err := n.book.Load().AddNotice(e); err == nil {
+			ns = append(ns, notice)
+		}
+	}
+	n.post(ctx, round.Noticed{Notices: ns})
+	return len(all)
+}
+
+// keepMembers writes the book, and has the chain carry its notices, until ctx ends.
 func (n *Node) keepMembers(ctx context.Context) {
 	tick := time.NewTicker(membersTick)
 	defer tick.Stop()
+	told := 0
 	for ctx.Err() == nil {
+		told = n.tellNotices(ctx, told)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

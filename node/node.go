@@ -60,12 +60,14 @@ type Node struct {
 	// Set by assemble, before any goroutine that reads them starts.
 	manifest manifest.Manifest
 	folder   string // of private data
-	method   outer.Method
-	curve    *curve
-	quota    *quota
-	supply   *supply        // of token shards; nil where the data are others
-	machine  *round.Machine // the loop's
-	hand     *hand
+	// checkpoint is what the link named, without which no branch is taken.
+	checkpoint round.Checkpoint
+	method     outer.Method
+	curve      *curve
+	quota      *quota
+	supply     *supply        // of token shards; nil where the data are others
+	machine    *round.Machine // the loop's
+	hand       *hand
 
 	transfers chan struct{} // a token for each fetch under way
 	questions chan struct{}
@@ -294,7 +296,12 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	}
 	state.Seq = n.hand.seq
 	state.Alone = state.Seq == 0 && head.Height == 0 && lost == nil
-	if n.machine, err = round.New(roundConfig(m, n.method, n.swarm, n.self), state); err != nil {
+	config := roundConfig(m, n.method, n.swarm, n.self)
+	if n.checkpoint, err = n.p.Dir.Checkpoint(); err != nil {
+		return err
+	}
+	config.Checkpoint = n.checkpoint
+	if n.machine, err = round.New(config, state); err != nil {
 		return err
 	}
 	n.book.Store(book)

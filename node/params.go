@@ -151,8 +151,12 @@ func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self 
 			paces = append(paces, round.Pace{Tokens: p.Tokens, H: p.H})
 		}
 	}
+	members := round.Membership{Peers: m.Membership.Members}
+	for _, k := range m.Membership.Public() {
+		members.Keys = append(members.Keys, round.Key(k))
+	}
 	return round.Config{
-		Self: self, Swarm: swarm,
+		Self: self, Swarm: swarm, Membership: members,
 		StepTokens: uint64(m.Inner.Batch) * uint64(m.Model.SeqLen), SeqLen: uint64(m.Model.SeqLen),
 		MaxPayload: uint64(method.MaxPayload()), StateSize: stateSize(m, method),
 		HMin: r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),

@@ -86,7 +86,7 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 		High: min(c.Position+reserve, e.Highest), Payload: id, Size: uint64(len(h.payload)),
 		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss),
 	}
-	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u))
+	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u, h.n.proof()))
 	// From here on it is what peers will read: times are rounded on the wire.
 	if u, err = chain.DecodeUpdate(h.n.swarm, env); err != nil {
 		return u, 0, err

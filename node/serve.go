@@ -42,6 +42,11 @@ func (n *Node) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.SyncR
 	if len(req.Have) > 0 {
 		n.follow(book, head, base, req.Have, res)
 	}
+	if req.Past != nil {
+		if from, err := proto.IDFrom(req.Past.From); err == nil {
+			res.Past = fitting(book.Past(from, req.Past.Height, maxAnswered))
+		}
+	}
 	if len(req.UpdatesFor) > 0 {
 		if parent, err := proto.IDFrom(req.UpdatesFor); err == nil {
 			for _, u := range book.UpdatesFor(parent) {
@@ -93,6 +98,17 @@ func (n *Node) follow(book *chain.Book, head, base round.Commit, have [][]byte, 
 			return
 		}
 	}
+}
+
+// fitting is as much of some contents as fits into one message.
+func fitting(contents [][]byte) [][]byte {
+	room := proto.MaxSync / 2
+	for i, c := range contents {
+		if room -= len(c); room < 0 {
+			return contents[:i]
+		}
+	}
+	return contents
 }
 
 // answer adds commits as long as they fit into one message.

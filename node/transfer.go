@@ -82,6 +82,7 @@ func (n *Node) pull(ctx context.Context, e round.Pull) {
 			n.log.Debug("Peer sent no such commit", "peer", peer.Short(), "error", err)
 			continue
 		}
+		n.admit(res.Commits[0].Updates)
 		n.post(ctx, round.Pulled{Commits: []round.Commit{c}, Updates: us})
 		return
 	}
@@ -99,7 +100,7 @@ func (n *Node) catchUp(ctx context.Context, e round.CatchUp) {
 		if err != nil {
 			continue
 		}
-		if err = n.takeCommits(ctx, res); err == nil && len(res.Commits) > 0 {
+		if err = n.takeCommits(ctx, peer, res); err == nil && len(res.Commits) > 0 {
 			break
 		}
 		n.log.Debug("Catching up came to nothing", "peer", peer.Short(), "error", err)
@@ -109,7 +110,7 @@ func (n *Node) catchUp(ctx context.Context, e round.CatchUp) {
 
 // takeCommits passes on a branch: what follows commits that are held, or one
 // from a snapshot height on.
-func (n *Node) takeCommits(ctx context.Context, res *murmurv1.SyncResponse) error {
+func (n *Node) takeCommits(ctx context.Context, from proto.PeerID, res *murmurv1.SyncResponse) error {
 	var branch []round.Commit
 	var updates []round.Update
 	for _, w := range res.Commits {
@@ -117,6 +118,7 @@ func (n *Node) takeCommits(ctx context.Context, res *murmurv1.SyncResponse) erro
 		if err != nil {
 			return err
 		}
+		n.admit(w.Updates)
 		branch, updates = append(branch, c), append(updates, us...)
 	}
 	switch g := n.book.Load().Genesis; {
@@ -126,9 +128,36 @@ func (n *Node) takeCommits(ctx context.Context, res *murmurv1.SyncResponse) erro
 	case branch[0].Parent == g.ID:
 		n.post(ctx, round.Foreign{Branch: append([]round.Commit{g}, branch...), Updates: updates})
 	default:
-		n.post(ctx, round.Foreign{Branch: branch, Updates: updates})
+		past, err := n.askPast(ctx, from, branch)
+		if err != nil {
+			return err
+		}
+		n.post(ctx, round.Foreign{Branch: branch, Past: past, Updates: updates})
 	}
 	return nil
+}
+
+// askPast asks for the snapshot heights between a branch and this node's checkpoint, where it has
+// one that lies below the branch.
+func (n *Node) askPast(ctx context.Context, peer proto.PeerID, branch []round.Commit) (past []round.Commit, err error) {
+	for lowest := branch[0]; lowest.Height > n.checkpoint.Height && n.checkpoint.Height > 0 && len(past) < chain.MaxPast; {
+		res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Past: &murmurv1.SyncRequest_Past{From: lowest.Skip[:], Height: n.checkpoint.Height}})
+		if err != nil {
+			return nil, err
+		}
+		if len(res.Past) == 0 {
+			n.log.Warn("A peer does not hold what joins its branch to this node's checkpoint; a newer link may be needed", "peer", peer.Short(), "checkpoint", n.checkpoint.Height, "from", lowest.Height)
+			return past, nil
+		}
+		for _, b := range res.Past {
+			c, err := chain.ReadContent(n.swarm, b)
+			if err != nil || c.ID != lowest.Skip || c.Height >= lowest.Height {
+				return nil, fmt.Errorf("what peer %s says lies below its branch does not hang together", peer.Short())
+			}
+			past, lowest = append(past, c), c
+		}
+	}
+	return past, nil
 }
 
 // enter pulls the state of a snapshot height, from many peers at once.

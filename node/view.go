@@ -187,7 +187,7 @@ func (n *Node) State() api.State {
 	}
 	h := v.status.Head
 	s.Name, s.Heldout = n.manifest.Name, n.curve.newest()
-	s.Head = api.Head{ID: h.ID, Height: h.Height, StateRoot: h.Root, Tokens: h.Tokens, Roster: len(h.Roster)}
+	s.Head = api.Head{ID: h.ID, Height: h.Height, StateRoot: h.Root, Tokens: h.Tokens, Roster: len(h.Roster), Checkpoint: checkpointBelow(n.book.Load(), h)}
 	s.Round = api.Round{
 		Seconds: v.status.Round.Seconds(), Due: v.status.Due, Active: v.status.Active, H: h.NextH, Last: v.outcome,
 	}

@@ -16,6 +16,7 @@ const (
 	malformed   cause = iota // no honest neighbour would have passed it on
 	unknownKind              // of a kind that this version does not know
 	notItsOwn                // passed off as another's
+	noMember                 // by nobody who belongs to the swarm
 	tooMany                  // beyond its author's rate
 	stale                    // a heartbeat older than one heard before
 	unsigned                 // by nobody, or not by whom it says
@@ -26,7 +27,7 @@ const (
 )
 
 var causeNames = [causes]string{
-	"malformed", "unknown-kind", "not-its-own", "rate", "stale", "signature", "unchecked", "unread", "unsent",
+	"malformed", "unknown-kind", "not-its-own", "no-member", "rate", "stale", "signature", "unchecked", "unread", "unsent",
 }
 
 // drops counts them. Gossip tells it what it drops by itself.

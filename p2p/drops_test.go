@@ -9,6 +9,7 @@ import (
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -57,7 +58,7 @@ func TestDropCauses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// The clock stands: nothing of an author's rate comes back.
 			now := time.Now()
-			g := &gossip{swarm: testSwarm, now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops)}
+			g := &gossip{swarm: testSwarm, now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops), members: func() *membership.Book { return nil }}
 			c.do(g)
 			for cause, n := range g.dropped.all() {
 				if n != c.want[cause] {

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -44,6 +45,7 @@ type gossip struct {
 	swarm      proto.ID
 	self       peer.ID
 	now        func() time.Time
+	members    func() *membership.Book // nil: everybody is one
 	updates    *pubsub.Topic
 	heartbeats *pubsub.Topic
 	dropped    *drops
@@ -62,7 +64,7 @@ type author struct {
 }
 
 func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
-	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, dropped: n.dropped, authors: make(map[peer.ID]*author)}
+	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, members: n.members, dropped: n.dropped, authors: make(map[peer.ID]*author)}
 	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}
 	ps, err := pubsub.NewGossipSub(ctx, guarded{n.host, n},
 		pubsub.WithGossipSubProtocols([]protocol.ID{
@@ -171,6 +173,9 @@ func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
 			// Everyone speaks for itself: a key made up in passing has no voice.
 			g.dropped.add(notItsOwn)
 			return pubsub.ValidationIgnore
+		case from != g.self && !g.belongs(m):
+			g.dropped.add(noMember)
+			return pubsub.ValidationIgnore
 		case from != g.self && !g.admit(from, via, msg.GetSeqno(), heartbeats):
 			return pubsub.ValidationIgnore
 		}
@@ -178,6 +183,16 @@ func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
 		msg.ValidatorData = m
 		return pubsub.ValidationAccept
 	}
+}
+
+// belongs tells whether a message's author is a member. An update brings the proof, which
+// whoever never met its author learns from it.
+func (g *gossip) belongs(m Message) bool {
+	b, now := g.members(), g.now()
+	if b == nil || b.Admitted(m.Author, now) {
+		return true
+	}
+	return m.Proof != nil && b.Admit(m.Author, m.Proof, now) == nil
 }
 
 // admit applies the rate limit, and lets no heartbeat pass that is older than

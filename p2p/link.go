@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -18,6 +19,10 @@ type Link struct {
 	Addrs []string // multiaddrs that end in /p2p/ID; may be empty
 	// Invite lets its holder in, where the swarm is for members: a secret; "" for none.
 	Invite string
+	// Checkpoint is a commit of the swarm, by height and id: a newcomer takes no branch
+	// without it. Height 0 is none.
+	Checkpoint       proto.ID
+	CheckpointHeight uint64
 }
 
 const (
@@ -59,8 +64,18 @@ func parseLink(s string) (Link, error) {
 		return Link{}, fmt.Errorf("the part after the question mark, %q, is not a=ADDRESS&a=ADDRESS", clip(query))
 	}
 	for k := range values {
-		if k != "a" && k != "i" {
-			return Link{}, fmt.Errorf("%q is not known, only a=ADDRESS and i=INVITE are", clip(k))
+		if k != "a" && k != "i" && k != "c" {
+			return Link{}, fmt.Errorf("%q is not known, only a=ADDRESS, i=INVITE and c=CHECKPOINT are", clip(k))
+		}
+	}
+	if c := values.Get("c"); c != "" {
+		height, id, _ := strings.Cut(c, ".")
+		l.CheckpointHeight, err = strconv.ParseUint(height, 10, 64)
+		if err == nil {
+			l.Checkpoint, err = proto.ParseID(id)
+		}
+		if err != nil || l.CheckpointHeight == 0 || l.Checkpoint.IsZero() {
+			return Link{}, fmt.Errorf("%q is not a checkpoint HEIGHT.ID; copy the whole link", clip(c))
 		}
 	}
 	if l.Invite = values.Get("i"); l.Invite != "" {
@@ -92,6 +107,10 @@ func (l Link) String() string {
 	}
 	if l.Invite != "" {
 		b.WriteString(sep[:1] + "i=" + l.Invite)
+		sep = "&a="
+	}
+	if l.CheckpointHeight > 0 {
+		fmt.Fprintf(&b, "%sc=%d.%s", sep[:1], l.CheckpointHeight, l.Checkpoint)
 	}
 	return b.String()
 }

@@ -18,6 +18,7 @@ type Message struct {
 	Author    proto.PeerID // who signed the envelope, or sent the heartbeat
 	Via       proto.PeerID // the neighbour it came from
 	Update    *murmurv1.Envelope
+	Proof     *murmurv1.Proof // the update's; nil for none
 	Announce  *murmurv1.Envelope
 	Heartbeat *murmurv1.Heartbeat
 }
@@ -49,7 +50,7 @@ func check(swarm proto.ID, heartbeats bool, author proto.PeerID, data []byte) (M
 	switch k := g.Kind.(type) {
 	case *murmurv1.Gossip_Update:
 		m.Update = k.Update
-		m.Author, err = checkUpdate(swarm, k.Update)
+		m.Author, m.Proof, err = checkUpdate(swarm, k.Update)
 	case *murmurv1.Gossip_Announce:
 		m.Announce = k.Announce
 		m.Author, err = checkAnnounce(swarm, k.Announce)
@@ -71,28 +72,28 @@ func check(swarm proto.ID, heartbeats bool, author proto.PeerID, data []byte) (M
 	return m, nil
 }
 
-func checkUpdate(swarm proto.ID, e *murmurv1.Envelope) (proto.PeerID, error) {
+func checkUpdate(swarm proto.ID, e *murmurv1.Envelope) (author proto.PeerID, proof *murmurv1.Proof, err error) {
 	signer, err := proto.Open(e, proto.DomainUpdate)
 	if err != nil {
-		return "", fmt.Errorf("update: %w", err)
+		return "", nil, fmt.Errorf("update: %w", err)
 	}
 	var u murmurv1.Update
 	if err := proto.Decode(e.Payload, proto.MaxEnvelope, &u); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	switch {
 	case string(u.Swarm) != string(swarm[:]):
-		return "", errors.New("update of another swarm")
+		return "", nil, errors.New("update of another swarm")
 	case string(u.Author) != string(signer):
-		return "", errors.New("update signed by another than its author")
+		return "", nil, errors.New("update signed by another than its author")
 	case len(u.Parent) != len(proto.ID{}), len(u.Payload) != len(proto.ID{}):
-		return "", errors.New("update with an id of wrong length")
+		return "", nil, errors.New("update with an id of wrong length")
 	case u.PayloadSize > proto.MaxBlob:
-		return "", fmt.Errorf("update with a payload of %d bytes", u.PayloadSize)
+		return "", nil, fmt.Errorf("update with a payload of %d bytes", u.PayloadSize)
 	case !finite(float64(u.Loss)):
-		return "", errors.New("update with a loss that is no number")
+		return "", nil, errors.New("update with a loss that is no number")
 	}
-	return signer, nil
+	return signer, u.Proof, nil
 }
 
 func checkAnnounce(swarm proto.ID, e *murmurv1.Envelope) (proto.PeerID, error) {

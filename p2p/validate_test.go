@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -164,7 +165,7 @@ func FuzzCheck(f *testing.F) {
 
 func TestAdmit(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops)}
+	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops), members: func() *membership.Book { return nil }}
 	const year = 365 * 24 * uint64(time.Hour)
 	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	for _, c := range []struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/p2p/membership"
 )
@@ -37,6 +38,11 @@ func (c *JoinCmd) Run() error {
 	}
 	if err := dir.Join(link.Swarm, link.Addrs); err != nil {
 		return err
+	}
+	if link.CheckpointHeight > 0 {
+		if err := dir.SetCheckpoint(round.Checkpoint{Height: link.CheckpointHeight, Commit: link.Checkpoint}); err != nil {
+			return err
+		}
 	}
 	if link.Invite != "" {
 		invite, err := membership.ParseInvite(link.Invite)

@@ -32,6 +32,7 @@ type cli struct {
 	Seed     SeedCmd     `cmd:"" help:"Run a light node that helps others meet and does not train."`
 	Finish   FinishCmd   `cmd:"" help:"Let the running node end once its work is in."`
 	Crawl    CrawlCmd    `cmd:"" help:"Walk through the swarm and list who is there."`
+	Link     LinkCmd     `cmd:"" help:"Print the swarm's link, with a checkpoint if asked."`
 	Invite   InviteCmd   `cmd:"" help:"Print a link by which others can join."`
 	Members  MembersCmd  `cmd:"" help:"List who belongs to the swarm."`
 	Revoke   RevokeCmd   `cmd:"" help:"Throw a member out."`

@@ -45,6 +45,9 @@ func (c *InviteCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if at := s.Head.Checkpoint; at != nil {
+		link.Checkpoint, link.CheckpointHeight = at.Commit, at.Height
+	}
 	if m != nil && !m.Open() {
 		until := time.Now().AddDate(0, 0, int(c.Days))
 		invite, err := dir.Invite(until, c.Uses)

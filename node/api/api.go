@@ -89,6 +89,14 @@ type Head struct {
 	StateRoot proto.ID `json:"state_root"`
 	Tokens    uint64   `json:"tokens"` // committed since genesis
 	Roster    int      `json:"roster"`
+	// Checkpoint is a commit below it for links, which stays: nil before there is one.
+	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
+}
+
+// Checkpoint names a commit for those who join.
+type Checkpoint struct {
+	Height uint64   `json:"height"`
+	Commit proto.ID `json:"commit"`
 }
 
 // Round is the round under way.

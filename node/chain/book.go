@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type Book struct {
 	mu      sync.RWMutex
 	commits map[proto.ID]*page
 	updates map[proto.ID]*slip
+	notices map[proto.ID]*murmurv1.Envelope // from AddNotice; at most MaxNotices
 	head    proto.ID
 	base    proto.ID
 	added   load // since the bounds were last enforced
@@ -48,7 +50,7 @@ type slip struct {
 func OpenBook(s *Store, swarm proto.ID, self proto.PeerID, genesis round.Commit) (*Book, error) {
 	b := &Book{
 		Swarm: swarm, Self: self, Genesis: genesis, store: s,
-		commits: map[proto.ID]*page{genesis.ID: {Commit: genesis}}, updates: map[proto.ID]*slip{},
+		commits: map[proto.ID]*page{genesis.ID: {Commit: genesis}}, updates: map[proto.ID]*slip{}, notices: map[proto.ID]*murmurv1.Envelope{},
 		head: genesis.ID, base: genesis.ID,
 	}
 	var commits, updates []proto.ID // damaged
@@ -136,6 +138,43 @@ func (b *Book) AddUpdate(e *murmurv1.Envelope) (round.Update, error) {
 	return u, nil
 }
 
+// AddNotice checks a notice's signature and keeps it, for commits to carry.
+func (b *Book) AddNotice(e *murmurv1.Envelope) (round.Notice, error) {
+	n, err := DecodeNotice(b.Swarm, e)
+	if err != nil {
+		return n, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.notices) < proto.MaxNotices {
+		b.notices[n.ID] = e
+	}
+	return n, nil
+}
+
+// Notices are those that a commit carries, as they were signed.
+func (b *Book) Notices(id proto.ID) map[proto.ID]*murmurv1.Envelope {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.noticesOf(id)
+}
+
+func (b *Book) noticesOf(id proto.ID) map[proto.ID]*murmurv1.Envelope {
+	p := b.commits[id]
+	if p == nil || p.raw == nil || len(p.Notices) == 0 {
+		return nil
+	}
+	var w murmurv1.Content
+	if proto.Decode(p.raw.Content, proto.MaxCommit, &w) != nil {
+		return nil // it was decoded when it came
+	}
+	ns := map[proto.ID]*murmurv1.Envelope{}
+	for _, e := range w.Notices {
+		ns[proto.Sum(e.Payload)] = e
+	}
+	return ns
+}
+
 // AddCommit checks a commit's signatures and keeps it in memory. It returns
 // the updates that it lists and those in its evidence.
 func (b *Book) AddCommit(w *murmurv1.Commit) (round.Commit, []round.Update, error) {
@@ -156,9 +195,13 @@ func (b *Book) AddCommit(w *murmurv1.Commit) (round.Commit, []round.Update, erro
 
 // decode checks all of a commit that depends on nothing but its message.
 func (b *Book) decode(w *murmurv1.Commit) (round.Commit, []*slip, error) {
-	c, proofs, err := decodeContent(b.Swarm, w.Content)
+	c, with, err := decodeContent(b.Swarm, w.Content)
 	if err != nil {
 		return c, nil, err
+	}
+	var proofs []*murmurv1.Envelope
+	for _, e := range with.evidence {
+		proofs = append(proofs, e.First, e.Second)
 	}
 	if len(w.Updates) != len(c.Updates) {
 		return c, nil, fmt.Errorf("commit lists %d updates and brings %d", len(c.Updates), len(w.Updates))
@@ -187,16 +230,25 @@ func (b *Book) decode(w *murmurv1.Commit) (round.Commit, []*slip, error) {
 
 // Write makes a commit of a draft with its root, signs it, and keeps it on disk.
 func (b *Book) Write(key ed25519.PrivateKey, draft round.Commit) (round.Commit, error) {
-	var evidence []*murmurv1.Evidence
+	var with enclosed
 	w := &murmurv1.Commit{}
 	b.mu.RLock()
+	below := b.noticesOf(draft.Parent)
+	for _, n := range draft.Notices {
+		e := cmp.Or(below[n.ID], b.notices[n.ID])
+		if e == nil {
+			b.mu.RUnlock()
+			return draft, fmt.Errorf("notice %s is not held", n.ID.Short())
+		}
+		with.notices = append(with.notices, e)
+	}
 	for _, pair := range draft.Evidence {
 		x, y := b.updates[pair[0]], b.updates[pair[1]]
 		if x == nil || y == nil {
 			b.mu.RUnlock()
 			return draft, fmt.Errorf("evidence is not held")
 		}
-		evidence = append(evidence, &murmurv1.Evidence{First: x.raw, Second: y.raw})
+		with.evidence = append(with.evidence, &murmurv1.Evidence{First: x.raw, Second: y.raw})
 	}
 	for _, id := range draft.Updates {
 		u := b.updates[id]
@@ -207,7 +259,7 @@ func (b *Book) Write(key ed25519.PrivateKey, draft round.Commit) (round.Commit, 
 		w.Updates = append(w.Updates, u.raw)
 	}
 	b.mu.RUnlock()
-	w.Content = encodeContent(b.Swarm, draft, evidence)
+	w.Content = encodeContent(b.Swarm, draft, with)
 	draft.ID = proto.Sum(w.Content)
 	w.Announce = proto.Seal(key, proto.DomainAnnounce, EncodeAnnounce(b.Swarm, draft))
 	b.mu.Lock()

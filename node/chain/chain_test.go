@@ -57,7 +57,7 @@ func grow(t *testing.T, s *Store, b *Book, parent round.Commit, author byte) (ro
 		Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 500,
 		High: parent.Cursor + 5, Payload: payload, Size: 2, Exchange: 30 * time.Millisecond, StepTime: 7 * time.Microsecond, Loss: 2.5,
 	}
-	env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, u))
+	env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, u, nil))
 	got, err := b.AddUpdate(env)
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func grow(t *testing.T, s *Store, b *Book, parent round.Commit, author byte) (ro
 	if err := s.PutOwn(u.ID, proto.Encode(env), 700); err != nil {
 		t.Fatal(err)
 	}
-	draft := round.Derive(testConfig(), parent, []round.Update{u}, nil)
+	draft := round.Derive(testConfig(), parent, []round.Update{u}, nil, nil)
 	draft.Root, draft.View, draft.Closer = proto.Sum(payload[:]), 1, peerOf(author)
 	c, err := b.Write(testKey(author), draft)
 	if err != nil {
@@ -240,7 +240,7 @@ func FuzzCommit(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	content := encodeContent(testSwarm, round.Commit{Height: 1, Roster: []round.Member{{Peer: "p"}}}, nil)
+	content := encodeContent(testSwarm, round.Commit{Height: 1, Roster: []round.Member{{Peer: "p"}}}, enclosed{})
 	f.Add(proto.Encode(&murmurv1.Commit{Content: content}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -161,7 +161,7 @@ func (b *Book) Rebase(base round.Commit, states map[proto.ID]bool) error {
 	}
 	k := Keep{
 		Head: b.head, Base: base.ID, Commits: map[proto.ID]bool{}, Updates: map[proto.ID]bool{},
-		Payloads: map[proto.ID]bool{}, States: states, Wanted: map[proto.ID]bool{},
+		Payloads: map[proto.ID]bool{}, States: states, Wanted: map[proto.ID]bool{}, Past: b.past(base),
 	}
 	for id, p := range b.commits {
 		if p.Height < base.Height && p.Height > 0 || p.Height == base.Height && id != base.ID {

@@ -78,7 +78,7 @@ func newChapter(t testing.TB, b *Book, parent round.Commit, from byte) (ch chapt
 			Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 500,
 			High: parent.Cursor + 5, Payload: proto.HashBlob(payload).Root(), Size: uint64(len(payload)), Loss: 2.5,
 		}
-		env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, u))
+		env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, u, nil))
 		u, err := b.AddUpdate(env)
 		if err != nil {
 			t.Fatal(err)
@@ -87,7 +87,7 @@ func newChapter(t testing.TB, b *Book, parent round.Commit, from byte) (ch chapt
 		ch.updates = append(ch.updates, told{u, env, payload})
 	}
 	ch.state = fmt.Appendf(nil, "state %d of %d", parent.Height+1, from)
-	draft := round.Derive(testConfig(), parent, us, nil)
+	draft := round.Derive(testConfig(), parent, us, nil, nil)
 	draft.Root, draft.Closer = proto.HashBlob(ch.state).Root(), peerOf(from)
 	var err error
 	if ch.commit, err = b.Write(testKey(from), draft); err != nil {

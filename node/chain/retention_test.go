@@ -18,7 +18,7 @@ func signed(author byte, parent round.Commit, seq uint64) *murmurv1.Envelope {
 	payload := proto.Sum(fmt.Appendf(nil, "%d %d", author, seq))
 	return proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, round.Update{
 		Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: seq, Tokens: 1, Payload: payload, Size: 2,
-	}))
+	}, nil))
 }
 
 // usage counts the files of a directory and their bytes, and those of chain.db.
@@ -66,6 +66,7 @@ func TestLongRunStaysFlat(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	s.maxPast = 8
 	b, err := OpenBook(s, testSwarm, peerOf(1), round.Genesis(testSwarm, proto.Sum([]byte("g")), 10, 100))
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func flatRound(t *testing.T, s *Store, b *Book, parent round.Commit, authors byt
 		}
 		env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, round.Update{
 			Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 500, Payload: id, Size: 3,
-		}))
+		}, nil))
 		u, err := b.AddUpdate(env)
 		if err != nil {
 			t.Fatal(err)
@@ -145,7 +146,7 @@ func flatRound(t *testing.T, s *Store, b *Book, parent round.Commit, authors byt
 		t.Fatal(err)
 	}
 	write := func(us []round.Update) round.Commit {
-		draft := round.Derive(testConfig(), parent, us, nil)
+		draft := round.Derive(testConfig(), parent, us, nil, nil)
 		draft.Root, draft.Closer = proto.Sum(fmt.Appendf(nil, "%d %d", parent.Height, len(us))), peerOf(2)
 		c, err := b.Write(testKey(2), draft)
 		if err != nil {

@@ -17,7 +17,8 @@ var (
 	bucketUpdates = []byte("updates")
 	bucketOwn     = []byte("own")
 	bucketMeta    = []byte("meta")
-	buckets       = [][]byte{bucketCommits, bucketUpdates, bucketOwn, bucketMeta}
+	bucketPast    = []byte("past")
+	buckets       = [][]byte{bucketCommits, bucketUpdates, bucketOwn, bucketMeta, bucketPast}
 
 	keyHead = []byte("head")
 	keyBase = []byte("base")
@@ -29,6 +30,8 @@ type Store struct {
 	dir  string
 	disk disk
 	db   *bolt.DB
+
+	maxPast int // MaxPast, but in tests
 
 	mu   sync.Mutex
 	lost error
@@ -44,7 +47,7 @@ func open(dir string, d disk) (*Store, error) {
 			return nil, fmt.Errorf("making the swarm's directory: %w", err)
 		}
 	}
-	s := &Store{dir: dir, disk: d}
+	s := &Store{dir: dir, disk: d, maxPast: MaxPast}
 	if err := s.sweep(); err != nil {
 		return nil, err
 	}
@@ -139,7 +142,8 @@ type Keep struct {
 	Updates    map[proto.ID]bool
 	Payloads   map[proto.ID]bool
 	States     map[proto.ID]bool
-	Wanted     map[proto.ID]bool // payloads and states whose fetches may go on
+	Wanted     map[proto.ID]bool   // payloads and states whose fetches may go on
+	Past       map[proto.ID][]byte // contents of snapshot heights below the base, to be added
 }
 
 // Rebase records head and base and drops what is not kept.
@@ -152,7 +156,7 @@ func (s *Store) Rebase(k Keep) error {
 				return err
 			}
 		}
-		return putMarks(tx, k.Head, k.Base)
+		return errors.Join(putPast(tx.Bucket(bucketPast), k.Past, s.maxPast), putMarks(tx, k.Head, k.Base))
 	})
 	if err != nil {
 		return err // the files may still be needed

@@ -20,9 +20,9 @@ func resign(payload []byte, d proto.Domain) *murmurv1.Envelope {
 // say the same when it is written and read again.
 func FuzzUpdate(f *testing.F) {
 	u := round.Update{Author: peerOf(1), Height: 3, Seq: 7, Tokens: 500, High: 9, Size: 2, Loss: 2.5, Exchange: 1e9, StepTime: 1e6}
-	f.Add(EncodeUpdate(testSwarm, u))
-	f.Add(EncodeUpdate(testSwarm, round.Update{Author: peerOf(2)}))
-	f.Add(EncodeUpdate(proto.ID{}, u))
+	f.Add(EncodeUpdate(testSwarm, u, nil))
+	f.Add(EncodeUpdate(testSwarm, round.Update{Author: peerOf(2)}, nil))
+	f.Add(EncodeUpdate(proto.ID{}, u, nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := DecodeUpdate(testSwarm, resign(b, proto.DomainUpdate))
@@ -32,8 +32,8 @@ func FuzzUpdate(f *testing.F) {
 		if got.Author != peerOf(1) || got.ID != proto.Sum(b) {
 			t.Fatalf("%+v was accepted", got)
 		}
-		again, err := DecodeUpdate(testSwarm, resign(EncodeUpdate(testSwarm, got), proto.DomainUpdate))
-		again.ID, again.Loss = got.ID, got.Loss // Loss may be NaN
+		again, err := DecodeUpdate(testSwarm, resign(EncodeUpdate(testSwarm, got, nil), proto.DomainUpdate))
+		again.ID, again.Loss, again.Proof = got.ID, got.Loss, got.Proof // Loss may be NaN; a Proof is what its signatures say
 		if err != nil || again != got {
 			t.Fatalf("%+v became %+v, %v", got, again, err)
 		}
@@ -65,27 +65,26 @@ func FuzzAnnounce(f *testing.F) {
 func FuzzContent(f *testing.F) {
 	c := round.Commit{
 		Parent: proto.Sum([]byte("p")), Height: 3, Updates: []proto.ID{proto.Sum([]byte("u"))}, NextH: 4, Target: 5, Cursor: 6, Tokens: 7,
-		Roster: []round.Member{{Peer: peerOf(1), Age: 2}}, Root: proto.Sum([]byte("r")),
+		Roster: []round.Member{{Peer: peerOf(1), Age: 2, Seen: 8}}, Root: proto.Sum([]byte("r")),
 	}
+	notice := proto.Seal(testKey(2), proto.DomainNotice, proto.Encode(&murmurv1.Notice{
+		Swarm: testSwarm[:], Kind: murmurv1.Notice_PEER, Subject: []byte(peerOf(3)),
+	}))
 	proof := &murmurv1.Evidence{First: signed(1, c, 1), Second: signed(1, c, 2)}
-	f.Add(encodeContent(testSwarm, c, nil))
-	f.Add(encodeContent(testSwarm, c, []*murmurv1.Evidence{proof}))
-	f.Add(encodeContent(testSwarm, c, []*murmurv1.Evidence{{First: proof.First}}))
-	f.Add(encodeContent(testSwarm, round.Commit{}, nil))
+	f.Add(encodeContent(testSwarm, c, enclosed{}))
+	f.Add(encodeContent(testSwarm, c, enclosed{evidence: []*murmurv1.Evidence{proof}, notices: []*murmurv1.Envelope{notice}}))
+	f.Add(encodeContent(testSwarm, c, enclosed{evidence: []*murmurv1.Evidence{{First: proof.First}}}))
+	f.Add(encodeContent(testSwarm, round.Commit{}, enclosed{}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, proofs, err := decodeContent(testSwarm, b)
+		got, with, err := decodeContent(testSwarm, b)
 		if err != nil {
 			return
 		}
-		if got.Height == 0 || len(proofs) != 2*len(got.Evidence) || len(got.Updates) > proto.MaxUpdates {
+		if got.Height == 0 || len(with.evidence) != len(got.Evidence) || len(with.notices) != len(got.Notices) || len(got.Updates) > proto.MaxUpdates {
 			t.Fatalf("%+v was accepted", got)
 		}
-		var evidence []*murmurv1.Evidence
-		for i := 0; i < len(proofs); i += 2 {
-			evidence = append(evidence, &murmurv1.Evidence{First: proofs[i], Second: proofs[i+1]})
-		}
-		again, _, err := decodeContent(testSwarm, encodeContent(testSwarm, got, evidence))
+		again, _, err := decodeContent(testSwarm, encodeContent(testSwarm, got, with))
 		again.ID = got.ID
 		if err != nil || !reflect.DeepEqual(again, got) {
 			t.Fatalf("%+v became %+v, %v", got, again, err)

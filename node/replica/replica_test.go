@@ -82,10 +82,10 @@ func (w *world) grow(r *Replica, step float32) {
 		Author: w.p.Book.Self, Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 10,
 		Payload: id, Size: uint64(len(payload)),
 	}
-	if u, err = w.p.Book.AddUpdate(proto.Seal(w.key, proto.DomainUpdate, chain.EncodeUpdate(w.p.Book.Swarm, u))); err != nil {
+	if u, err = w.p.Book.AddUpdate(proto.Seal(w.key, proto.DomainUpdate, chain.EncodeUpdate(w.p.Book.Swarm, u, nil))); err != nil {
 		w.t.Fatal(err)
 	}
-	draft := round.Derive(round.Config{StepTokens: 100, HMin: 1, HMax: 100}, parent, []round.Update{u}, nil)
+	draft := round.Derive(round.Config{StepTokens: 100, HMin: 1, HMax: 100, Snapshot: 6}, parent, []round.Update{u}, nil, nil)
 	if draft.Root, err = r.Compute(parent, []round.Update{u}); err != nil {
 		w.t.Fatal(err)
 	}

@@ -23,19 +23,29 @@ type block struct {
 	Commit
 	parent   *block
 	children []*block
+	voters   []proto.PeerID
+	members  *members // from its children on; nil in an invalid one
 	state    validity
 	at       time.Duration // first known here
 }
 
 // plant adds a commit to the tree, pending.
 func (m *Machine) plant(c Commit, parent *block) *block {
-	b := &block{Commit: c, parent: parent, at: m.now}
+	b := &block{Commit: c, parent: parent, at: m.now, voters: m.cfg.voters(c)}
 	m.blocks[c.ID] = b
 	m.undecided[c.ID] = b
 	if parent != nil {
 		parent.children = append(parent.children, b)
 	}
 	return b
+}
+
+// membersAt returns who belongs after a valid commit.
+func (m *Machine) membersAt(c Commit, parent *block) *members {
+	if parent != nil && slices.Equal(parent.Notices, c.Notices) {
+		return parent.members
+	}
+	return newMembers(m.cfg.Membership, c.Notices)
 }
 
 // decide sets what is known of a commit.

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // choose applies the fork choice and moves the head.
 func (m *Machine) choose() {
-	tip := m.best(m.base, m.ripe)
+	tip := m.next(m.base)
 	if tip == m.head {
 		return
 	}
@@ -45,7 +46,10 @@ func (m *Machine) more() bool {
 
 // enter starts the round on a new head.
 func (m *Machine) enter(b *block) {
+	m.courtesy.spend(m.now, m.now-m.round.since, 2*m.cfg.Grace)
 	m.head, m.damaged = b, false
+	m.meet(b)
+	m.refresh()
 	m.round, m.own.done = current{since: m.now}, false
 	us, _ := m.candidates(b)
 	for _, u := range us {
@@ -55,37 +59,64 @@ func (m *Machine) enter(b *block) {
 	}
 }
 
-// best returns the tip that the fork choice prefers at or above b: at each fork
-// the child with the most voters, then twice the committed tokens below its tip,
-// then the lower view, then the lower id. A descendant always beats its ancestor. Only
-// blocks that may count do.
+// meet remembers the voters of a head of this node's.
+func (m *Machine) meet(b *block) {
+	for _, p := range b.voters {
+		m.known[p] = m.now
+	}
+	for len(m.known) > maxPeers {
+		oldest := slices.MinFunc(sortedPeers(m.known), func(p, q proto.PeerID) int { return cmp.Compare(m.known[p], m.known[q]) })
+		delete(m.known, oldest)
+	}
+}
+
+// best returns the tip that the fork choice prefers at or above b, among blocks
+// that may count: at each fork the child with the most voters, then twice the
+// committed tokens below its tip, then the lower view, then the lower id. A descendant
+// always beats its ancestor.
 func (m *Machine) best(b *block, may func(*block) bool) *block {
 	for {
-		var champion, tip *block
-		forked := false
-		for _, c := range b.children {
-			switch {
-			case !may(c):
-			case champion == nil:
-				champion = c
-			default:
-				if !forked {
-					tip, forked = m.best(champion, may), true
-				}
-				t := m.best(c, may)
-				if better(c, t, m.votes(c, t), champion, tip, m.votes(champion, tip)) {
-					champion, tip = c, t
-				}
+		c := m.preferred(b, may, may)
+		if c == nil {
+			return b
+		}
+		b = c
+	}
+}
+
+// next returns the block that the head goes to: up from b along the preferred
+// branch, as far as it is ripe. Branches are compared by all that is valid on them,
+// or nodes that wait for different blocks would compare different things.
+func (m *Machine) next(b *block) *block {
+	for {
+		c := m.preferred(b, m.ripe, (*block).leads)
+		if c == nil {
+			return b
+		}
+		b = c
+	}
+}
+
+// preferred returns the child of b, of those that may be taken, which the fork
+// choice prefers by the blocks that count; nil where there is none.
+func (m *Machine) preferred(b *block, may, counts func(*block) bool) (champion *block) {
+	var tip *block
+	for _, c := range b.children {
+		switch {
+		case !may(c):
+		case champion == nil:
+			champion = c
+		default:
+			if tip == nil {
+				tip = m.best(champion, counts)
+			}
+			t := m.best(c, counts)
+			if better(c, t, m.votes(c, t), champion, tip, m.votes(champion, tip)) {
+				champion, tip = c, t
 			}
 		}
-		switch {
-		case champion == nil:
-			return b
-		case forked:
-			return tip
-		}
-		b = champion
 	}
+	return champion
 }
 
 // better compares two branches of one fork. Tokens count by their order of
@@ -110,12 +141,17 @@ func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool 
 	}
 }
 
-// votes counts the members of a tip's roster whose newest update names c or a
-// descendant of it, or is in c.
+// votes counts the voters of the commit where the branches part whose newest
+// update names c or a descendant of it, or is in c. Genesis has no voters: there the
+// tip's count.
 func (m *Machine) votes(c, tip *block) int {
+	voters := tip.voters
+	if c.parent != nil && len(c.parent.voters) > 0 {
+		voters = c.parent.voters
+	}
 	n := 0
-	for _, member := range tip.Roster {
-		if u := m.newest(member.Peer); u != nil && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
+	for _, p := range voters {
+		if u := m.newest(p); u != nil && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
 			n++
 		}
 	}
@@ -138,14 +174,21 @@ func (m *Machine) names(u *Update, c *block) bool {
 
 // ripe tells whether a valid commit may become the head now. One that leaves an
 // active peer out must come from the closer whose turn it is, or be vouched for by
-// another peer: else whoever is quickest could close every round alone. Validity
+// other voters: else whoever is quickest could close every round alone. Validity
 // cannot say so, for it must be the same on all nodes.
 func (m *Machine) ripe(b *block) bool {
-	if !b.leads() {
+	switch {
+	case !b.leads() || !m.anchored(b):
 		return false
-	}
-	if b.parent != m.head {
-		return b == m.head || !b.under(m.head) || m.vouched(b) // one after the other
+	case m.head.under(b):
+		return true
+	case !b.under(m.head):
+		// Of another branch the fork choice takes the first commit, and those above it
+		// that voters of that branch stand on; the rest is judged from there.
+		stand, of := m.vouchers(b, b.parent)
+		return m.head.under(b.parent) || share(of, vouchShare) <= stand
+	case b.parent != m.head:
+		return m.vouched(b) // else one after the other
 	}
 	if b.Closer == m.cfg.Self || m.vouched(b) || !m.omits(b) {
 		return true
@@ -167,17 +210,22 @@ func (m *Machine) ripe(b *block) bool {
 	return m.now-m.round.readyAt >= wait
 }
 
-// omits tells whether a commit leaves out somebody who is active on its parent,
-// where there is more than its closer to leave out.
+// omits tells whether a commit leaves out a voter who trains, wherever it stands, or
+// this node, where there is more than its closer to leave out.
 func (m *Machine) omits(b *block) bool {
 	lists := func(p proto.PeerID) bool {
 		return slices.ContainsFunc(b.Updates, func(id proto.ID) bool { u := m.updates[id]; return u != nil && u.Author == p })
 	}
-	others := slices.DeleteFunc(m.present(), func(p proto.PeerID) bool { return p == b.Closer })
-	if len(others) == 0 {
-		return false
+	company := false
+	for _, p := range sortedPeers(m.beats) {
+		if beat := m.beats[p]; p == b.Closer || !m.counts(p) || !beat.fresh(m.now) || beat.Paused {
+			continue
+		}
+		if company = true; !lists(p) {
+			return true
+		}
 	}
-	return m.training && !lists(m.cfg.Self) || slices.ContainsFunc(others, func(p proto.PeerID) bool { return !lists(p) })
+	return company && m.training && !lists(m.cfg.Self)
 }
 
 // present lists the peers that train on the head, or did on its parent when they
@@ -193,18 +241,47 @@ func (m *Machine) present() []proto.PeerID {
 	return ps
 }
 
-// vouched tells whether a peer other than its closer stands on a commit or above
-// it, by its heartbeat or, in the roster, its newest update.
+// vouchShare of the voters beside its closer must stand on a commit that leaves
+// others out, for it to be taken before its turn: one in three.
+const vouchShare = 3
+
+// vouched tells whether so many of the head's voters stand on b or above it.
 func (m *Machine) vouched(b *block) bool {
-	if m.followed(b, b.Closer) {
-		return true
+	stand, of := m.vouchers(b, m.head)
+	if slices.Contains(m.head.voters, m.cfg.Self) && b.Closer != m.cfg.Self {
+		of++ // this node, which does not stand on it yet
 	}
-	for p := range m.authors {
-		if u := m.newest(p); p != b.Closer && p != m.cfg.Self && m.head.Rank(p) >= 0 && u != nil && m.names(u, b) {
+	return max(share(of, vouchShare), 1) <= stand
+}
+
+// share is one part in so many, rounded up.
+func share(n, parts int) int { return (n + parts - 1) / parts }
+
+// vouchers counts the voters of a commit, but for this node and b's closer, and of
+// those who stand on b or above it by heartbeat or newest update.
+func (m *Machine) vouchers(b, on *block) (stand, of int) {
+	for _, p := range on.voters {
+		if p == m.cfg.Self || p == b.Closer {
+			continue
+		}
+		of++
+		if m.stands(p, b) {
+			stand++
+		}
+	}
+	return stand, of
+}
+
+// stands tells whether a peer is on b or above it, by its heartbeat or its newest
+// update.
+func (m *Machine) stands(p proto.PeerID, b *block) bool {
+	if beat := m.beats[p]; beat != nil && beat.fresh(m.now) {
+		if on := m.blocks[beat.Head]; on != nil && on.under(b) {
 			return true
 		}
 	}
-	return false
+	u := m.newest(p)
+	return u != nil && m.names(u, b)
 }
 
 // followed tells whether a heartbeat of a peer, but for one, names b or a

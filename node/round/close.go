@@ -1,6 +1,7 @@
 package round
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
@@ -28,7 +29,7 @@ func (m *Machine) closeRound() {
 		return
 	}
 	us, evidence := m.candidates(m.head)
-	list := slices.DeleteFunc(slices.Clone(us), func(u Update) bool { return !m.held[u.Payload] })
+	list := m.admissible(slices.DeleteFunc(slices.Clone(us), func(u Update) bool { return !m.held[u.Payload] }))
 	if len(list) == 0 {
 		return
 	}
@@ -45,16 +46,48 @@ func (m *Machine) closeRound() {
 	if !m.try(building, m.head.ID) {
 		return
 	}
-	draft := Derive(m.cfg, m.head.Commit, list, evidence)
+	draft := Derive(m.cfg, m.head.Commit, list, evidence, m.head.members.with(m.noticed))
 	draft.View, draft.Closer = uint32(view), m.cfg.Self
 	m.do(Build{Draft: draft, Updates: list})
 }
 
-// closable tells whether view 0 need wait no longer: every active roster
-// member's update is held, or grace has ended. Newcomers are waited for as well,
-// or a lone node would never let anyone in: through grace once their update is
-// known, and for a moment if they are active and have yet to publish. Active is who
-// is present: where rounds are short, heartbeats are often one round old.
+// admissible leaves of some updates as many newcomers' as a commit on the head may
+// list, in all and by one invite: which ones is drawn by the head's id, so that no key
+// can be made ahead whose turn always comes.
+func (m *Machine) admissible(us []Update) []Update {
+	proofs := map[proto.PeerID]Proof{}
+	in := map[Key]int{}
+	for _, r := range m.head.Roster {
+		if r.Age+1 < rosterDepth || slices.ContainsFunc(us, func(u Update) bool { return u.Author == r.Peer }) {
+			in[r.Invite]++
+		}
+	}
+	var fresh []proto.PeerID
+	for _, u := range us {
+		if m.head.Rank(u.Author) < 0 {
+			fresh = append(fresh, u.Author)
+			proofs[u.Author] = u.Proof
+		}
+	}
+	room := m.cfg.newcomers(m.head.Commit)
+	out := map[proto.PeerID]bool{}
+	for _, p := range drawn(m.head.ID[:], fresh) {
+		switch by := proofs[p]; {
+		case room == 0, by.Uses > 0 && in[by.Invite] >= int(by.Uses):
+			out[p] = true
+		default:
+			in[by.Invite]++
+			room--
+		}
+	}
+	return slices.DeleteFunc(us, func(u Update) bool { return out[u.Author] })
+}
+
+// closable tells whether view 0 need wait no longer: every active voter's update is
+// held, or grace has ended. Others are waited for as well, or a lone node would never
+// let anyone in: through grace once their update is known, and for a moment if they
+// are active and have yet to publish. Active is who is present: where rounds are
+// short, heartbeats are often one round old.
 func (m *Machine) closable(us, list []Update) bool {
 	since := m.now - max(m.round.dueAt, m.round.heldAt)
 	if m.behind() && since < m.cfg.Grace {
@@ -66,25 +99,37 @@ func (m *Machine) closable(us, list []Update) bool {
 	by := func(us []Update, p proto.PeerID) bool {
 		return slices.ContainsFunc(us, func(u Update) bool { return u.Author == p })
 	}
+	if m.training && m.counts(m.cfg.Self) && !by(list, m.cfg.Self) {
+		return false
+	}
+	var wait time.Duration // for those that do not count
 	for _, u := range us {
 		if b := m.beats[u.Author]; b != nil && b.fresh(m.now) && !m.held[u.Payload] && m.expected(us, u.Author) {
-			return false // on its way here, though its author's head may have moved on
+			if m.counts(u.Author) {
+				return false // on its way here, though its author's head may have moved on
+			}
+			wait = m.grace()
 		}
 	}
 	for _, p := range m.present() {
-		newcomer := m.head.Rank(p) < 0
-		if !by(list, p) && (!newcomer || m.expected(us, p) || since < graceFloor || len(m.head.Roster) == 0) {
+		switch {
+		case by(list, p):
+		case m.counts(p):
 			return false
+		case m.expected(us, p):
+			wait = m.grace()
+		default:
+			wait = max(wait, graceFloor)
 		}
 	}
-	return !m.training || m.head.Rank(m.cfg.Self) < 0 && len(m.head.Roster) > 0 || by(list, m.cfg.Self)
+	return since >= wait || !m.courtesy.wait(m.now, wait-since)
 }
 
-// behind tells whether a member of the roster is further on, on a branch that this
-// node has not seen yet: a round closed here would only fork off below it.
+// behind tells whether a voter is further on, on a branch that this node has not
+// seen yet: a round closed here would only fork off below it.
 func (m *Machine) behind() bool {
-	for _, r := range m.head.Roster {
-		if b := m.beats[r.Peer]; b != nil && b.fresh(m.now) && b.Height > m.head.Height && m.blocks[b.Head] == nil {
+	for _, p := range m.head.voters {
+		if b := m.beats[p]; b != nil && b.fresh(m.now) && b.Height > m.head.Height && m.blocks[b.Head] == nil {
 			return true
 		}
 	}
@@ -98,21 +143,21 @@ func (m *Machine) expected(us []Update, p proto.PeerID) bool {
 	return i >= 0 && m.fails(payload, us[i].Payload) == 0
 }
 
-// closers ranks who may close: the roster's members with a heartbeat, then
-// other authors of this round, each by a hash that nobody can choose.
+// closers ranks who may close: the voters with a heartbeat, then other authors of
+// this round, each by a hash.
 func (m *Machine) closers(us []Update) []proto.PeerID {
 	alive := func(p proto.PeerID) bool {
 		b := m.beats[p]
 		return p == m.cfg.Self || (b != nil && b.fresh(m.now))
 	}
 	var members, others []proto.PeerID
-	for _, r := range m.head.Roster {
-		if alive(r.Peer) {
-			members = append(members, r.Peer)
+	for _, p := range m.head.voters {
+		if alive(p) {
+			members = append(members, p)
 		}
 	}
 	for _, u := range us {
-		if m.head.Rank(u.Author) < 0 && alive(u.Author) {
+		if !slices.Contains(m.head.voters, u.Author) && alive(u.Author) {
 			others = append(others, u.Author)
 		}
 	}
@@ -120,11 +165,13 @@ func (m *Machine) closers(us []Update) []proto.PeerID {
 }
 
 func (m *Machine) ranked(ps []proto.PeerID) []proto.PeerID {
-	draw := func(p proto.PeerID) proto.ID {
-		b := append([]byte(nil), m.cfg.Swarm[:]...)
-		b = binary.BigEndian.AppendUint64(b, m.head.Height+1)
-		return proto.Sum(append(b, p...))
-	}
+	seed := binary.BigEndian.AppendUint64(bytes.Clone(m.cfg.Swarm[:]), m.head.Height+1)
+	return drawn(seed, ps)
+}
+
+// drawn orders peers by the hash of a seed and their ids.
+func drawn(seed []byte, ps []proto.PeerID) []proto.PeerID {
+	draw := func(p proto.PeerID) proto.ID { return proto.Sum(append(bytes.Clone(seed), p...)) }
 	slices.SortFunc(ps, func(a, b proto.PeerID) int {
 		x, y := draw(a), draw(b)
 		return cmp.Or(slices.Compare(x[:], y[:]), cmp.Compare(a, b))
@@ -142,6 +189,7 @@ func (m *Machine) built(c Commit) {
 	b := m.blocks[c.ID]
 	if b == nil {
 		b = m.plant(c, parent)
+		b.members = m.membersAt(c, parent)
 	}
 	b.sawView(Announced{View: c.View, Closer: c.Closer})
 	m.decide(b, valid)

@@ -161,7 +161,10 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 		b.sawView(a)
 		delete(m.announced, c.ID)
 	}
-	if us, ok := m.wellFormed(parent.Commit, c, updates); ok {
+	if parent.members == nil {
+		m.decide(b, invalid)
+	} else if us, ms, ok := m.wellFormed(parent.Commit, parent.members, c, updates); ok {
+		b.members = ms
 		for _, u := range us {
 			m.updates[u.ID] = &u // a listed update is kept, whatever else its author sent
 		}
@@ -187,17 +190,26 @@ func madeBy(closer proto.PeerID, among iter.Seq[*block]) (n int) {
 }
 
 // wellFormed tells whether a commit's content is what its parent, list and
-// evidence give, whatever its state root, and returns the listed updates.
-func (m *Machine) wellFormed(parent, b Commit, byID map[proto.ID]Update) ([]Update, bool) {
+// evidence give, whatever its state root, and returns the listed updates and who
+// belongs after it.
+func (m *Machine) wellFormed(parent Commit, ms *members, b Commit, byID map[proto.ID]Update) ([]Update, *members, bool) {
 	if len(b.Updates) == 0 || len(b.Updates) > proto.MaxUpdates || len(b.Evidence) > proto.MaxEvidence {
-		return nil, false
+		return nil, nil, false
 	}
+	after, ok := ms.extended(b.Notices)
+	if !ok {
+		return nil, nil, false
+	}
+	newcomers := 0
 	var us []Update
 	var last proto.PeerID
 	for _, id := range b.Updates {
 		u, ok := byID[id]
-		if !ok || u.Author <= last || !fits(m.cfg, parent, u) {
-			return nil, false // missing, unsorted, listed twice, or claiming too much
+		if !ok || u.Author <= last || !fits(m.cfg, ms, parent, u) {
+			return nil, nil, false // missing, unsorted, listed twice, no member's, or claiming too much
+		}
+		if parent.Rank(u.Author) < 0 {
+			newcomers++
 		}
 		last = u.Author
 		us = append(us, u)
@@ -207,10 +219,10 @@ func (m *Machine) wellFormed(parent, b Commit, byID map[proto.ID]Update) ([]Upda
 		y, okY := byID[pair[1]]
 		if !okX || !okY || x.Author != y.Author || x.Parent != b.Parent || y.Parent != b.Parent ||
 			slices.Compare(pair[0][:], pair[1][:]) >= 0 {
-			return nil, false
+			return nil, nil, false
 		}
 	}
-	return us, same(b, Derive(m.cfg, parent, us, b.Evidence))
+	return us, after, newcomers <= m.cfg.newcomers(parent) && !overused(b.Roster, us) && same(b, Derive(m.cfg, parent, us, b.Evidence, b.Notices))
 }
 
 func sortedIDs[V any](set map[proto.ID]V) []proto.ID {

@@ -25,7 +25,7 @@ func TestRefusedCommitsAreNotPulledAgain(t *testing.T) {
 					Payload: proto.Sum(fmt.Append(nil, "payload ", i)),
 				}
 				u.ID = idOfUpdate(u)
-				c := Derive(cfg, parent, []Update{u}, nil)
+				c := Derive(cfg, parent, []Update{u}, nil, nil)
 				c.ID, c.Closer = idOf(c), "peer-B"
 				now, pulls := time.Duration(i)*time.Second, 0
 				var e Event = Announced{Commit: c.ID, Parent: c.Parent, Height: c.Height, Closer: c.Closer}
@@ -63,7 +63,7 @@ func TestCheckedInATreeThatWasLeft(t *testing.T) {
 		Author: "peer-B", Parent: genesis.ID, Height: 1, Seq: 1, Tokens: 1, Size: cfg.MaxPayload, Payload: proto.Sum([]byte("payload")),
 	}
 	u.ID = idOfUpdate(u)
-	c := Derive(cfg, genesis, []Update{u}, nil)
+	c := Derive(cfg, genesis, []Update{u}, nil, nil)
 	c.ID, c.Closer = idOf(c), "peer-B"
 	now, checks := time.Duration(0), 0
 	step := func(e Event) {

@@ -18,12 +18,18 @@ func Genesis(id, root proto.ID, h uint32, stepTokens uint64) Commit {
 	return Commit{ID: id, Root: root, NextH: h, Target: uint64(h) * stepTokens}
 }
 
-// Derive computes a commit's content, less its ID and Root, from its parent and
-// the updates in it. It uses integers only.
-func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID) Commit {
+// Derive computes a commit's content, less its ID and Root, from its parent, the
+// updates in it, the evidence and the notices. It uses integers only.
+func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID, notices []Notice) Commit {
 	c := Commit{
-		Parent: parent.ID, Height: parent.Height + 1, Evidence: evidence,
-		Tokens: parent.Tokens, Cursor: parent.Cursor,
+		Parent: parent.ID, Height: parent.Height + 1, Evidence: evidence, Notices: notices,
+		Tokens: parent.Tokens, Cursor: parent.Cursor, Skip: parent.Skip,
+	}
+	if parent.Height%cfg.Snapshot == 0 {
+		c.Skip = parent.ID
+	}
+	revoked := func(p proto.PeerID) bool {
+		return slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind == RevokePeer && n.Subject == string(p) })
 	}
 	authors := make(map[proto.PeerID]bool, len(updates))
 	for _, u := range updates {
@@ -31,13 +37,18 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID)
 		c.Tokens += u.Tokens
 		c.Cursor = max(c.Cursor, u.High)
 		authors[u.Author] = true
-		c.Roster = append(c.Roster, Member{Peer: u.Author})
+		seen := uint8(1)
+		if rank := parent.Rank(u.Author); rank >= 0 {
+			seen = min(parent.Roster[rank].Seen+1, probation)
+		}
+		c.Roster = append(c.Roster, Member{Peer: u.Author, Seen: seen, Invite: u.Proof.Invite})
 	}
 	for _, m := range parent.Roster {
 		if m.Age+1 < rosterDepth && !authors[m.Peer] {
-			c.Roster = append(c.Roster, Member{Peer: m.Peer, Age: m.Age + 1})
+			c.Roster = append(c.Roster, Member{Peer: m.Peer, Age: m.Age + 1, Seen: m.Seen, Invite: m.Invite})
 		}
 	}
+	c.Roster = slices.DeleteFunc(c.Roster, func(m Member) bool { return revoked(m.Peer) })
 	slices.SortFunc(c.Roster, func(a, b Member) int { return cmp.Compare(a.Peer, b.Peer) })
 	c.NextH = retarget(cfg, parent.NextH, updates)
 	for _, p := range cfg.Paces {
@@ -78,12 +89,14 @@ func median(updates []Update, f func(Update) time.Duration) time.Duration {
 // same tells whether two commits have the same content but for the root.
 func same(a, b Commit) bool {
 	return a.Parent == b.Parent && a.Height == b.Height && slices.Equal(a.Updates, b.Updates) &&
-		slices.Equal(a.Evidence, b.Evidence) && slices.Equal(a.Roster, b.Roster) && a.NextH == b.NextH &&
+		slices.Equal(a.Evidence, b.Evidence) && slices.Equal(a.Notices, b.Notices) && slices.Equal(a.Roster, b.Roster) && a.NextH == b.NextH &&
+		a.Skip == b.Skip &&
 		a.Target == b.Target && a.Cursor == b.Cursor && a.Tokens == b.Tokens
 }
 
-// fits tells whether an update's claims are possible on its parent.
-func fits(cfg Config, parent Commit, u Update) bool {
-	return u.Parent == parent.ID && u.Height == parent.Height+1 &&
+// fits tells whether an update's claims are possible on its parent, by one who
+// belongs there.
+func fits(cfg Config, ms *members, parent Commit, u Update) bool {
+	return ms.admits(u) && u.Parent == parent.ID && u.Height == parent.Height+1 &&
 		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(cfg.SeqLen) && u.Size > 0 && u.Size <= cfg.MaxPayload
 }

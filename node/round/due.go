@@ -48,11 +48,11 @@ func (m *Machine) heard(h Heartbeat) {
 	m.beats[h.From] = &beat{Heartbeat: h, at: m.now}
 }
 
-// active lists the peers, this node left out, that train on the head.
+// active lists the peers that count, this node left out, and train on the head.
 func (m *Machine) active() []proto.PeerID {
 	var ps []proto.PeerID
 	for _, p := range sortedPeers(m.beats) {
-		if b := m.beats[p]; b.fresh(m.now) && b.Head == m.head.ID && !b.Paused {
+		if b := m.beats[p]; m.counts(p) && b.fresh(m.now) && b.Head == m.head.ID && !b.Paused {
 			ps = append(ps, p)
 		}
 	}
@@ -77,7 +77,7 @@ func (m *Machine) Complete() bool {
 // its heartbeats, never before Min, always at Max.
 func (m *Machine) checkDue() {
 	age := m.now - m.round.since
-	if m.round.due || m.damaged || m.Complete() || age < m.cfg.Min {
+	if m.round.due || m.damaged || m.Complete() || age < m.cfg.Min || m.head.Height < m.cfg.Checkpoint.Height {
 		return
 	}
 	if m.called() {
@@ -85,6 +85,9 @@ func (m *Machine) checkDue() {
 		return
 	}
 	if age < m.shortest() {
+		return
+	}
+	if lag := min(2*m.lag(false), m.cfg.Max); age < lag && m.courtesy.wait(m.now, lag-age) {
 		return
 	}
 	peers := m.active()
@@ -144,18 +147,7 @@ func (m *Machine) shortest() time.Duration {
 	if step := median(recent, func(u Update) time.Duration { return u.StepTime }); step > 0 {
 		stretch = min(stretch, 2*time.Duration(m.head.NextH)*step)
 	}
-	return min(max(m.cfg.Min, stretch, 2*m.lag()), m.cfg.Max)
-}
-
-// lag is how far peers who follow this branch are behind it, up to grace. Where
-// rounds are shorter than gossip takes, nobody could ever get an update in.
-func (m *Machine) lag() (most time.Duration) {
-	for _, beat := range m.beats {
-		if b := m.blocks[beat.Head]; b != nil && b != m.head && beat.fresh(m.now) && !beat.Paused && m.head.under(b) {
-			most = max(most, beat.at-m.head.childOf(b).at)
-		}
-	}
-	return min(most, m.cfg.Grace)
+	return min(max(m.cfg.Min, stretch, 2*m.lag(true)), m.cfg.Max)
 }
 
 // lastCommitted is what a peer's newest update on the head's branch counted

@@ -60,9 +60,11 @@ type (
 	// CaughtUp says that a catch-up is over, whatever it brought.
 	CaughtUp struct{ Target proto.ID }
 	// Foreign brings a peer's branch from a snapshot height to its tip, where it
-	// shares no commit with this node's locator.
+	// shares no commit with this node's locator. Past are the snapshot heights below
+	// it, newest first, down to this node's checkpoint.
 	Foreign struct {
 		Branch  []Commit
+		Past    []Commit
 		Updates []Update
 	}
 	// Landed brings a snapshot height whose state this node now holds, verified.
@@ -88,6 +90,8 @@ type (
 	}
 	// Unverified says that a commit's root could not be computed for now.
 	Unverified struct{ Commit proto.ID }
+	// Noticed brings signed notices of the community.
+	Noticed struct{ Notices []Notice }
 	// Finish says that this node is to leave once its work is in.
 	Finish struct{}
 	// Settled says that peers were asked for this node's own newest update.
@@ -115,5 +119,6 @@ func (Built) event()       {}
 func (Unbuilt) event()     {}
 func (Verified) event()    {}
 func (Unverified) event()  {}
+func (Noticed) event()     {}
 func (Finish) event()      {}
 func (Settled) event()     {}

@@ -67,7 +67,7 @@ func (n *simNode) rush(parent Commit) {
 	}
 	u := n.sign(parent.ID, parent.Height+1, seq, parent.Target, 1, parent.highest(seqLen))
 	n.step(Published{Update: u, Covers: u.Tokens})
-	c := Derive(testConfig(n.id), parent, []Update{u}, nil)
+	c := Derive(s.config(n.id), parent, []Update{u}, nil, nil)
 	c.Root = rootOf(parent, []Update{u})
 	c.ID = idOf(c)
 	c.Closer = n.id
@@ -102,6 +102,9 @@ func (n *simNode) sign(parent proto.ID, height, seq, tokens uint64, z float64, h
 	}
 	if n.dull {
 		z, u.Payload = 0, payloadOf("", 0, 0)
+	}
+	if s.closed {
+		u.Proof.Signer = testCommunity
 	}
 	u.ID = idOfUpdate(u)
 	s.updates[u.ID], s.values[u.Payload] = u, z

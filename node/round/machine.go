@@ -27,6 +27,9 @@ type Machine struct {
 	held    map[proto.ID]bool          // payloads on this disk that decode
 	unfit   map[proto.ID]bool
 	beats   map[proto.PeerID]*beat
+	known   map[proto.PeerID]time.Duration // voters of heads, with the time they last were; at most maxPeers
+	noticed map[proto.ID]Notice            // told to this node, on the chain or not; at most MaxNotices
+	local   *members                       // by the head's notices and those
 	tries   map[errand]*try
 	running [building + 1]int // open tries of each kind
 
@@ -36,6 +39,7 @@ type Machine struct {
 	settled   bool
 	damaged   bool // no rounds until peers gave back what this disk lost
 	round     current
+	courtesy  courtesy
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
 	announced map[proto.ID]Announced
 	catching  map[proto.ID]proto.PeerID // branches asked for, by whose word
@@ -80,21 +84,28 @@ func New(cfg Config, s State) (*Machine, error) {
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
 		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
+		known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
+		courtesy:  courtesy{left: cfg.Grace},
 		settled:   s.Alone,
 		damaged:   s.Damaged,
 		announced: map[proto.ID]Announced{},
 		catching:  map[proto.ID]proto.PeerID{},
 	}
 	m.base = m.plant(s.Base, nil)
+	m.base.members = m.membersAt(s.Base, nil)
 	m.decide(m.base, valid)
 	m.head = m.base
+	m.meet(m.base)
 	for _, p := range s.Held {
 		m.held[p] = true
 	}
 	for _, c := range s.Commits {
 		if parent := m.blocks[c.Parent]; parent != nil {
-			m.decide(m.plant(c, parent), valid)
+			b := m.plant(c, parent)
+			b.members = m.membersAt(c, parent)
+			m.decide(b, valid)
+			m.meet(b)
 		}
 	}
 	for _, u := range s.Updates {
@@ -106,6 +117,7 @@ func New(cfg Config, s State) (*Machine, error) {
 	if h := m.blocks[s.Head]; h != nil {
 		m.head = h
 	}
+	m.local = newMembers(cfg.Membership, m.head.Notices)
 	return m, nil
 }
 
@@ -158,6 +170,8 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 		m.verified(e)
 	case Unverified:
 		m.unverified(e.Commit)
+	case Noticed:
+		m.takeNotices(e.Notices)
 	case Finish:
 		m.wantLeave()
 	case Settled:

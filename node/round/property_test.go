@@ -23,6 +23,14 @@ func TestRandomSchedules(t *testing.T) { randomly(t, schedule) }
 // had taken up, and agree.
 func TestOneHostileKey(t *testing.T) { randomly(t, hostile) }
 
+// init has rapid look after ten runs, not a hundred, whether enough steps were made:
+// one run makes up to 50,000.
+func init() {
+	if err := flag.Set("rapid.checks", "10"); err != nil {
+		panic(err)
+	}
+}
+
 // randomly checks a property until enough steps are made.
 func randomly(t *testing.T, property func(t *rapid.T) (steps int)) {
 	steps := 0

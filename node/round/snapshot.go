@@ -31,22 +31,16 @@ func (m *Machine) shortcut() {
 	}
 }
 
-// supported tells whether most other members of the head's roster, or where there
-// are none most peers, stand on a commit or above it by heartbeat or newest update.
+// supported tells whether most other voters of the head, or where there are none
+// most peers, stand on a commit or above it by heartbeat or newest update.
 func (m *Machine) supported(b *block) bool {
-	var voters []proto.PeerID
-	for _, r := range m.head.Roster {
-		if r.Peer != m.cfg.Self {
-			voters = append(voters, r.Peer)
-		}
-	}
+	voters := slices.DeleteFunc(slices.Clone(m.head.voters), func(p proto.PeerID) bool { return p == m.cfg.Self })
 	if len(voters) == 0 {
 		voters = m.peersAlive()
 	}
 	votes := 0
 	for _, p := range voters {
-		beat, u := m.beats[p], m.newest(p)
-		if beat != nil && beat.fresh(m.now) && m.blocks[beat.Head] != nil && m.blocks[beat.Head].under(b) || u != nil && m.names(u, b) {
+		if m.stands(p, b) {
 			votes++
 		}
 	}
@@ -74,9 +68,10 @@ func (m *Machine) lastSnapshot(first, tip *block) (at *block, missing uint64) {
 
 // weigh compares a branch that parted from this one below the base, or that
 // this node has never been on, by the rule of fork choice, and asks for its
-// snapshot if it is preferred.
+// snapshot if it is preferred. The voters are those of the tips: nobody here knows
+// who voted where the branches parted.
 func (m *Machine) weigh(e Foreign) {
-	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil || !m.sane(e.Branch[0]) || !m.follows(e) {
+	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil || !m.sane(e.Branch[0]) || !m.follows(e) || !m.cfg.Checkpoint.below(e) {
 		return
 	}
 	for _, u := range e.Updates {
@@ -90,14 +85,82 @@ func (m *Machine) weigh(e Foreign) {
 	for b := m.head; b != nil; b = b.parent {
 		ours[b.ID] = true
 	}
+	if !m.credible(theirs) {
+		return
+	}
 	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
-	o := offer{base: base, tip: tip, votes: m.votesFor(tip.Roster, theirs)}
-	mine := offer{base: m.base.Commit, tip: m.head.Commit, votes: m.votesFor(m.head.Roster, ours)}
+	o := offer{base: base, tip: tip, votes: m.votesFor(m.cfg.voters(tip), theirs)}
+	mine := offer{base: m.base.Commit, tip: m.head.Commit, votes: m.votesFor(m.head.voters, ours)}
 	if !m.damaged && !o.beats(mine) || m.running[snapshot] > 0 && !o.beats(m.entering) || !m.try(snapshot, base.ID) {
 		return
 	}
 	m.entering = o
 	m.do(Enter{Commit: base, Sources: m.sources(nil)})
+}
+
+// credible tells whether a branch of these commits may be weighed. In a closed
+// swarm voters are members, by their proofs. In an open one they cost nothing, and
+// stand only where half as many of the peers that this node knows from rosters are on
+// that branch as on its own. A node that knows nobody, or has not heard of anybody it
+// knows for longer than a round may last, takes what there is.
+func (m *Machine) credible(theirs map[proto.ID]bool) bool {
+	if !m.cfg.Membership.Open() {
+		return true
+	}
+	others, there, here := 0, 0, 0
+	heard := m.started
+	for p := range m.known {
+		if p == m.cfg.Self {
+			continue
+		}
+		others++
+		beat, u := m.beats[p], m.newest(p)
+		if beat != nil {
+			heard = max(heard, beat.at)
+		}
+		switch {
+		case beat != nil && beat.fresh(m.now) && theirs[beat.Head], u != nil && theirs[u.Parent]:
+			there++
+		case beat != nil && beat.fresh(m.now) && m.blocks[beat.Head] != nil:
+			here++
+		}
+	}
+	if there == 0 {
+		return others == 0 || m.now-heard > m.cfg.Max+m.cfg.Grace
+	}
+	return 2*there >= here
+}
+
+// below tells whether a branch goes through the checkpoint: by the branch itself, or
+// by the snapshot heights below it, each of which names the one before.
+func (c Checkpoint) below(e Foreign) bool {
+	if c.Height == 0 {
+		return true
+	}
+	if slices.ContainsFunc(e.Branch, func(b Commit) bool { return b.ID == c.Commit }) {
+		return true
+	}
+	next := e.Branch[0].Skip
+	for _, p := range e.Past {
+		if p.ID != next {
+			return false
+		}
+		if p.ID == c.Commit {
+			return true
+		}
+		next = p.Skip
+	}
+	return false
+}
+
+// anchored tells whether b lies on a branch through the checkpoint.
+func (m *Machine) anchored(b *block) bool {
+	c := m.cfg.Checkpoint
+	if m.base.Height >= c.Height {
+		return true // it was, when this node came here
+	}
+	at := m.blocks[c.Commit]
+	return at != nil && (b.under(at) || at.under(b))
 }
 
 // offer is a branch that shares no commit with this one, as its peers tell of it.
@@ -114,7 +177,7 @@ func (o offer) beats(p offer) bool {
 func (m *Machine) sane(c Commit) bool {
 	return c.Height%m.cfg.Snapshot == 0 && c.NextH >= m.cfg.HMin && c.NextH <= m.cfg.HMax &&
 		c.Target == uint64(c.NextH)*m.cfg.StepTokens && len(c.Roster) <= rosterDepth*proto.MaxUpdates &&
-		!slices.ContainsFunc(c.Roster, func(r Member) bool { return r.Age >= rosterDepth })
+		!slices.ContainsFunc(c.Roster, func(r Member) bool { return r.Age >= rosterDepth || r.Seen > probation })
 }
 
 // first stands for the unknown commit at which a branch parted from another: what
@@ -135,20 +198,28 @@ func (m *Machine) follows(e Foreign) bool {
 	if twice := len(slices.CompactFunc(slices.Clone(e.Branch[0].Roster), func(a, b Member) bool { return a.Peer == b.Peer })); !sorted || twice != len(e.Branch[0].Roster) {
 		return false
 	}
+	ms, ok := newMembers(m.cfg.Membership, nil).extended(e.Branch[0].Notices)
 	updates := indexed(e.Updates)
 	for i, c := range e.Branch[1:] {
-		if _, ok := m.wellFormed(e.Branch[i], c, updates); !ok {
+		if !ok {
 			return false
 		}
+		_, ms, ok = m.wellFormed(e.Branch[i], ms, c, updates)
 	}
-	return true
+	return ok
 }
 
-// votesFor counts the members whose newest update names one of some commits.
-func (m *Machine) votesFor(roster []Member, commits map[proto.ID]bool) int {
+// votesFor counts the voters, members by what this node knows, whose newest update
+// names one of some commits.
+func (m *Machine) votesFor(voters []proto.PeerID, commits map[proto.ID]bool) int {
 	n := 0
-	for _, member := range roster {
-		if u := m.newest(member.Peer); u != nil && commits[u.Parent] {
+	in := map[Key]int{}
+	for _, p := range voters {
+		u := m.newest(p)
+		if u == nil || !commits[u.Parent] || !m.local.admits(*u) {
+			continue
+		}
+		if in[u.Proof.Invite]++; u.Proof.Uses == 0 || in[u.Proof.Invite] <= int(u.Proof.Uses) {
 			n++
 		}
 	}
@@ -181,6 +252,7 @@ func (m *Machine) land(c Commit) {
 	from := m.head
 	m.blocks, m.undecided = map[proto.ID]*block{}, map[proto.ID]*block{}
 	m.base = m.plant(c, nil)
+	m.base.members = m.membersAt(c, nil)
 	m.decide(m.base, valid)
 	m.forget()
 	m.enter(m.base)

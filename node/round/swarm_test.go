@@ -22,7 +22,9 @@ const (
 	seqLen     = 32
 	nodeRate   = 128 * 10 // tokens a second
 
-	maxHappenings = 100_000 // five nodes for three minutes make about 50,000
+	maxHappenings = 400_000 // five nodes for three minutes make about 50,000
+
+	testCommunity = Key("the community")
 )
 
 func testConfig(self proto.PeerID) Config {
@@ -67,6 +69,8 @@ type swarm struct {
 	double   float64
 	snapshot uint64              // heights between snapshots
 	short    bool                // a step a round
+	closed   bool                // a swarm for members
+	mob      *mob                // whoever attacks it
 	cut      func(a, b int) bool // links that carry nothing now
 
 	updates map[proto.ID]Update  // all ever made
@@ -132,6 +136,19 @@ func newSwarm(n int, seed uint64) *swarm {
 		})
 	}
 	return s
+}
+
+// config is a node's.
+func (s *swarm) config(self proto.PeerID) Config {
+	cfg := testConfig(self)
+	cfg.Snapshot = s.snapshot
+	if s.short {
+		cfg.HMin, cfg.HMax, cfg.Min = 1, 1, 0
+	}
+	if s.closed {
+		cfg.Membership.Keys = []Key{testCommunity}
+	}
+	return cfg
 }
 
 func (s *swarm) at(d time.Duration, do func()) {
@@ -232,11 +249,7 @@ func (n *simNode) start() {
 	n.total, n.deliver = st.Lacking, 0
 	n.learned, n.onChain = n.d, 0
 	n.seen = known
-	cfg := testConfig(n.id)
-	cfg.Snapshot = s.snapshot
-	if s.short {
-		cfg.HMin, cfg.HMax, cfg.Min = 1, 1, 0
-	}
+	cfg := s.config(n.id)
 	m, err := New(cfg, st)
 	if err != nil {
 		s.fault("%s cannot start: %v", n.name, err)
@@ -414,6 +427,9 @@ func (n *simNode) later(d time.Duration, f func()) {
 
 func (n *simNode) carryOut(effect Effect) {
 	s := n.s
+	if s.mob != nil && s.mob.answers(n, effect) {
+		return
+	}
 	switch e := effect.(type) {
 	case Publish:
 		n.later(10*time.Millisecond, func() { n.publish(e) })

@@ -21,6 +21,9 @@ const (
 	maxUpdates         = 4 * maxBlocks
 	capShares          = 4 // an update counts for at most so many shares of a round
 	rosterDepth        = 3 // commits whose authors make the roster
+	probation          = 8 // inclusions after which a member of an open swarm votes
+	minSeniors         = 3 // members past probation, below which all of the roster votes
+	newcomerShare      = 4 // of an open swarm's voters, a commit may list one newcomer for so many
 	staleBeats         = 3 // intervals after which a heartbeat is stale
 	newcomerLanes      = 8 // data lanes past the roster's range, as in trainer/data
 )
@@ -29,10 +32,12 @@ const (
 type Config struct {
 	Self        proto.PeerID
 	Swarm       proto.ID
-	StepTokens  uint64 // tokens of one inner step
-	SeqLen      uint64 // tokens of one sample
-	MaxPayload  uint64 // of an update, by the method
-	StateSize   uint64 // of a snapshot
+	Membership  Membership
+	Checkpoint  Checkpoint // zero: none
+	StepTokens  uint64     // tokens of one inner step
+	SeqLen      uint64     // tokens of one sample
+	MaxPayload  uint64     // of an update, by the method
+	StateSize   uint64     // of a snapshot
 	HMin, HMax  uint32
 	Min, Max    time.Duration // a round is never due before, always due after
 	Grace       time.Duration // the most that late payloads are waited for
@@ -40,6 +45,12 @@ type Config struct {
 	Snapshot    uint64 // heights between snapshots
 	TotalTokens uint64 // committed tokens that end the training
 	Paces       []Pace // by tokens
+}
+
+// Checkpoint names a commit without which no branch is taken.
+type Checkpoint struct {
+	Height uint64
+	Commit proto.ID
 }
 
 // Pace sets the inner steps a round anew at the commit that reaches a number of
@@ -72,6 +83,7 @@ func (c Config) Validate() error {
 type Update struct {
 	ID       proto.ID
 	Author   proto.PeerID
+	Proof    Proof
 	Parent   proto.ID
 	Height   uint64
 	Seq      uint64
@@ -88,6 +100,9 @@ type Update struct {
 type Member struct {
 	Peer proto.PeerID
 	Age  uint8 // commits since it was last listed: 0, 1 or 2
+	Seen uint8 // commits that listed it since it joined the roster, up to probation
+	// Invite is what it came in by when it was listed last, if it was an invite.
+	Invite Key
 }
 
 // Commit is a decoded commit. All but ID, View and Closer is its content.
@@ -97,6 +112,8 @@ type Commit struct {
 	Height   uint64
 	Updates  []proto.ID    // sorted by author
 	Evidence [][2]proto.ID // pairs of updates of one author
+	Notices  []Notice      // all that count from its children on, sorted by id
+	Skip     proto.ID      // the newest snapshot height below it
 	Roster   []Member      // sorted by peer
 	NextH    uint32
 	Target   uint64 // tokens of one peer's share of the next round
@@ -119,6 +136,32 @@ func (c Commit) Rank(p proto.PeerID) int {
 		}
 	}
 	return -1
+}
+
+// voters lists who votes at a fork above a commit, vouches for its children and
+// closes the round on it, sorted: the roster. In an open swarm, where a key costs
+// nothing, only those past probation, as soon as there are three of them: fewer could
+// be one person.
+func (cfg Config) voters(c Commit) []proto.PeerID {
+	var all, seniors []proto.PeerID
+	for _, m := range c.Roster {
+		all = append(all, m.Peer)
+		if m.Seen >= probation {
+			seniors = append(seniors, m.Peer)
+		}
+	}
+	if cfg.Membership.Open() && len(seniors) >= minSeniors {
+		return seniors
+	}
+	return all
+}
+
+// newcomers is how many authors outside the parent's roster a commit may list.
+func (cfg Config) newcomers(parent Commit) int {
+	if !cfg.Membership.Open() || len(parent.Roster) == 0 {
+		return proto.MaxUpdates
+	}
+	return share(len(cfg.voters(parent)), newcomerShare)
 }
 
 // mentions lists the updates of a commit's list and evidence.

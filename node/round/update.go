@@ -68,7 +68,7 @@ func (m *Machine) candidates(b *block) (us []Update, evidence [][2]proto.ID) {
 		twice := false
 		for _, u := range m.authors[author] {
 			switch {
-			case u.Parent != b.ID || !fits(m.cfg, b.Commit, *u) || m.unfit[u.Payload]:
+			case u.Parent != b.ID || !fits(m.cfg, b.members, b.Commit, *u) || !m.local.admits(*u) || m.unfit[u.Payload]:
 			case first == nil:
 				first = u
 			case !twice:
@@ -134,8 +134,12 @@ func (m *Machine) arrived(u *Update) {
 // pending commits do list.
 func (m *Machine) fetch() {
 	us, _ := m.candidates(m.head)
-	for _, u := range us {
-		m.want(u, nil)
+	for _, newcomers := range []bool{false, true} { // last, for keys are free where the swarm is open
+		for _, u := range us {
+			if m.head.Rank(u.Author) < 0 == newcomers {
+				m.want(u, nil)
+			}
+		}
 	}
 	ahead := map[proto.PeerID]int{}
 	for _, b := range m.open() {

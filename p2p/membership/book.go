@@ -21,8 +21,6 @@ import (
 	"sync"
 	"time"
 
-	pb "google.golang.org/protobuf/proto"
-
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -155,80 +153,31 @@ func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (s
 		return s, ErrRevoked
 	case b.Open() || b.listed(peer):
 		return s, nil
-	case proof.GetMember() != nil:
-		s.signer = string(proof.Member.Key)
-		s.until, err = b.checkMember(peer, proof.Member, now)
-		return s, err
-	case proof.GetInvite() != nil:
-		s.signer = string(proof.Invite.Key)
-		s.until, s.invite, err = b.checkEntry(peer, proof, now)
-		return s, err
-	default:
-		return s, ErrNoProof
 	}
-}
-
-// signed opens what a community key signed.
-func (b *Book) signed(e *murmurv1.Envelope, d proto.Domain, m interface {
-	pb.Message
-	GetSwarm() []byte
-},
-) error {
-	if _, err := proto.Open(e, d); err != nil {
-		return fmt.Errorf("%w: %w", ErrForged, err)
-	}
-	if !b.keys[string(e.Key)] || b.dropped[string(e.Key)] {
-		return fmt.Errorf("%w: %w", ErrForged, errStranger)
-	}
-	if err := proto.Decode(e.Payload, proto.MaxEnvelope, m); err != nil {
-		return fmt.Errorf("%w: %w", ErrForged, err)
-	}
-	if string(m.GetSwarm()) != string(b.p.Swarm[:]) {
-		return fmt.Errorf("%w: it is another swarm's", ErrForged)
-	}
-	return nil
-}
-
-func (b *Book) checkMember(peer proto.PeerID, e *murmurv1.Envelope, now time.Time) (until int64, err error) {
-	var m murmurv1.Member
-	if err := b.signed(e, proto.DomainMember, &m); err != nil {
-		return 0, err
-	}
+	st, err := proto.OpenProof(proof, b.p.Swarm, peer)
+	s.until, s.signer, s.invite = st.Until, string(st.Signer), string(st.Invite)
 	switch {
-	case string(m.Peer) != string(peer):
-		return 0, fmt.Errorf("%w: it is another peer's", ErrForged)
-	case now.Unix() > m.Until:
-		return 0, ErrExpired
+	case errors.Is(err, proto.ErrNoProof):
+		return s, ErrNoProof
+	case err != nil:
+		return s, fmt.Errorf("%w: %w", ErrForged, err)
+	case !b.signs(s.signer):
+		return s, fmt.Errorf("%w: %w", ErrForged, errStranger)
+	case b.invites[s.invite]:
+		return s, ErrRevoked
+	case now.Unix() > s.until:
+		return s, ErrExpired
+	case s.invite == "":
+		return s, nil
+	case !b.entered[s.invite][peer] && st.Uses > 0 && len(b.entered[s.invite]) >= int(st.Uses):
+		return s, ErrUsedUp
 	}
-	return m.Until, nil
+	b.enter(s.invite, peer)
+	return s, nil
 }
 
-func (b *Book) checkEntry(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (until int64, invite string, err error) {
-	var i murmurv1.Invite
-	if err := b.signed(proof.Invite, proto.DomainInvite, &i); err != nil {
-		return 0, "", err
-	}
-	var e murmurv1.Entry
-	_, err = proto.Open(proof.Entry, proto.DomainEntry)
-	if err == nil {
-		err = proto.Decode(proof.Entry.Payload, proto.MaxEnvelope, &e)
-	}
-	switch key := string(i.Key); {
-	case err != nil:
-		return 0, "", fmt.Errorf("%w: %w", ErrForged, err)
-	case string(proof.Entry.Key) != key || string(e.Peer) != string(peer) || string(e.Swarm) != string(b.p.Swarm[:]):
-		return 0, "", fmt.Errorf("%w: it is another peer's", ErrForged)
-	case b.invites[key]:
-		return 0, "", ErrRevoked
-	case now.Unix() > i.Until:
-		return 0, "", ErrExpired
-	case !b.entered[key][peer] && i.Uses > 0 && len(b.entered[key]) >= int(i.Uses):
-		return 0, "", ErrUsedUp
-	default:
-		b.enter(key, peer)
-		return i.Until, key, nil
-	}
-}
+// signs tells whether a key is the community's now.
+func (b *Book) signs(key string) bool { return b.keys[key] && !b.dropped[key] }
 
 func (b *Book) enter(invite string, peer proto.PeerID) {
 	if b.entered[invite] == nil {
@@ -343,8 +292,9 @@ func (b *Book) Take(renewed *murmurv1.Envelope, now time.Time) {
 	if renewed == nil {
 		return
 	}
-	if _, err := b.checkMember(b.p.Self, renewed, now); err == nil {
-		b.proof, b.changed = &murmurv1.Proof{Member: renewed}, true
+	proof := &murmurv1.Proof{Member: renewed}
+	if _, err := b.check(b.p.Self, proof, now); err == nil {
+		b.proof, b.changed = proof, true
 	}
 }
 
@@ -353,6 +303,13 @@ func (b *Book) Proof() (*murmurv1.Proof, []*murmurv1.Envelope) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.proof, slices.Clone(b.notices)
+}
+
+// Notices are all that it heard.
+func (b *Book) Notices() []*murmurv1.Envelope {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.notices)
 }
 
 // Hear takes in notices; news says whether one was new.
@@ -364,38 +321,53 @@ func (b *Book) Hear(notices []*murmurv1.Envelope) (news bool, err error) {
 	return len(b.notices) > before, err
 }
 
+// hear takes in new keys first, for a notice may be signed by one that a later one
+// brings, and drops keys last, for what they signed before stands.
 func (b *Book) hear(notices []*murmurv1.Envelope) error {
-	for {
-		again := false // a notice may be signed by a key that a later one brings
-		for _, e := range notices {
-			if slices.ContainsFunc(b.notices, func(o *murmurv1.Envelope) bool { return string(o.Payload) == string(e.GetPayload()) }) {
-				continue
-			}
-			var n murmurv1.Notice
-			if b.signed(e, proto.DomainNotice, &n) != nil {
-				continue
-			}
-			if len(b.notices) >= proto.MaxNotices {
-				return errNotices
-			}
-			b.notices, b.changed = append(b.notices, e), true
-			switch n.Kind {
-			case murmurv1.Notice_PEER:
-				b.peers[proto.PeerID(n.Subject)] = true
-				delete(b.shown, proto.PeerID(n.Subject))
-			case murmurv1.Notice_INVITE:
-				b.invites[string(n.Subject)] = true
-			case murmurv1.Notice_NEW_KEY:
-				b.keys[string(n.Subject)] = true
-				again = true
-			case murmurv1.Notice_DROP_KEY:
-				b.dropped[string(n.Subject)] = true
-			}
-		}
-		if !again {
-			return nil
+	fresh := map[murmurv1.Notice_Kind][]*murmurv1.Envelope{}
+	for _, e := range notices {
+		n, _, err := proto.OpenNotice(e, b.p.Swarm)
+		if err == nil && !slices.ContainsFunc(b.notices, func(o *murmurv1.Envelope) bool { return string(o.Payload) == string(e.Payload) }) {
+			fresh[n.Kind] = append(fresh[n.Kind], e)
 		}
 	}
+	for range fresh[murmurv1.Notice_NEW_KEY] { // each may wait for another
+		if err := b.take(fresh[murmurv1.Notice_NEW_KEY]); err != nil {
+			return err
+		}
+	}
+	for _, kind := range []murmurv1.Notice_Kind{murmurv1.Notice_PEER, murmurv1.Notice_INVITE, murmurv1.Notice_DROP_KEY} {
+		if err := b.take(fresh[kind]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take keeps notices that keys of the community's signed.
+func (b *Book) take(notices []*murmurv1.Envelope) error {
+	for _, e := range notices {
+		n, signer, err := proto.OpenNotice(e, b.p.Swarm)
+		if err != nil || !b.signs(string(signer)) || slices.ContainsFunc(b.notices, func(o *murmurv1.Envelope) bool { return string(o.Payload) == string(e.Payload) }) {
+			continue
+		}
+		if len(b.notices) >= proto.MaxNotices {
+			return errNotices
+		}
+		b.notices, b.changed = append(b.notices, e), true
+		switch n.Kind {
+		case murmurv1.Notice_PEER:
+			b.peers[proto.PeerID(n.Subject)] = true
+			delete(b.shown, proto.PeerID(n.Subject))
+		case murmurv1.Notice_INVITE:
+			b.invites[string(n.Subject)] = true
+		case murmurv1.Notice_NEW_KEY:
+			b.keys[string(n.Subject)] = true
+		case murmurv1.Notice_DROP_KEY:
+			b.dropped[string(n.Subject)] = true
+		}
+	}
+	return nil
 }
 
 // Encode is what New takes as Saved, where something has changed since it was called

@@ -1651,6 +1651,7 @@ type Update struct {
 	ExchangeMs    uint32                 `protobuf:"varint,11,opt,name=exchange_ms,json=exchangeMs,proto3" json:"exchange_ms,omitempty"` // how long the author's last exchange took
 	StepUs        uint32                 `protobuf:"varint,13,opt,name=step_us,json=stepUs,proto3" json:"step_us,omitempty"`             // how long one of its steps takes
 	Loss          float32                `protobuf:"fixed32,12,opt,name=loss,proto3" json:"loss,omitempty"`                              // mean training loss, for display
+	Proof         *Proof                 `protobuf:"bytes,14,opt,name=proof,proto3" json:"proof,omitempty"`                              // that the author belongs to a swarm for members
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1776,6 +1777,13 @@ func (x *Update) GetLoss() float32 {
 	return 0
 }
 
+func (x *Update) GetProof() *Proof {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
 // Evidence is two updates of one author for one parent.
 type Evidence struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1839,8 +1847,12 @@ type Content struct {
 	Cohort        uint32                 `protobuf:"varint,4,opt,name=cohort,proto3" json:"cohort,omitempty"`
 	Updates       [][]byte               `protobuf:"bytes,5,rep,name=updates,proto3" json:"updates,omitempty"` // ids, sorted by author
 	Evidence      []*Evidence            `protobuf:"bytes,6,rep,name=evidence,proto3" json:"evidence,omitempty"`
-	Roster        [][]byte               `protobuf:"bytes,7,rep,name=roster,proto3" json:"roster,omitempty"`                         // peer ids, sorted: the authors of the last three commits
-	RosterAge     []byte                 `protobuf:"bytes,13,opt,name=roster_age,json=rosterAge,proto3" json:"roster_age,omitempty"` // for each, how many commits ago it was last listed: 0, 1 or 2
+	Roster        [][]byte               `protobuf:"bytes,7,rep,name=roster,proto3" json:"roster,omitempty"`                                  // peer ids, sorted: the authors of the last three commits
+	RosterAge     []byte                 `protobuf:"bytes,13,opt,name=roster_age,json=rosterAge,proto3" json:"roster_age,omitempty"`          // for each, how many commits ago it was last listed: 0, 1 or 2
+	RosterSeen    []byte                 `protobuf:"bytes,14,opt,name=roster_seen,json=rosterSeen,proto3" json:"roster_seen,omitempty"`       // for each, how many commits have listed it since it joined the roster: 8 at most
+	RosterInvite  [][]byte               `protobuf:"bytes,17,rep,name=roster_invite,json=rosterInvite,proto3" json:"roster_invite,omitempty"` // for each, the key of the invite that it came in by; absent where nobody did
+	Notices       []*Envelope            `protobuf:"bytes,15,rep,name=notices,proto3" json:"notices,omitempty"`                               // that count from its children on, sorted by id
+	Skip          []byte                 `protobuf:"bytes,16,opt,name=skip,proto3" json:"skip,omitempty"`                                     // the newest snapshot height below it
 	NextH         uint32                 `protobuf:"varint,8,opt,name=next_h,json=nextH,proto3" json:"next_h,omitempty"`
 	Target        uint64                 `protobuf:"varint,9,opt,name=target,proto3" json:"target,omitempty"` // tokens that the next round aims for, for one peer
 	Cursor        uint64                 `protobuf:"varint,10,opt,name=cursor,proto3" json:"cursor,omitempty"`
@@ -1932,6 +1944,34 @@ func (x *Content) GetRoster() [][]byte {
 func (x *Content) GetRosterAge() []byte {
 	if x != nil {
 		return x.RosterAge
+	}
+	return nil
+}
+
+func (x *Content) GetRosterSeen() []byte {
+	if x != nil {
+		return x.RosterSeen
+	}
+	return nil
+}
+
+func (x *Content) GetRosterInvite() [][]byte {
+	if x != nil {
+		return x.RosterInvite
+	}
+	return nil
+}
+
+func (x *Content) GetNotices() []*Envelope {
+	if x != nil {
+		return x.Notices
+	}
+	return nil
+}
+
+func (x *Content) GetSkip() []byte {
+	if x != nil {
+		return x.Skip
 	}
 	return nil
 }
@@ -2381,6 +2421,7 @@ type SyncRequest struct {
 	UpdatesFor    []byte                 `protobuf:"bytes,3,opt,name=updates_for,json=updatesFor,proto3" json:"updates_for,omitempty"` // or the newest updates known for this parent
 	Author        []byte                 `protobuf:"bytes,4,opt,name=author,proto3" json:"author,omitempty"`                           // or this author's newest update
 	Manifest      bool                   `protobuf:"varint,5,opt,name=manifest,proto3" json:"manifest,omitempty"`                      // or the manifest
+	Past          *SyncRequest_Past      `protobuf:"bytes,6,opt,name=past,proto3" json:"past,omitempty"`                               // or the snapshot heights from one down to a height
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2450,6 +2491,13 @@ func (x *SyncRequest) GetManifest() bool {
 	return false
 }
 
+func (x *SyncRequest) GetPast() *SyncRequest_Past {
+	if x != nil {
+		return x.Past
+	}
+	return nil
+}
+
 // SyncResponse answers a SyncRequest. Commits run from older to newer; where
 // the answerer no longer holds what follows `have`, `snapshot` is set and the
 // first is a snapshot height whose state can be pulled by its root.
@@ -2461,6 +2509,7 @@ type SyncResponse struct {
 	Updates       []*Envelope            `protobuf:"bytes,4,rep,name=updates,proto3" json:"updates,omitempty"`
 	Manifest      []byte                 `protobuf:"bytes,5,opt,name=manifest,proto3" json:"manifest,omitempty"`
 	Snapshot      bool                   `protobuf:"varint,6,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	Past          [][]byte               `protobuf:"bytes,7,rep,name=past,proto3" json:"past,omitempty"` // contents of commits, newest first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2535,6 +2584,13 @@ func (x *SyncResponse) GetSnapshot() bool {
 		return x.Snapshot
 	}
 	return false
+}
+
+func (x *SyncResponse) GetPast() [][]byte {
+	if x != nil {
+		return x.Past
+	}
+	return nil
 }
 
 // BlobRequest asks for leaves [first, first+count) of a blob; count 0 asks for
@@ -2737,6 +2793,58 @@ func (x *MemberBook_Entered) GetPeer() []byte {
 	return nil
 }
 
+type SyncRequest_Past struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          []byte                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	Height        uint64                 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncRequest_Past) Reset() {
+	*x = SyncRequest_Past{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncRequest_Past) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncRequest_Past) ProtoMessage() {}
+
+func (x *SyncRequest_Past) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncRequest_Past.ProtoReflect.Descriptor instead.
+func (*SyncRequest_Past) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{26, 0}
+}
+
+func (x *SyncRequest_Past) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *SyncRequest_Past) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
 var File_proto_murmur_v1_murmur_proto protoreflect.FileDescriptor
 
 const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
@@ -2886,7 +2994,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06max_ms\x18\x05 \x01(\rR\x05maxMs\x12\x19\n" +
 	"\bgrace_ms\x18\x06 \x01(\rR\agraceMs\x12&\n" +
 	"\x0fview_timeout_ms\x18\a \x01(\rR\rviewTimeoutMs\x12%\n" +
-	"\x0esnapshot_every\x18\b \x01(\rR\rsnapshotEvery\"\xc7\x02\n" +
+	"\x0esnapshot_every\x18\b \x01(\rR\rsnapshotEvery\"\xef\x02\n" +
 	"\x06Update\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\fR\x06author\x12\x16\n" +
@@ -2902,10 +3010,11 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\vexchange_ms\x18\v \x01(\rR\n" +
 	"exchangeMs\x12\x17\n" +
 	"\astep_us\x18\r \x01(\rR\x06stepUs\x12\x12\n" +
-	"\x04loss\x18\f \x01(\x02R\x04loss\"b\n" +
+	"\x04loss\x18\f \x01(\x02R\x04loss\x12&\n" +
+	"\x05proof\x18\x0e \x01(\v2\x10.murmur.v1.ProofR\x05proof\"b\n" +
 	"\bEvidence\x12)\n" +
 	"\x05first\x18\x01 \x01(\v2\x13.murmur.v1.EnvelopeR\x05first\x12+\n" +
-	"\x06second\x18\x02 \x01(\v2\x13.murmur.v1.EnvelopeR\x06second\"\xe7\x02\n" +
+	"\x06second\x18\x02 \x01(\v2\x13.murmur.v1.EnvelopeR\x06second\"\xf0\x03\n" +
 	"\aContent\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\fR\x06parent\x12\x16\n" +
@@ -2915,7 +3024,12 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\bevidence\x18\x06 \x03(\v2\x13.murmur.v1.EvidenceR\bevidence\x12\x16\n" +
 	"\x06roster\x18\a \x03(\fR\x06roster\x12\x1d\n" +
 	"\n" +
-	"roster_age\x18\r \x01(\fR\trosterAge\x12\x15\n" +
+	"roster_age\x18\r \x01(\fR\trosterAge\x12\x1f\n" +
+	"\vroster_seen\x18\x0e \x01(\fR\n" +
+	"rosterSeen\x12#\n" +
+	"\rroster_invite\x18\x11 \x03(\fR\frosterInvite\x12-\n" +
+	"\anotices\x18\x0f \x03(\v2\x13.murmur.v1.EnvelopeR\anotices\x12\x12\n" +
+	"\x04skip\x18\x10 \x01(\fR\x04skip\x12\x15\n" +
 	"\x06next_h\x18\b \x01(\rR\x05nextH\x12\x16\n" +
 	"\x06target\x18\t \x01(\x04R\x06target\x12\x16\n" +
 	"\x06cursor\x18\n" +
@@ -2956,21 +3070,26 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06update\x18\x01 \x01(\v2\x13.murmur.v1.EnvelopeH\x00R\x06update\x121\n" +
 	"\bannounce\x18\x02 \x01(\v2\x13.murmur.v1.EnvelopeH\x00R\bannounce\x124\n" +
 	"\theartbeat\x18\x03 \x01(\v2\x14.murmur.v1.HeartbeatH\x00R\theartbeatB\x06\n" +
-	"\x04kind\"\x90\x01\n" +
+	"\x04kind\"\xf5\x01\n" +
 	"\vSyncRequest\x12\x18\n" +
 	"\acommits\x18\x01 \x03(\fR\acommits\x12\x12\n" +
 	"\x04have\x18\x02 \x03(\fR\x04have\x12\x1f\n" +
 	"\vupdates_for\x18\x03 \x01(\fR\n" +
 	"updatesFor\x12\x16\n" +
 	"\x06author\x18\x04 \x01(\fR\x06author\x12\x1a\n" +
-	"\bmanifest\x18\x05 \x01(\bR\bmanifest\"\xce\x01\n" +
+	"\bmanifest\x18\x05 \x01(\bR\bmanifest\x12/\n" +
+	"\x04past\x18\x06 \x01(\v2\x1b.murmur.v1.SyncRequest.PastR\x04past\x1a2\n" +
+	"\x04Past\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\fR\x04from\x12\x16\n" +
+	"\x06height\x18\x02 \x01(\x04R\x06height\"\xe2\x01\n" +
 	"\fSyncResponse\x12\x12\n" +
 	"\x04head\x18\x01 \x01(\fR\x04head\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\x04R\x06height\x12+\n" +
 	"\acommits\x18\x03 \x03(\v2\x11.murmur.v1.CommitR\acommits\x12-\n" +
 	"\aupdates\x18\x04 \x03(\v2\x13.murmur.v1.EnvelopeR\aupdates\x12\x1a\n" +
 	"\bmanifest\x18\x05 \x01(\fR\bmanifest\x12\x1a\n" +
-	"\bsnapshot\x18\x06 \x01(\bR\bsnapshot\"]\n" +
+	"\bsnapshot\x18\x06 \x01(\bR\bsnapshot\x12\x12\n" +
+	"\x04past\x18\a \x03(\fR\x04past\"]\n" +
 	"\vBlobRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\rR\x05first\x12\x14\n" +
@@ -2997,7 +3116,7 @@ func file_proto_murmur_v1_murmur_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_murmur_v1_murmur_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(Notice_Kind)(0),           // 0: murmur.v1.Notice.Kind
 	(*Envelope)(nil),           // 1: murmur.v1.Envelope
@@ -3031,6 +3150,7 @@ var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(*BlobRequest)(nil),        // 29: murmur.v1.BlobRequest
 	(*BlobHeader)(nil),         // 30: murmur.v1.BlobHeader
 	(*MemberBook_Entered)(nil), // 31: murmur.v1.MemberBook.Entered
+	(*SyncRequest_Past)(nil),   // 32: murmur.v1.SyncRequest.Past
 }
 var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
 	11, // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
@@ -3056,21 +3176,24 @@ var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
 	15, // 20: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
 	15, // 21: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
 	17, // 22: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
-	1,  // 23: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
-	1,  // 24: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
-	21, // 25: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
-	1,  // 26: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
-	1,  // 27: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
-	1,  // 28: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
-	1,  // 29: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
-	25, // 30: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
-	24, // 31: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
-	1,  // 32: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	8,  // 23: murmur.v1.Update.proof:type_name -> murmur.v1.Proof
+	1,  // 24: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
+	1,  // 25: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
+	21, // 26: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
+	1,  // 27: murmur.v1.Content.notices:type_name -> murmur.v1.Envelope
+	1,  // 28: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
+	1,  // 29: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
+	1,  // 30: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
+	1,  // 31: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
+	25, // 32: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
+	32, // 33: murmur.v1.SyncRequest.past:type_name -> murmur.v1.SyncRequest.Past
+	24, // 34: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
+	1,  // 35: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_proto_murmur_v1_murmur_proto_init() }
@@ -3089,7 +3212,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_murmur_v1_murmur_proto_rawDesc), len(file_proto_murmur_v1_murmur_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,89 @@
+package chain
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// MaxPast bounds the snapshot heights below the base whose contents are kept: four
+// weeks of one every ten minutes, about 8 MB. A checkpoint further back cannot be
+// shown to be on the branch.
+const MaxPast = 4096
+
+// ReadContent reads a commit's content, which carries no signature of its closer.
+func ReadContent(swarm proto.ID, b []byte) (round.Commit, error) {
+	c, _, err := decodeContent(swarm, b)
+	return c, err
+}
+
+// Past returns the contents of the snapshot heights from one down to a height, newest
+// first, at most so many.
+func (b *Book) Past(from proto.ID, height uint64, most int) (contents [][]byte) {
+	for id := from; len(contents) < most; {
+		var content []byte
+		if w := b.Raw(id); w != nil {
+			content = w.Content
+		} else if content = b.store.get(bucketPast, id[:]); content == nil {
+			break
+		}
+		contents = append(contents, content)
+		var w murmurv1.Content
+		if proto.Decode(content, proto.MaxCommit, &w) != nil || w.Height <= height || len(w.Skip) != len(id) {
+			break
+		}
+		id = proto.ID(w.Skip)
+	}
+	return contents
+}
+
+// past gathers the contents of the snapshot heights below a base that are held as
+// commits: in memory, or on disk where writing failed before.
+func (b *Book) past(base round.Commit) map[proto.ID][]byte {
+	contents := map[proto.ID][]byte{}
+	for c, id := base, base.Skip; c.Height > 0; id = c.Skip {
+		var w murmurv1.Commit
+		if p := b.commits[id]; p != nil && p.raw != nil {
+			w.Content = p.raw.Content
+		} else if proto.Decode(b.store.Commit(id), proto.MaxCommit, &w) != nil || w.Content == nil {
+			break
+		}
+		var err error
+		if c, err = ReadContent(b.Swarm, w.Content); err != nil {
+			break
+		}
+		contents[id] = w.Content
+	}
+	return contents
+}
+
+// putPast adds contents, and drops the lowest where there are too many.
+func putPast(bucket *bolt.Bucket, contents map[proto.ID][]byte, most int) (err error) {
+	for id, content := range contents {
+		err = errors.Join(err, bucket.Put(id[:], content))
+	}
+	type entry struct {
+		id     []byte
+		height uint64
+	}
+	var all []entry
+	err = errors.Join(err, bucket.ForEach(func(id, content []byte) error {
+		var w murmurv1.Content
+		if proto.Decode(content, proto.MaxCommit, &w) != nil {
+			w.Height = 0 // damaged: it goes first
+		}
+		all = append(all, entry{slices.Clone(id), w.Height})
+		return nil
+	}))
+	slices.SortFunc(all, func(x, y entry) int { return cmp.Compare(y.height, x.height) })
+	for _, e := range all[min(len(all), most):] {
+		err = errors.Join(err, bucket.Delete(e.id))
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package proto
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// ErrNoProof says that a proof of membership is empty.
+var ErrNoProof = errors.New("no proof of membership")
+
+// Standing is what a proof of membership says, whatever the time and whoever the
+// community's keys are.
+type Standing struct {
+	Signer ed25519.PublicKey // who signed the membership, or the invite
+	Invite ed25519.PublicKey // nil for a membership
+	Until  int64             // unix seconds
+	Uses   uint32            // peers that may enter by the invite; 0: any number
+}
+
+// OpenProof checks a proof's signatures, and that it is a peer's for a swarm.
+func OpenProof(p *murmurv1.Proof, swarm ID, peer PeerID) (Standing, error) {
+	switch {
+	case p.GetMember() != nil:
+		var m murmurv1.Member
+		if err := openAs(p.Member, DomainMember, &m); err != nil {
+			return Standing{}, fmt.Errorf("membership: %w", err)
+		}
+		return Standing{Signer: p.Member.Key, Until: m.Until}, bound(m.Swarm, m.Peer, swarm, peer)
+	case p.GetInvite() != nil:
+		var i murmurv1.Invite
+		if err := openAs(p.Invite, DomainInvite, &i); err != nil {
+			return Standing{}, fmt.Errorf("invite: %w", err)
+		}
+		var e murmurv1.Entry
+		if err := openAs(p.Entry, DomainEntry, &e); err != nil {
+			return Standing{}, fmt.Errorf("entry: %w", err)
+		}
+		s := Standing{Signer: p.Invite.Key, Invite: i.Key, Until: i.Until, Uses: i.Uses}
+		if string(p.Entry.Key) != string(i.Key) || string(i.Swarm) != string(swarm[:]) {
+			return s, errors.New("the entry is by another invite, or the invite is another swarm's")
+		}
+		return s, bound(e.Swarm, e.Peer, swarm, peer)
+	default:
+		return Standing{}, ErrNoProof
+	}
+}
+
+func bound(inSwarm, ofPeer []byte, swarm ID, peer PeerID) error {
+	if string(inSwarm) != string(swarm[:]) || string(ofPeer) != string(peer) {
+		return errors.New("it is another peer's, or another swarm's")
+	}
+	return nil
+}
+
+// OpenNotice checks a notice's signature, and that it is of a swarm.
+func OpenNotice(e *murmurv1.Envelope, swarm ID) (n *murmurv1.Notice, signer ed25519.PublicKey, err error) {
+	n = new(murmurv1.Notice)
+	if err := openAs(e, DomainNotice, n); err != nil {
+		return nil, nil, fmt.Errorf("notice: %w", err)
+	}
+	if string(n.Swarm) != string(swarm[:]) {
+		return nil, nil, errors.New("notice of another swarm")
+	}
+	return n, e.Key, nil
+}
