@@ -11,7 +11,7 @@ import (
 )
 
 // minSteps is how many random steps of machines a run makes at least.
-var minSteps = flag.Int("steps", 300_000, "random machine steps to make at least")
+var minSteps = flag.Int("steps", 100_000, "random machine steps to make at least")
 
 // TestRandomSchedules runs small swarms through random crashes, restarts,
 // partitions, stalls and losses, then mends all and waits: no invariant of
