@@ -15,6 +15,7 @@ import (
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/outer"
@@ -35,23 +36,25 @@ type daemon struct {
 	began   time.Time
 	from    uint64 // the swarm's height when it began
 	trained bool   // it has made a step
+	invite  membership.Invite
 	ends    time.Time
 }
 
 // swarm is whole daemons on simulated home links.
 type swarm struct {
-	t      *testing.T
-	method string
-	change func(*manifest.Manifest)    // nil: nothing
-	params func(*daemon, *node.Params) // nil: nothing
-	net    *simtest.Swarm
-	rng    *rand.Rand
-	id     proto.ID
-	raw    []byte
-	root   string
-	copies int
-	all    []*daemon
-	away   map[*daemon]time.Time // when it comes back
+	t          *testing.T
+	method     string
+	change     func(*manifest.Manifest)    // nil: nothing
+	params     func(*daemon, *node.Params) // nil: nothing
+	inviteOnly bool
+	net        *simtest.Swarm
+	rng        *rand.Rand
+	id         proto.ID
+	raw        []byte
+	root       string
+	copies     int
+	all        []*daemon
+	away       map[*daemon]time.Time // when it comes back
 
 	heights map[uint64]time.Time // when a height was first reached
 	highest uint64
@@ -100,13 +103,17 @@ func (s *swarm) found() {
 	if s.change != nil {
 		s.change(&m)
 	}
-	raw, id, err := m.Encode()
+	f := node.Founding{Manifest: m, InviteOnly: s.inviteOnly}
+	id, err := f.Seal()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.id, s.raw = id, raw
 	d := s.place()
-	if _, err := d.dir.Found(raw); err != nil {
+	if _, err := f.Found(d.dir); err != nil {
+		s.t.Fatal(err)
+	}
+	s.id = id
+	if s.raw, err = d.dir.Manifest(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.open(d)
@@ -123,6 +130,15 @@ func (s *swarm) join() {
 	}
 	if err := d.dir.Join(s.id, addrs); err != nil {
 		s.t.Fatal(err)
+	}
+	if s.inviteOnly {
+		var err error
+		if d.invite, err = s.all[0].dir.Invite(time.Now().Add(24*time.Hour), 1); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := d.dir.Enter(d.invite); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	s.open(d)
 }
