@@ -20,7 +20,9 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	}
 	err := h.book.SetHead(e.To.ID)
 	if err == nil && e.To.Height%uint64(h.n.manifest.Rounds.SnapshotEvery) == 0 {
-		err = h.rep.Save()
+		if err = h.rep.Save(); err == nil {
+			h.saveDaily()
+		}
 	}
 	if err != nil {
 		h.n.trouble("saving a commit", err)
@@ -46,6 +48,13 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 		h.saveSometimes(ctx)
 	}
 	h.measure(ctx, e.To)
+}
+
+// saveDaily keeps the head's state for the operator. A failure is no trouble of the node's: rounds go on without it.
+func (h *hand) saveDaily() {
+	if err := h.rep.SaveDaily(time.Now()); err != nil {
+		h.n.log.Warn("The day's state is not kept", "error", err)
+	}
 }
 
 func (h *hand) move(ctx context.Context, e round.Adopt) error {

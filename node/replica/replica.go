@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 	"unsafe"
 
 	"github.com/murmurnet/murmur/node/chain"
@@ -132,6 +133,11 @@ func (r *Replica) Adopt(c round.Commit) error {
 
 // Save writes the head's state under its root, for snapshots.
 func (r *Replica) Save() error { return r.p.Store.PutState(r.head.Root, Bytes(r.state)) }
+
+// SaveDaily has the head's state, which is saved, kept for the operator as the one of its day.
+func (r *Replica) SaveDaily(now time.Time) error {
+	return r.p.Store.KeepDaily(r.head, Bytes(r.state), now)
+}
 
 // Keep makes sure that the state of a commit is on disk as a whole.
 func (r *Replica) Keep(c round.Commit) error {
