@@ -127,7 +127,7 @@ type promise struct {
 	own              map[proto.ID]uint64
 	commits          map[proto.ID]bool
 	marks            marks
-	local            uint64 // Seq of the saved Local
+	local            uint64   // Seq of the saved Local
 	daily            []uint64 // heights of daily states
 	full             bool     // the disk was full once: daily states make room
 	doing            struct {

@@ -33,6 +33,7 @@ type Manifest struct {
 	Inner      Inner          `toml:"inner"`
 	Rounds     Rounds         `toml:"rounds"`
 	Membership Membership     `toml:"membership"`
+	Fork       *Fork          `toml:"fork,omitempty"` // nil: the swarm begins with nothing learned
 }
 
 // Membership says who may take part; empty: whoever has the link. Keys are the
@@ -241,7 +242,7 @@ func (m Manifest) Validate() error {
 			return fmt.Errorf("%s = %v is out of range: %s", c.key, c.val, c.rng)
 		}
 	}
-	if err := m.validateFiles(); err != nil {
+	if err := errors.Join(m.validateFiles(), m.validateFork()); err != nil {
 		return err
 	}
 	for _, p := range m.Method.Schedule {
@@ -291,7 +292,7 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 			Weights: encodeBlob(o.Weights), Origin: encodeBlob(o.Origin), RopeScaling: encodeScaling(o.RopeScaling),
 		},
 		Data: encodeData(m.Data), Membership: m.Membership.encode(),
-		Method: encodeMethod(m.Method),
+		Method: encodeMethod(m.Method), Fork: m.Fork.encode(),
 		Inner: &murmurv1.Inner{
 			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule,
 			DecayFrom: i.DecayFrom, Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay,
@@ -335,7 +336,7 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 		},
 	}
 	m.Membership.decode(w.GetMembership())
-	err := m.decodeFiles(&w)
+	err := errors.Join(m.decodeFiles(&w), m.decodeFork(w.GetFork()))
 	if err == nil {
 		err = m.Validate()
 	}
