@@ -180,7 +180,7 @@ func (h *hand) runOn(ctx context.Context, s round.Status) {
 	}
 	h.drop(h.proc.Run(ctx, worker.Run{
 		Assignment: data.Assignment{
-			Manifest: h.n.swarm, Parent: head.ID, Cursor: head.Cursor, Rank: s.Rank, Roster: len(head.Roster),
+			Manifest: h.n.manifest.Order(h.n.swarm), Parent: head.ID, Cursor: head.Cursor, Rank: s.Rank, Roster: len(head.Roster),
 			Peer: string(h.n.self), CapSamples: capSamples,
 		},
 		Committed: head.Tokens, Active: h.active, Paused: !h.train, Most: most, Until: h.n.supply.ahead(),

@@ -22,6 +22,9 @@ import (
 	"github.com/murmurnet/murmur/trainer/shard"
 )
 
+// MaxName is how many bytes a swarm's name may have.
+const MaxName = 64
+
 // Manifest describes a swarm. Its TOML form has the same shape.
 type Manifest struct {
 	Name       string         `toml:"name"`
@@ -201,7 +204,7 @@ func (m Manifest) Validate() error {
 		val any
 		rng string
 	}{
-		{m.Name != "" && len(m.Name) <= 64 && !strings.ContainsAny(m.Name, "\n\r\t"), "name", m.Name, "1 to 64 letters"},
+		{m.Name != "" && len(m.Name) <= MaxName && !strings.ContainsAny(m.Name, "\n\r\t"), "name", m.Name, "1 to 64 letters"},
 		{m.MinVersion == "" || semver.IsValid("v"+m.MinVersion), "min_version", m.MinVersion, "a version such as 0.1.0"},
 		{o.Vocab >= 256 && o.Vocab <= model.MaxVocab && int(o.Vocab) >= m.Data.Vocab, "model.vocab", o.Vocab, fmt.Sprintf("%d, which the data need, to %d", max(256, m.Data.Vocab), model.MaxVocab)},
 		{o.Layers >= 1 && o.Layers <= 256, "model.layers", o.Layers, "1..256"},
