@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/worker"
@@ -70,7 +72,20 @@ func (h *hand) move(ctx context.Context, e round.Adopt) error {
 			return err
 		}
 	}
-	return h.rep.Adopt(e.To)
+	moved, err := h.rep.Adopt(e.To)
+	if err == nil {
+		h.judge(e.To.Height, moved)
+	}
+	return err
+}
+
+// judge compares how far a commit moved the shared model with what is usual.
+func (h *hand) judge(height uint64, moved float64) {
+	ratio := h.moves.Note(moved)
+	h.n.view.moved(height, ratio, time.Now())
+	if health.Jump(ratio) {
+		h.n.diary.Add(event.Chain, height, fmt.Sprintf("round %d moved the shared model %.0f times as far as rounds usually do; if it is spoiled, murmur fork makes a new swarm from an earlier round", height, ratio))
+	}
 }
 
 // shift adds the change to the trainer's model between two of its steps. A

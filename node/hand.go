@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/trainer/data"
@@ -44,6 +45,7 @@ type hand struct {
 	payload   []byte // reused
 	pace      pace
 	active    int
+	moves     health.Moves // of the shared model
 }
 
 // session is where the counts of one trainer process began.

@@ -110,7 +110,8 @@ type Outcome struct {
 	Late     []proto.PeerID `json:"late,omitempty"` // those of them whose updates came all the same
 	Closer   proto.PeerID   `json:"closer"`
 	View     uint32         `json:"view"`
-	Loss     float64        `json:"loss"` // token-weighted mean of the included updates' training losses
+	Loss     float64        `json:"loss"`            // token-weighted mean of the included updates' training losses
+	Moved    float64        `json:"moved,omitempty"` // how far it moved the model, by the median of the sixteen rounds before; 0: not known
 	Stages   Stages         `json:"stages"`
 }
 
