@@ -34,7 +34,7 @@ func TestMoves(t *testing.T) {
 		{"a jump early", []float64{1, 1, 1, 1, 60000}, []int{4}},
 		{"it stays wild", append(steady(20, .1), steady(20, 600)...), []int{20, 21, 22, 23, 24, 25, 26, 27}},
 		{"beyond all numbers", append(steady(20, .1), math.Inf(1), math.NaN(), .1), []int{20, 21}},
-		{"rounds without anything learned", append(append(steady(8, 1), steady(20, 0)...), 31, 0, 1), []int{28}},
+		{"rounds without anything learned", append(append(steady(8, 1), steady(20, 0)...), 61, 0, 1), []int{28}},
 		{"just within", append(steady(20, 1), mostMove), nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
