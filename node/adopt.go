@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/worker"
@@ -20,7 +22,9 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	}
 	err := h.book.SetHead(e.To.ID)
 	if err == nil && e.To.Height%uint64(h.n.manifest.Rounds.SnapshotEvery) == 0 {
-		err = h.rep.Save()
+		if err = h.rep.Save(); err == nil {
+			h.saveDaily()
+		}
 	}
 	if err != nil {
 		h.n.trouble("saving a commit", err)
@@ -48,6 +52,13 @@ func (h *hand) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	h.measure(ctx, e.To)
 }
 
+// saveDaily keeps the head's state for the operator. A failure is no trouble of the node's: rounds go on without it.
+func (h *hand) saveDaily() {
+	if err := h.rep.SaveDaily(time.Now()); err != nil {
+		h.n.log.Warn("The day's state is not kept", "error", err)
+	}
+}
+
 func (h *hand) move(ctx context.Context, e round.Adopt) error {
 	if h.rep.Head().ID == e.To.ID {
 		return nil
@@ -61,7 +72,20 @@ func (h *hand) move(ctx context.Context, e round.Adopt) error {
 			return err
 		}
 	}
-	return h.rep.Adopt(e.To)
+	moved, err := h.rep.Adopt(e.To)
+	if err == nil {
+		h.judge(e.To.Height, moved)
+	}
+	return err
+}
+
+// judge compares how far a commit moved the shared model with what is usual.
+func (h *hand) judge(height uint64, moved float64) {
+	ratio := h.moves.Note(moved)
+	h.n.view.moved(height, ratio, time.Now())
+	if health.Jump(ratio) {
+		h.n.diary.Add(event.Chain, height, fmt.Sprintf("round %d moved the shared model %.0f times as far as rounds usually do; if it is spoiled, murmur fork makes a new swarm from an earlier round", height, ratio))
+	}
 }
 
 // shift adds the change to the trainer's model between two of its steps. A

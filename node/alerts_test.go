@@ -169,13 +169,14 @@ func troubled(f *film) {
 	f.roll(3 * time.Minute)
 	var endFlood func()
 	f.during(8*time.Minute, map[string][]int{
-		"MurmurRefused": {4}, "MurmurGossipDrops": {0, 1, 2, 3}, "MurmurClock": {0}, "MurmurRelayed": {1}, "MurmurUnreachable": {2},
+		"MurmurRefused": {4}, "MurmurGossipDrops": {0, 1, 2, 3}, "MurmurClock": {0}, "MurmurRelayed": {1}, "MurmurUnreachable": {2}, "MurmurModelJumped": nil,
 	}, func() {
 		f.enter(false)
 		endFlood = f.flood(5)
 		f.skew[n[0]] = -42
 		f.facts[n[1]] = ails(health.Facts{Relayed: 2})
 		f.facts[n[2]] = ails(health.Facts{Direct: 2, Unreachable: true})
+		f.facts[n[3]] = ails(health.Facts{Direct: 2, Jump: 5e4, JumpHeight: 7})
 	}, func() {
 		endFlood()
 		clear(f.skew)
@@ -207,7 +208,7 @@ func (f *film) draw() {
 func payloads(d *daemon) string { return filepath.Join(string(d.dir), "payloads") }
 
 // ails puts what health says of some facts in place of a state's own, for what has no cause on
-// simulated links: relays, and routers that let nobody in.
+// simulated links: relays, and routers that let nobody in; and for a jump of the model, which is shown for a day.
 func ails(facts health.Facts) func(*api.State) {
 	var r health.Registry
 	return func(s *api.State) {

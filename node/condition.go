@@ -45,9 +45,34 @@ func (n *Node) look(r *health.Registry, now time.Time) {
 		}
 		f.Usual, f.LeftOut = v.usual(), v.leftOut(n.self)
 		f.ClockAhead, f.Outdated = v.clock(now), v.outdated
+		f.Jump, f.JumpHeight, f.JumpAgo = v.jump.ratio, v.jump.height, now.Sub(v.jump.at)
 	})
 	conditions := r.Check(f)
 	n.view.set(func(v *viewed) { v.health = conditions })
+}
+
+// jump is a commit that moved the shared model farther than training does.
+type jump struct {
+	ratio  float64 // to the usual move
+	height uint64
+	at     time.Time
+}
+
+// moved notes how far a commit moved the shared model, as a multiple of the usual.
+func (w *view) moved(height uint64, ratio float64, now time.Time) {
+	w.set(func(v *viewed) {
+		if v.outcome.Height == height {
+			v.outcome.Moved = ratio
+		}
+		for i := range v.rounds {
+			if v.rounds[i].Height == height {
+				v.rounds[i].Moved = ratio
+			}
+		}
+		if health.Jump(ratio) {
+			v.jump = jump{ratio, height, now}
+		}
+	})
 }
 
 // usual is the median time of the newest rounds.

@@ -2,8 +2,12 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"strconv"
+	"strings"
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/chain"
@@ -25,7 +29,7 @@ func (n *Node) Keep(ctx context.Context, height int64) (k api.Kept, err error) {
 		return k, errStarting
 	}
 	err = n.hand.ask(ctx, func(context.Context) error {
-		k, err = keep(n.hand.rep, n.book.Load(), height)
+		k, err = keep(n.hand.rep, n.book.Load(), n.store, height)
 		return err
 	})
 	return k, err
@@ -33,13 +37,25 @@ func (n *Node) Keep(ctx context.Context, height int64) (k api.Kept, err error) {
 
 // Keep is Node.Keep for a directory that no daemon works in.
 func (d Dir) Keep(height int64) (k api.Kept, err error) {
+	err = d.opened(func(n *Node, book *chain.Book, rep *replica.Replica, why error) (err error) {
+		if why != nil && height == Newest {
+			return fmt.Errorf("the newest state is damaged on this disk (%w): murmur up fetches it again, or take round %d with --height", why, rep.Head().Height)
+		}
+		k, err = keep(rep, book, n.store, height)
+		return err
+	})
+	return k, err
+}
+
+// opened opens chain and replica of a directory that no daemon works in, for use; why says what is damaged there.
+func (d Dir) opened(use func(n *Node, book *chain.Book, rep *replica.Replica, why error) error) (err error) {
 	raw, err := d.Manifest()
 	if err != nil {
-		return k, fmt.Errorf("%s has no model yet: run murmur up until the node has found its swarm", d)
+		return fmt.Errorf("%s has no model yet: run murmur up until the node has found its swarm", d)
 	}
 	m, seed, err := manifest.Decode(raw)
 	if err != nil {
-		return k, err
+		return err
 	}
 	log := slog.New(slog.DiscardHandler)
 	n := &Node{p: Params{Dir: d, Log: log}, log: log, diary: event.New(log), swarm: proto.Sum(raw), manifest: m}
@@ -50,27 +66,24 @@ func (d Dir) Keep(height int64) (k api.Kept, err error) {
 	}()
 	unlock, err := d.lock()
 	if err != nil {
-		return k, err
+		return err
 	}
 	n.releases = append(n.releases, unlock)
 	if n.store, err = chain.Open(string(d)); err != nil {
-		return k, err
+		return err
 	}
 	n.releases = append(n.releases, n.store.Close)
 	if n.library, err = d.Library(); err != nil {
-		return k, err
+		return err
 	}
 	if n.method, err = newMethod(m); err != nil {
-		return k, err
+		return err
 	}
 	book, rep, why, err := n.openReplica(m, seed)
 	if err != nil {
-		return k, err
+		return err
 	}
-	if why != nil && height == Newest {
-		return k, fmt.Errorf("the newest state is damaged on this disk (%w): murmur up fetches it again, or take round %d with --height", why, rep.Head().Height)
-	}
-	return keep(rep, book, height)
+	return use(n, book, rep, why)
 }
 
 // openReplica opens chain and replica from the disk; why says what is damaged there.
@@ -80,8 +93,7 @@ func (n *Node) openReplica(m manifest.Manifest, seed [32]byte) (book *chain.Book
 		return nil, nil, nil, err
 	}
 	initial, root := replica.Initial(n.method, theta)
-	genesis := round.Genesis(n.swarm, root, m.Rounds.H, uint64(m.Inner.Batch)*uint64(m.Model.SeqLen))
-	if book, err = chain.OpenBook(n.store, n.swarm, n.self, genesis); err != nil {
+	if book, err = chain.OpenBook(n.store, n.swarm, n.self, genesis(m, n.swarm, root)); err != nil {
 		return nil, nil, nil, err
 	}
 	head, _ := book.Marks()
@@ -91,7 +103,19 @@ func (n *Node) openReplica(m manifest.Manifest, seed [32]byte) (book *chain.Book
 	return book, rep, why, nil
 }
 
-func keep(rep *replica.Replica, book *chain.Book, height int64) (k api.Kept, err error) {
+// genesis is the commit before all rounds of a swarm.
+func genesis(m manifest.Manifest, swarm, root proto.ID) round.Commit {
+	step := uint64(m.Inner.Batch) * uint64(m.Model.SeqLen)
+	f := m.Fork
+	if f == nil {
+		return round.Genesis(swarm, root, m.Rounds.H, step)
+	}
+	c := round.Genesis(swarm, root, f.H, step)
+	c.Tokens, c.Cursor = f.Tokens, f.Cursor
+	return c
+}
+
+func keep(rep *replica.Replica, book *chain.Book, store *chain.Store, height int64) (k api.Kept, err error) {
 	head := rep.Head()
 	_, base := book.Marks()
 	c := head
@@ -107,12 +131,41 @@ func keep(rep *replica.Replica, book *chain.Book, height int64) (k api.Kept, err
 	for height >= 0 && c.Height != uint64(height) {
 		parent, ok := book.Commit(c.Parent)
 		if !ok || c.Height <= base.Height || uint64(height) > c.Height {
-			return k, fmt.Errorf("the state of round %d is not held: this node has rounds %d to %d", height, base.Height, head.Height)
+			return keptDaily(k, store.Dailies(), uint64(height), base.Height, head.Height)
 		}
 		c = parent
 	}
-	k.Height, k.Root, k.Tokens, k.Authors = c.Height, c.Root, c.Tokens, len(authors)
+	k.Height, k.Root, k.Tokens, k.Cursor, k.NextH, k.Authors = c.Height, c.Root, c.Tokens, c.Cursor, c.NextH, len(authors)
 	return k, rep.Put(c)
+}
+
+// keptDaily finds a daily state; oldest and newest are the rounds that the node has beside these.
+func keptDaily(k api.Kept, days []chain.Daily, height, oldest, newest uint64) (api.Kept, error) {
+	var earlier []string
+	for _, d := range days {
+		if d.Height == height {
+			k.Height, k.Root, k.Tokens, k.Cursor, k.NextH = d.Height, d.Root, d.Tokens, d.Cursor, d.NextH
+			return k, nil
+		}
+		earlier = append(earlier, strconv.FormatUint(d.Height, 10))
+	}
+	has := fmt.Sprintf("this node has rounds %d to %d", oldest, newest)
+	if len(earlier) > 0 {
+		has += ", and of each day one: " + strings.Join(earlier, ", ")
+	}
+	return k, fmt.Errorf("the state of round %d is not held: %s", height, has)
+}
+
+// readTheta reads a kept state's parameters, from the protocol's states or from the daily ones.
+func (d Dir) readTheta(k api.Kept, theta []float32) error {
+	err := chain.ReadPrefix(d.path("states"), k.Root, replica.Bytes(theta))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = chain.ReadPrefix(d.path(chain.DailyFolder), k.Root, replica.Bytes(theta))
+	}
+	if err != nil {
+		return fmt.Errorf("the state of round %d: %w", k.Height, err)
+	}
+	return nil
 }
 
 // Exported reads a kept state's parameters and what the model began with.
@@ -127,8 +180,8 @@ func (d Dir) Exported(k api.Kept) (e checkpoint.Export, err error) {
 	}
 	e.Config = m.Model.Config()
 	e.Theta = make([]float32, e.Config.Layout().Params())
-	if err := chain.ReadPrefix(d.path("states"), k.Root, replica.Bytes(e.Theta)); err != nil {
-		return e, fmt.Errorf("the state of round %d: %w", k.Height, err)
+	if err := d.readTheta(k, e.Theta); err != nil {
+		return e, err
 	}
 	e.Card = checkpoint.Card{
 		Name: m.Name, Swarm: proto.Sum(raw).String(), State: k.Root.String(), Height: k.Height, Tokens: k.Tokens, Updates: uint64(k.Updates), Authors: k.Authors,

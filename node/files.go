@@ -67,7 +67,9 @@ func (n *Node) obtainFile(ctx context.Context, b shard.Blob) bool {
 func (n *Node) fetchFile(ctx context.Context, b shard.Blob) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	return n.net.Fetch(ctx, p2p.Fetch{ID: b.ID, Size: b.Size, MaxSize: b.Size, Path: n.library.Path(b.ID), Sources: n.net.Connected()})
+	err := n.net.Fetch(ctx, p2p.Fetch{ID: b.ID, Size: b.Size, MaxSize: b.Size, Path: n.library.Path(b.ID), Sources: n.net.Connected()})
+	n.store.MakeRoom(err) // for the next try
+	return err
 }
 
 // initial is the θ that the swarm began with.

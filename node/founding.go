@@ -36,6 +36,11 @@ func (f *Founding) keep(b []byte) *shard.Blob {
 	return &shard.Blob{ID: proto.HashBlob(b).Root(), Size: uint64(len(b))}
 }
 
+// addFile has a file added to the library when the swarm is founded.
+func (f *Founding) addFile(path string, b shard.Blob) {
+	f.adds = append(f.adds, func(l *library.Library) error { return l.Add(path, b) })
+}
+
 // longSample is how many tokens samples have at most for a model from elsewhere, where nothing says another number.
 const longSample = 1024
 
@@ -91,14 +96,11 @@ func (f *Founding) Data(dir string) error {
 		return fmt.Errorf("%s was prepared with another tokenizer than the model's: prepare it with --tokenizer of the model's folder", dir)
 	}
 	f.Manifest.Data = set
-	add := func(path string, b shard.Blob) {
-		f.adds = append(f.adds, func(l *library.Library) error { return l.Add(path, b) })
-	}
 	if set.Tokenizer != nil {
-		add(filepath.Join(dir, shard.TokenizerFile), *set.Tokenizer)
+		f.addFile(filepath.Join(dir, shard.TokenizerFile), *set.Tokenizer)
 	}
 	for _, e := range append([]shard.Entry{set.Heldout}, set.Shards...) {
-		add(filepath.Join(dir, shard.Folder, shard.FileName(e.ID)), shard.Blob{ID: e.ID, Size: e.Size})
+		f.addFile(filepath.Join(dir, shard.Folder, shard.FileName(e.ID)), shard.Blob{ID: e.ID, Size: e.Size})
 	}
 	return nil
 }

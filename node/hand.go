@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/trainer/data"
@@ -44,6 +45,7 @@ type hand struct {
 	payload   []byte // reused
 	pace      pace
 	active    int
+	moves     health.Moves // of the shared model
 }
 
 // session is where the counts of one trainer process began.
@@ -180,7 +182,7 @@ func (h *hand) runOn(ctx context.Context, s round.Status) {
 	}
 	h.drop(h.proc.Run(ctx, worker.Run{
 		Assignment: data.Assignment{
-			Manifest: h.n.swarm, Parent: head.ID, Cursor: head.Cursor, Rank: s.Rank, Roster: len(head.Roster),
+			Manifest: h.n.manifest.Order(h.n.swarm), Parent: head.ID, Cursor: head.Cursor, Rank: s.Rank, Roster: len(head.Roster),
 			Peer: string(h.n.self), CapSamples: capSamples,
 		},
 		Committed: head.Tokens, Active: h.active, Paused: !h.train, Most: most, Until: h.n.supply.ahead(),

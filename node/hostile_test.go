@@ -302,7 +302,7 @@ func TestKeysDrawnOnTheSpot(t *testing.T) {
 			if attempt == 8 { // an accomplice passes the revoked member's work on
 				r.close(head, r.update(keyOut, nil, head), r.update(r.key, r.proof(r.key), head))
 			}
-			watch(5 * time.Second)
+			watch(10 * time.Second)
 		}
 		pace := float64(s.highest-from) / time.Since(began).Seconds()
 		t.Logf("%d keys in %d commits; %.3f rounds a second, %.3f before", keys, len(r.made), pace, peace)

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/murmurnet/murmur/trainer/toy"
@@ -12,17 +13,22 @@ import (
 type mood struct {
 	worse  atomic.Int64 // nats that its losses are too high
 	broken atomic.Bool
+	thrown atomic.Int64 // what the next step adds to every parameter
 }
 
 type moody struct {
 	worker.Learner
 	*mood
+	params int
 }
 
 func (l moody) Step(tokens []int32, rate float64) (float32, error) {
 	loss, err := l.Learner.Step(tokens, rate)
 	if l.broken.Load() {
 		err = errors.New("the device has lost its memory")
+	}
+	if v := l.thrown.Swap(0); v != 0 && err == nil {
+		err = l.Add(slices.Repeat([]float32{float32(v)}, l.params))
 	}
 	return loss + float32(l.worse.Load()), err
 }
@@ -32,7 +38,7 @@ func (m *mood) engine() *worker.Engine {
 	learner := e.Learner
 	e.Learner = func(d worker.Device, s worker.Spec) (worker.Learner, error) {
 		l, err := learner(d, s)
-		return moody{l, m}, err
+		return moody{l, m, s.Model.Layout().Params()}, err
 	}
 	return &e
 }

@@ -34,7 +34,7 @@ const (
 
 func newSupply(n *Node) (*supply, error) {
 	m := n.manifest
-	order, err := data.NewOrder(n.swarm, data.SampleCounts(m.Data, int(m.Model.SeqLen)))
+	order, err := data.NewOrder(m.Order(n.swarm), data.SampleCounts(m.Data, int(m.Model.SeqLen)))
 	if err != nil {
 		return nil, err
 	}

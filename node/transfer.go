@@ -50,6 +50,7 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 		ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: n.store.PayloadPath(id), Sources: e.Sources,
 	})
 	if err != nil {
+		n.store.MakeRoom(err) // for the next try
 		n.log.Debug("Payload did not come", "payload", id.Short(), "author", e.Update.Author.Short(), "error", err)
 		n.post(ctx, round.Missed{Payload: id})
 		return
@@ -176,6 +177,7 @@ func (n *Node) enter(ctx context.Context, e round.Enter) {
 		err = n.keepBranch(c)
 	}
 	if err != nil {
+		n.store.MakeRoom(err) // for the next try
 		n.log.Warn("Snapshot did not come", "height", c.Height, "error", err)
 		n.post(ctx, round.NotLanded{Commit: c.ID})
 		return

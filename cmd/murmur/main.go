@@ -27,6 +27,7 @@ type cli struct {
 
 	Demo     DemoCmd     `cmd:"" help:"Train a small model with a whole swarm on this machine."`
 	Init     InitCmd     `cmd:"" help:"Make a new swarm and print its join link."`
+	Fork     ForkCmd     `cmd:"" help:"Make a new swarm that goes on from a state which this node holds."`
 	Join     JoinCmd     `cmd:"" help:"Join a swarm by its link."`
 	Up       UpCmd       `cmd:"" help:"Run this machine's node until it is stopped."`
 	Seed     SeedCmd     `cmd:"" help:"Run a light node that helps others meet and does not train."`

@@ -22,12 +22,22 @@ type settings struct{ values map[string]any }
 // settingsKeys are the flags that a file may set.
 var settingsKeys = []string{"backend", "bootstrap", "dir", "host", "log-level", "mdns", "page", "port", "yes"}
 
+// dirEnv is the variable of the flags that name the swarm's directory.
+const dirEnv = "MURMUR_DIR"
+
 // Validate has nothing to check before the file is known.
 func (s *settings) Validate(*kong.Application) error { return nil }
 
 // Resolve looks a flag up.
 func (s *settings) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if !slices.Contains(settingsKeys, flag.Name) {
+	key := flag.Name
+	switch {
+	case slices.Contains(flag.Envs, dirEnv):
+		key = "dir"
+	case key == "dir": // murmur fork's names a directory that is to be made
+		return nil, nil
+	}
+	if !slices.Contains(settingsKeys, key) {
 		return nil, nil
 	}
 	for _, env := range flag.Envs {
@@ -38,7 +48,7 @@ func (s *settings) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	if err := s.load(configFlag(k)); err != nil {
 		return nil, err
 	}
-	return s.values[flag.Name], nil
+	return s.values[key], nil
 }
 
 // configFlag is the value of --config.

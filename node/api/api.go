@@ -118,7 +118,8 @@ type Outcome struct {
 	Late     []proto.PeerID `json:"late,omitempty"` // those of them whose updates came all the same
 	Closer   proto.PeerID   `json:"closer"`
 	View     uint32         `json:"view"`
-	Loss     float64        `json:"loss"` // token-weighted mean of the included updates' training losses
+	Loss     float64        `json:"loss"`            // token-weighted mean of the included updates' training losses
+	Moved    float64        `json:"moved,omitempty"` // how far it moved the model, by the median of the sixteen rounds before; 0: not known
 	Stages   Stages         `json:"stages"`
 }
 
@@ -263,6 +264,9 @@ type Source interface {
 	Heldout(ctx context.Context) (Heldout, error)
 	// Keep puts the state of a height, or the newest below 0, on the node's disk as a whole.
 	Keep(ctx context.Context, height int64) (Kept, error)
+	// States lists the states that the node can go back to, the oldest first. Rounds between a snapshot and the newest
+	// can be had, too.
+	States() []Held
 	// Generate continues a prompt by θ(head), calling emit for each piece of text.
 	Generate(ctx context.Context, g Generate, emit func(text string)) error
 }
@@ -280,9 +284,27 @@ type Kept struct {
 	Height  uint64   `json:"height"`
 	Root    proto.ID `json:"state_root"`
 	Tokens  uint64   `json:"tokens"`  // committed up to it
+	Cursor  uint64   `json:"cursor"`  // the first data position that was not taken
+	NextH   uint32   `json:"next_h"`  // inner steps of the round that follows
 	Updates int      `json:"updates"` // in the commits that the node holds
 	Authors int      `json:"authors"` // of those
 }
+
+// Held is a state that the node can go back to.
+type Held struct {
+	Height uint64    `json:"height"`
+	Tokens uint64    `json:"tokens"`      // committed up to it
+	Kind   string    `json:"kind"`        // one of the words below
+	At     time.Time `json:"at,omitzero"` // when this machine had it; zero where that is not known
+}
+
+// What Held.Kind says.
+const (
+	HeldHead     = "newest"
+	HeldSnapshot = "snapshot" // of the protocol, until two more have come
+	HeldDaily    = "daily"    // for a week
+	HeldStart    = "start"    // before the first round
+)
 
 // Heldout is a held-out loss and the height that it belongs to.
 type Heldout struct {

@@ -65,6 +65,8 @@ func (s *told) Keep(_ context.Context, height int64) (Kept, error) {
 	return Kept{Height: uint64(height + 10)}, nil
 }
 
+func (s *told) States() []Held { return []Held{{Height: 7, Kind: HeldDaily}} }
+
 func (s *told) Generate(_ context.Context, g Generate, emit func(string)) error {
 	emit(g.Prompt)
 	emit("!")
@@ -128,6 +130,9 @@ func TestClientAndServer(t *testing.T) {
 	}
 	if err := c.Rotate(ctx, true); err == nil || err.Error() != "this machine does not have the key" {
 		t.Fatalf("rotating: %v", err)
+	}
+	if h, err := c.States(ctx); err != nil || len(h) != 1 || h[0].Height != 7 || h[0].Kind != HeldDaily {
+		t.Errorf("states %+v, error %v", h, err)
 	}
 	if k, err := c.Keep(ctx, -1); err != nil || k.Height != 9 {
 		t.Fatalf("%+v, %v", k, err)

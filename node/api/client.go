@@ -120,6 +120,11 @@ func (c *Client) Keep(ctx context.Context, height int64) (k Kept, err error) {
 	return k, c.call(ctx, http.MethodPost, "/v1/keep?height="+strconv.FormatInt(height, 10), &k)
 }
 
+// States lists the states that the node can go back to.
+func (c *Client) States(ctx context.Context) (h []Held, err error) {
+	return h, c.call(ctx, http.MethodGet, "/v1/states", &h)
+}
+
 // Generate asks for a text and passes on each piece as it comes.
 func (c *Client) Generate(ctx context.Context, g Generate, emit func(text string)) error {
 	body, err := json.Marshal(g)

@@ -91,6 +91,7 @@ func (*brimming) Rotate(bool) error           { return nil }
 func (*brimming) Heldout(context.Context) (Heldout, error) {
 	return full[Heldout](), nil
 }
+func (*brimming) States() []Held                            { return []Held{full[Held]()} }
 func (*brimming) Keep(context.Context, int64) (Kept, error) { return full[Kept](), nil }
 
 // TestOpenAPI holds the description to the handlers: it has every route and no other, and every

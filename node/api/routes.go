@@ -129,6 +129,7 @@ func routes(src Source, watched *stream) []route {
 			}
 			reply(w, k)
 		}},
+		{"GET /v1/states", false, func(w http.ResponseWriter, _ *http.Request) { reply(w, src.States()) }},
 		{"POST /v1/generate", false, func(w http.ResponseWriter, r *http.Request) { generate(w, r, src) }},
 	}
 }

@@ -53,7 +53,29 @@ func (w *world) check(dir string, p *promise) error {
 	case local == nil && p.local != 0, local != nil && local.Seq != p.local && local.Seq != p.doing.local:
 		return fmt.Errorf("local state is %+v, want that of %d or %d", local, p.local, p.doing.local)
 	}
-	return errors.Join(intact(s), kept(p.payloads, s.Payload), kept(p.states, s.State))
+	return errors.Join(intact(s), kept(p.payloads, s.Payload), kept(p.states, s.State), w.checkDaily(s, p))
+}
+
+// checkDaily compares the daily states with those that were promised.
+func (w *world) checkDaily(s *Store, p *promise) error {
+	var heights []uint64
+	for _, d := range s.Dailies() {
+		heights = append(heights, d.Height)
+		want := w.foreign
+		if d.Height <= lastRound {
+			want = w.chapters[d.Height-1]
+		}
+		got := make([]byte, len(want.state))
+		if err := ReadPrefix(filepath.Join(s.dir, DailyFolder), d.Root, got); err != nil {
+			return fmt.Errorf("the daily state of height %d: %w", d.Height, err)
+		}
+	}
+	for _, h := range p.daily {
+		if !p.full && !slices.Contains(heights, h) {
+			return fmt.Errorf("daily states of heights %d are there, and %d were promised", heights, p.daily)
+		}
+	}
+	return nil
 }
 
 func (p *promise) checkOwn(s *Store, b *Book) error {
@@ -92,6 +114,12 @@ func intact(s *Store) error {
 			return err
 		}
 		rel, _ := filepath.Rel(s.dir, path)
+		if filepath.Base(filepath.Dir(path)) == DailyFolder {
+			if id, err := proto.ParseID(e.Name()); e.Name() != dailyIndex && !slices.ContainsFunc(s.Dailies(), func(d Daily) bool { return err == nil && d.Root == id }) {
+				return fmt.Errorf("%s is left over", rel)
+			}
+			return nil
+		}
 		if slices.Contains([]string{"chain.db", "chain.db" + damagedSuffix, "local.state"}, rel) {
 			return nil
 		}
@@ -112,7 +140,7 @@ func intact(s *Store) error {
 func printDir(dir string) (map[string]string, error) {
 	out := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), "chain.db") {
+		if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), "chain.db") || filepath.Base(filepath.Dir(path)) == DailyFolder {
 			return err
 		}
 		b, err := os.ReadFile(path)
@@ -172,6 +200,7 @@ func (w *world) finish(dir string, p *promise, want map[string]string) error {
 // the end.
 func (w *world) crash(dir string, k int, d *faultDisk, want map[string]string) error {
 	p := newPromise(w)
+	p.full = d.end.full
 	if err := os.Mkdir(dir, 0o700); err != nil { // by the daemon, which has its key in it
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	space "github.com/shirou/gopsutil/v4/disk"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -18,10 +19,12 @@ type disk interface {
 	makeDir(path string) error
 	create(dir string) (file, error) // a temporary file with a name of its own
 	rename(from, to string) error
+	link(from, to string) error // a second name of a file
 	remove(path string) error
 	syncDir(path string) error
 	openDB(path string) (*bolt.DB, error)
 	commit(db *bolt.DB, change func(*bolt.Tx) error) error
+	free(dir string) (bytes uint64, known bool) // for this user
 }
 
 // file is a temporary file that is being written.
@@ -43,6 +46,7 @@ type osDisk struct{}
 func (osDisk) makeDir(path string) error       { return os.MkdirAll(path, 0o700) }
 func (osDisk) create(dir string) (file, error) { return os.CreateTemp(dir, "*"+tempSuffix) }
 func (osDisk) rename(from, to string) error    { return os.Rename(from, to) }
+func (osDisk) link(from, to string) error      { return os.Link(from, to) }
 func (osDisk) remove(path string) error        { return os.Remove(path) }
 func (osDisk) syncDir(path string) error       { return syncDir(path) }
 
@@ -52,8 +56,25 @@ func (osDisk) openDB(path string) (*bolt.DB, error) {
 
 func (osDisk) commit(db *bolt.DB, change func(*bolt.Tx) error) error { return db.Update(change) }
 
-// writeFile writes a file whole or not at all.
+func (osDisk) free(dir string) (uint64, bool) {
+	u, err := space.Usage(dir)
+	if err != nil {
+		return 0, false
+	}
+	return u.Free, true
+}
+
+// writeFile writes a file whole or not at all. What is kept for the operator alone makes room for it on a full disk.
 func (s *Store) writeFile(path string, parts ...[]byte) error {
+	err := s.put(path, parts...)
+	for s.MakeRoom(err) {
+		err = s.put(path, parts...)
+	}
+	return err
+}
+
+// put is writeFile without making room.
+func (s *Store) put(path string, parts ...[]byte) error {
 	err := s.writeTemp(path, parts)
 	if err == nil {
 		err = s.disk.syncDir(filepath.Dir(path))
@@ -100,7 +121,7 @@ func cause(err error) error {
 
 // sweep removes what a killed writer left behind.
 func (s *Store) sweep() error {
-	for _, dir := range []string{"", "payloads", "states"} {
+	for _, dir := range []string{"", "payloads", "states", DailyFolder} {
 		entries, err := os.ReadDir(filepath.Join(s.dir, dir))
 		if err != nil {
 			return fmt.Errorf("listing %s: %w", dir, err)

@@ -7,7 +7,8 @@
 // rename and fsync of the directory, or a bbolt transaction. A file is only
 // served under an id that its bytes hash to. A damaged chain.db is moved aside
 // and told of (Store.Damaged), never a reason not to start. What it keeps is
-// bounded by Rebase on disk, and in memory also by constants.
+// bounded by Rebase on disk, and in memory also by constants. Daily states, which
+// no protocol needs, are bounded by their number and by the room that is left.
 //
 // It decides nothing: which commits and payloads matter is node/round's to say.
 package chain

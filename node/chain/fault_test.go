@@ -155,6 +155,17 @@ func (d *faultDisk) rename(from, to string) error {
 	return nil
 }
 
+func (d *faultDisk) link(from, to string) error {
+	if err := d.point("link " + filepath.Base(to)); err != nil {
+		return err
+	}
+	if err := d.quickDisk.link(from, to); err != nil {
+		return err
+	}
+	d.name(to, func() error { return ignoreGone(os.Remove(to)) })
+	return nil
+}
+
 func (d *faultDisk) remove(path string) error {
 	if err := d.point("remove " + filepath.Base(path)); err != nil {
 		return err

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
@@ -125,7 +127,9 @@ type promise struct {
 	own              map[proto.ID]uint64
 	commits          map[proto.ID]bool
 	marks            marks
-	local            uint64 // Seq of the saved Local
+	local            uint64   // Seq of the saved Local
+	daily            []uint64 // heights of daily states
+	full             bool     // the disk was full once: daily states make room
 	doing            struct {
 		marks marks
 		local uint64
@@ -274,6 +278,12 @@ func (l *life) tail(head round.Commit) error {
 	}
 	if err := l.putState(l.at(head)); err != nil {
 		return err
+	}
+	if err := l.s.KeepDaily(head, l.at(head).state, time.Unix(0, 0).AddDate(0, 0, int(head.Height))); err != nil {
+		return err
+	}
+	if !slices.Contains(l.daily, head.Height) {
+		l.daily = append(l.daily, head.Height)
 	}
 	switch _, base := l.b.Marks(); {
 	case head.ID == l.foreign.commit.ID:

@@ -35,6 +35,9 @@ type Store struct {
 
 	mu   sync.Mutex
 	lost error
+
+	days  sync.Mutex // held while daily changes, on disk or here
+	daily []Daily
 }
 
 // Open opens or makes the store in dir, which no other process may have open.
@@ -42,13 +45,16 @@ type Store struct {
 func Open(dir string) (*Store, error) { return open(dir, osDisk{}) }
 
 func open(dir string, d disk) (*Store, error) {
-	for _, sub := range []string{"", "payloads", "states"} {
+	for _, sub := range []string{"", "payloads", "states", DailyFolder} {
 		if err := d.makeDir(filepath.Join(dir, sub)); err != nil {
 			return nil, fmt.Errorf("making the swarm's directory: %w", err)
 		}
 	}
 	s := &Store{dir: dir, disk: d, maxPast: MaxPast}
 	if err := s.sweep(); err != nil {
+		return nil, err
+	}
+	if err := s.openDailies(); err != nil {
 		return nil, err
 	}
 	if err := s.heal(); err != nil {
@@ -179,7 +185,11 @@ func retain(b *bolt.Bucket, keep map[proto.ID]bool) error {
 }
 
 func (s *Store) commit(change func(*bolt.Tx) error) error {
-	if err := s.disk.commit(s.db, change); err != nil {
+	err := s.disk.commit(s.db, change)
+	for s.MakeRoom(err) {
+		err = s.disk.commit(s.db, change)
+	}
+	if err != nil {
 		return fmt.Errorf("writing %s: %w", s.dbPath(), err)
 	}
 	return nil

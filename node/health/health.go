@@ -48,6 +48,9 @@ type Facts struct {
 	Unreachable bool          // others cannot dial this node, nor come by a relay
 	ClockAhead  time.Duration // this machine's clock before its peers'; 0: not known
 	Outdated    string        // why this murmur is too old for the swarm
+	Jump        float64       // times as far as usual that the newest jump moved the shared model; 0: there was none
+	JumpHeight  uint64        // of the commit that did it
+	JumpAgo     time.Duration // since then
 }
 
 // Limits beyond which something is wrong.
@@ -133,6 +136,13 @@ var rules = []rule{
 			return fmt.Sprintf("this machine's clock is %.0f s %s those of its peers: hours and invites go by it", f.ClockAhead.Abs().Seconds(), word)
 		},
 		"set the clock, and have it kept: timedatectl set-ntp true on Linux",
+	},
+	{
+		"model-jumped", Problem, 0, func(f Facts) bool { return f.Jump > 0 && f.JumpAgo < jumpShown },
+		func(f Facts) string {
+			return fmt.Sprintf("round %d moved the shared model %.0f times as far as rounds usually do: it may be spoiled", f.JumpHeight, f.Jump)
+		},
+		"compare the loss with that of before; murmur fork makes a new swarm from an earlier round, and lists those that this node keeps",
 	},
 	{
 		"version", Problem, 0, func(f Facts) bool { return f.Outdated != "" },

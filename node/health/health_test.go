@@ -13,6 +13,10 @@ func well() Facts {
 	return Facts{Training: true, Direct: 3, Waited: 5 * time.Second, Usual: 30 * time.Second, Loss: 2, SwarmLoss: 2.1}
 }
 
+func jumped(ago time.Duration) func(*Facts) {
+	return func(f *Facts) { f.Jump, f.JumpHeight, f.JumpAgo = 5e4, 812, ago }
+}
+
 // TestConditions has something happen to a node that is well, says when it must show, and
 // that it is gone when the node is well again.
 func TestConditions(t *testing.T) {
@@ -35,6 +39,8 @@ func TestConditions(t *testing.T) {
 		{"trainer", func(f *Facts) { f.Restarts, f.TrainerWhy = 3, "it was killed" }, 0, func(f *Facts) { f.Restarts = 3 }},
 		{"clock", func(f *Facts) { f.ClockAhead = 31 * time.Second }, time.Minute, func(f *Facts) { f.ClockAhead = -29 * time.Second }},
 		{"clock", func(f *Facts) { f.ClockAhead = -time.Hour }, time.Minute, nil},
+		{"model-jumped", jumped(0), 0, jumped(24 * time.Hour)},
+		{"model-jumped", jumped(24*time.Hour - 1), 0, nil},
 		{"version", func(f *Facts) { f.Outdated = "needs murmur 9" }, 0, nil},
 	} {
 		t.Run(tc.id, func(t *testing.T) {

@@ -22,6 +22,9 @@ import (
 	"github.com/murmurnet/murmur/trainer/shard"
 )
 
+// MaxName is how many bytes a swarm's name may have.
+const MaxName = 64
+
 // Manifest describes a swarm. Its TOML form has the same shape.
 type Manifest struct {
 	Name       string         `toml:"name"`
@@ -33,6 +36,7 @@ type Manifest struct {
 	Inner      Inner          `toml:"inner"`
 	Rounds     Rounds         `toml:"rounds"`
 	Membership Membership     `toml:"membership"`
+	Fork       *Fork          `toml:"fork,omitempty"` // nil: the swarm begins with nothing learned
 }
 
 // Membership says who may take part; empty: whoever has the link. Keys are the
@@ -200,7 +204,7 @@ func (m Manifest) Validate() error {
 		val any
 		rng string
 	}{
-		{m.Name != "" && len(m.Name) <= 64 && !strings.ContainsAny(m.Name, "\n\r\t"), "name", m.Name, "1 to 64 letters"},
+		{m.Name != "" && len(m.Name) <= MaxName && !strings.ContainsAny(m.Name, "\n\r\t"), "name", m.Name, "1 to 64 letters"},
 		{m.MinVersion == "" || semver.IsValid("v"+m.MinVersion), "min_version", m.MinVersion, "a version such as 0.1.0"},
 		{o.Vocab >= 256 && o.Vocab <= model.MaxVocab && int(o.Vocab) >= m.Data.Vocab, "model.vocab", o.Vocab, fmt.Sprintf("%d, which the data need, to %d", max(256, m.Data.Vocab), model.MaxVocab)},
 		{o.Layers >= 1 && o.Layers <= 256, "model.layers", o.Layers, "1..256"},
@@ -241,7 +245,7 @@ func (m Manifest) Validate() error {
 			return fmt.Errorf("%s = %v is out of range: %s", c.key, c.val, c.rng)
 		}
 	}
-	if err := m.validateFiles(); err != nil {
+	if err := errors.Join(m.validateFiles(), m.validateFork()); err != nil {
 		return err
 	}
 	for _, p := range m.Method.Schedule {
@@ -291,7 +295,7 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 			Weights: encodeBlob(o.Weights), Origin: encodeBlob(o.Origin), RopeScaling: encodeScaling(o.RopeScaling),
 		},
 		Data: encodeData(m.Data), Membership: m.Membership.encode(),
-		Method: encodeMethod(m.Method),
+		Method: encodeMethod(m.Method), Fork: m.Fork.encode(),
 		Inner: &murmurv1.Inner{
 			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule,
 			DecayFrom: i.DecayFrom, Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay,
@@ -335,7 +339,7 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 		},
 	}
 	m.Membership.decode(w.GetMembership())
-	err := m.decodeFiles(&w)
+	err := errors.Join(m.decodeFiles(&w), m.decodeFork(w.GetFork()))
 	if err == nil {
 		err = m.Validate()
 	}

@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
+	"github.com/murmurnet/murmur/trainer/shard"
 )
 
 func TestParse(t *testing.T) {
@@ -53,7 +55,47 @@ func TestEncodeDecode(t *testing.T) {
 			m.Method.Schedule = []outer.Point{{Tokens: 7}, {Tokens: 9, H: m.Rounds.HMax}}
 			m.Model.RopeScaling = model.RopeScaling{Factor: 32, Low: 1, High: 4, Original: 8192}
 		}
-		t.Run(method, func(t *testing.T) { encodeDecode(t, m) })
+		t.Run(method, func(t *testing.T) {
+			encodeDecode(t, m)
+			encodeDecode(t, forked(m))
+		})
+	}
+}
+
+// forked is a swarm that goes on from a state of another one.
+func forked(m Manifest) Manifest {
+	m.Model.Weights = &shard.Blob{ID: proto.Sum([]byte("weights")), Size: 4 * uint64(m.Model.Config().Layout().Params())}
+	m.Fork = &Fork{Swarm: proto.Sum([]byte("before")), Height: 40, Tokens: 9000, Cursor: 70, H: m.Rounds.HMax, Order: proto.Sum([]byte("first"))}
+	return m
+}
+
+func TestFork(t *testing.T) {
+	id := proto.Sum([]byte("this"))
+	if got := Default().Order(id); got != id {
+		t.Errorf("a swarm that begins with nothing has the order of %s", got)
+	}
+	if m := forked(Default()); m.Order(id) != m.Fork.Order {
+		t.Errorf("a fork has the order of %s", m.Order(id))
+	}
+	for name, tc := range map[string]struct {
+		harm func(*Manifest)
+		want string
+	}{
+		"no weights":       {func(m *Manifest) { m.Model.Weights = nil }, "model.weights"},
+		"no swarm":         {func(m *Manifest) { m.Fork.Swarm = proto.ID{} }, "the ids swarm and order"},
+		"no order":         {func(m *Manifest) { m.Fork.Order = proto.ID{} }, "the ids swarm and order"},
+		"too many tokens":  {func(m *Manifest) { m.Fork.Tokens = maxCount }, "must be below"},
+		"too far a cursor": {func(m *Manifest) { m.Fork.Cursor = 1 << 63 }, "must be below"},
+		"no steps":         {func(m *Manifest) { m.Fork.H = 0 }, "fork.h = 0 is out of range"},
+		"too many steps":   {func(m *Manifest) { m.Fork.H = m.Rounds.HMax + 1 }, "fork.h = 101 is out of range"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := forked(Default())
+			tc.harm(&m)
+			if _, _, err := m.Encode(); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
 	}
 }
 
@@ -86,6 +128,10 @@ func FuzzDecode(f *testing.F) {
 	m := Default()
 	b, _, err := m.Encode()
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	if b, _, err = forked(m).Encode(); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)

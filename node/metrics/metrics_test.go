@@ -23,7 +23,7 @@ func full() api.State {
 		Version: "0.1.0", Name: "reading-circle", Started: began, Reason: "training", Until: began.Add(time.Hour),
 		Head:     api.Head{Height: 7, Tokens: 1 << 20, Roster: 3},
 		Schedule: api.Schedule{TotalTokens: 1 << 30},
-		Round:    api.Round{Seconds: 3, Active: 3, H: 30, Last: api.Outcome{Seconds: 12, View: 1, Loss: 2.5}},
+		Round:    api.Round{Seconds: 3, Active: 3, H: 30, Last: api.Outcome{Seconds: 12, View: 1, Loss: 2.5, Moved: 1.5}},
 		Counts: api.Counts{
 			Rounds: 5, Included: 12, Missing: 3, Late: 2, OwnIncluded: 4, OwnMissing: 1,
 			Seconds: 5060, Took: [len(api.RoundBounds)]uint64{3: 3, 4: 1}, // and one of more than an hour

@@ -20,6 +20,8 @@ func (w writer) rounds(s api.State) {
 	w.gauge("round_last_view", "Nodes whose turn it was to close the newest round before the one that did.", float64(s.Round.Last.View))
 	w.known("round_loss_nats", "The mean training loss of the newest round's updates, in nats a token.", s.Round.Last.Loss)
 
+	w.known("round_last_move_ratio", "How far the newest round moved the model, by the median of the sixteen before.", s.Round.Last.Moved)
+
 	n := s.Counts
 	w.counter("rounds_total", "Rounds that this node has taken over since it started.", float64(n.Rounds))
 	w.took(n)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 	"unsafe"
 
 	"github.com/murmurnet/murmur/node/chain"
@@ -120,18 +121,27 @@ func (r *Replica) Prepare(c round.Commit) (theta []float32, err error) {
 	return r.next[:r.n:r.n], nil
 }
 
-// Adopt makes a prepared commit the head.
-func (r *Replica) Adopt(c round.Commit) error {
+// Adopt makes a prepared commit the head. It returns how far that moved θ, as an L2 norm, where the commit follows the
+// head, and 0 where several commits or another branch lie between.
+func (r *Replica) Adopt(c round.Commit) (moved float64, err error) {
 	if _, err := r.Prepare(c); err != nil {
-		return err
+		return 0, err
+	}
+	if c.Parent == r.head.ID {
+		moved = distance(r.state[:r.n], r.next[:r.n], c.ID)
 	}
 	r.state, r.next = r.next, r.state
 	r.head, r.root = c, proto.ID{}
-	return nil
+	return moved, nil
 }
 
 // Save writes the head's state under its root, for snapshots.
 func (r *Replica) Save() error { return r.p.Store.PutState(r.head.Root, Bytes(r.state)) }
+
+// SaveDaily has the head's state, which is saved, kept for the operator as the one of its day.
+func (r *Replica) SaveDaily(now time.Time) error {
+	return r.p.Store.KeepDaily(r.head, Bytes(r.state), now)
+}
 
 // Keep makes sure that the state of a commit is on disk as a whole.
 func (r *Replica) Keep(c round.Commit) error {

@@ -94,8 +94,13 @@ func (w *world) grow(r *Replica, step float32) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := r.Adopt(c); err != nil {
+	before := slices.Clone(r.Theta())
+	moved, err := r.Adopt(c)
+	if err != nil {
 		w.t.Fatal(err)
+	}
+	if want := distance(before, r.Theta(), c.ID); moved != want || want == 0 {
+		w.t.Errorf("round %d moved the model by %g, want %g", c.Height, moved, want)
 	}
 	w.chain, w.own = append(w.chain, c), append(w.own, u)
 }

@@ -221,6 +221,8 @@ func (s *swarm) Rounds(since uint64) []api.Outcome {
 	return slices.Clone(s.rounds[min(since, uint64(len(s.rounds))):])
 }
 
+func (s *swarm) States() []api.Held { return nil }
+
 func (s *swarm) Curve(since uint64) []api.Heldout {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -153,6 +153,7 @@ type Manifest struct {
 	Rounds        *Rounds                `protobuf:"bytes,7,opt,name=rounds,proto3" json:"rounds,omitempty"`
 	Seed          []byte                 `protobuf:"bytes,8,opt,name=seed,proto3" json:"seed,omitempty"`             // 32 bytes: initial weights and sample order follow from it
 	Membership    *Membership            `protobuf:"bytes,9,opt,name=membership,proto3" json:"membership,omitempty"` // absent: whoever has the link may join
+	Fork          *Fork                  `protobuf:"bytes,10,opt,name=fork,proto3" json:"fork,omitempty"`            // absent: the swarm begins with nothing learned
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,6 +247,13 @@ func (x *Manifest) GetSeed() []byte {
 func (x *Manifest) GetMembership() *Membership {
 	if x != nil {
 		return x.Membership
+	}
+	return nil
+}
+
+func (x *Manifest) GetFork() *Fork {
+	if x != nil {
+		return x.Fork
 	}
 	return nil
 }
@@ -2740,6 +2748,92 @@ func (x *BlobHeader) GetRate() uint64 {
 	return 0
 }
 
+// Fork says which state of another swarm this one goes on from. Its parameters
+// are the model's weights.
+type Fork struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Swarm         []byte                 `protobuf:"bytes,1,opt,name=swarm,proto3" json:"swarm,omitempty"`    // the other swarm's id
+	Height        uint64                 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"` // of the commit whose state it is
+	Tokens        uint64                 `protobuf:"varint,3,opt,name=tokens,proto3" json:"tokens,omitempty"` // committed up to there: schedules go on from them
+	Cursor        uint64                 `protobuf:"varint,4,opt,name=cursor,proto3" json:"cursor,omitempty"` // the first data position that was not taken
+	H             uint32                 `protobuf:"varint,5,opt,name=h,proto3" json:"h,omitempty"`           // inner steps of the first round
+	Order         []byte                 `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`    // the id of the swarm that the order of samples follows from
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fork) Reset() {
+	*x = Fork{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fork) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fork) ProtoMessage() {}
+
+func (x *Fork) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fork.ProtoReflect.Descriptor instead.
+func (*Fork) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Fork) GetSwarm() []byte {
+	if x != nil {
+		return x.Swarm
+	}
+	return nil
+}
+
+func (x *Fork) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Fork) GetTokens() uint64 {
+	if x != nil {
+		return x.Tokens
+	}
+	return 0
+}
+
+func (x *Fork) GetCursor() uint64 {
+	if x != nil {
+		return x.Cursor
+	}
+	return 0
+}
+
+func (x *Fork) GetH() uint32 {
+	if x != nil {
+		return x.H
+	}
+	return 0
+}
+
+func (x *Fork) GetOrder() []byte {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
 // Entered is a peer that came in by an invite.
 type MemberBook_Entered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2751,7 +2845,7 @@ type MemberBook_Entered struct {
 
 func (x *MemberBook_Entered) Reset() {
 	*x = MemberBook_Entered{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2763,7 +2857,7 @@ func (x *MemberBook_Entered) String() string {
 func (*MemberBook_Entered) ProtoMessage() {}
 
 func (x *MemberBook_Entered) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +2897,7 @@ type SyncRequest_Past struct {
 
 func (x *SyncRequest_Past) Reset() {
 	*x = SyncRequest_Past{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2815,7 +2909,7 @@ func (x *SyncRequest_Past) String() string {
 func (*SyncRequest_Past) ProtoMessage() {}
 
 func (x *SyncRequest_Past) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +2947,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\bEnvelope\x12\x18\n" +
 	"\apayload\x18\x01 \x01(\fR\apayload\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12\x10\n" +
-	"\x03sig\x18\x03 \x01(\fR\x03sig\"\xd5\x02\n" +
+	"\x03sig\x18\x03 \x01(\fR\x03sig\"\xfa\x02\n" +
 	"\bManifest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vmin_version\x18\x02 \x01(\tR\n" +
@@ -2866,7 +2960,9 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x04seed\x18\b \x01(\fR\x04seed\x125\n" +
 	"\n" +
 	"membership\x18\t \x01(\v2\x15.murmur.v1.MembershipR\n" +
-	"membership\":\n" +
+	"membership\x12#\n" +
+	"\x04fork\x18\n" +
+	" \x01(\v2\x0f.murmur.v1.ForkR\x04fork\":\n" +
 	"\n" +
 	"Membership\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\fR\x04keys\x12\x18\n" +
@@ -3101,7 +3197,14 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x16\n" +
 	"\x06leaves\x18\x03 \x01(\fR\x06leaves\x12\x16\n" +
 	"\x06length\x18\x04 \x01(\x04R\x06length\x12\x12\n" +
-	"\x04rate\x18\x05 \x01(\x04R\x04rateB6Z4github.com/murmurnet/murmur/proto/murmur/v1;murmurv1b\x06proto3"
+	"\x04rate\x18\x05 \x01(\x04R\x04rate\"\x88\x01\n" +
+	"\x04Fork\x12\x14\n" +
+	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x16\n" +
+	"\x06height\x18\x02 \x01(\x04R\x06height\x12\x16\n" +
+	"\x06tokens\x18\x03 \x01(\x04R\x06tokens\x12\x16\n" +
+	"\x06cursor\x18\x04 \x01(\x04R\x06cursor\x12\f\n" +
+	"\x01h\x18\x05 \x01(\rR\x01h\x12\x14\n" +
+	"\x05order\x18\x06 \x01(\fR\x05orderB6Z4github.com/murmurnet/murmur/proto/murmur/v1;murmurv1b\x06proto3"
 
 var (
 	file_proto_murmur_v1_murmur_proto_rawDescOnce sync.Once
@@ -3116,7 +3219,7 @@ func file_proto_murmur_v1_murmur_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_murmur_v1_murmur_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(Notice_Kind)(0),           // 0: murmur.v1.Notice.Kind
 	(*Envelope)(nil),           // 1: murmur.v1.Envelope
@@ -3149,8 +3252,9 @@ var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(*SyncResponse)(nil),       // 28: murmur.v1.SyncResponse
 	(*BlobRequest)(nil),        // 29: murmur.v1.BlobRequest
 	(*BlobHeader)(nil),         // 30: murmur.v1.BlobHeader
-	(*MemberBook_Entered)(nil), // 31: murmur.v1.MemberBook.Entered
-	(*SyncRequest_Past)(nil),   // 32: murmur.v1.SyncRequest.Past
+	(*Fork)(nil),               // 31: murmur.v1.Fork
+	(*MemberBook_Entered)(nil), // 32: murmur.v1.MemberBook.Entered
+	(*SyncRequest_Past)(nil),   // 33: murmur.v1.SyncRequest.Past
 }
 var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
 	11, // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
@@ -3159,41 +3263,42 @@ var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
 	18, // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
 	19, // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
 	3,  // 5: murmur.v1.Manifest.membership:type_name -> murmur.v1.Membership
-	0,  // 6: murmur.v1.Notice.kind:type_name -> murmur.v1.Notice.Kind
-	1,  // 7: murmur.v1.Proof.invite:type_name -> murmur.v1.Envelope
-	1,  // 8: murmur.v1.Proof.entry:type_name -> murmur.v1.Envelope
-	1,  // 9: murmur.v1.Proof.member:type_name -> murmur.v1.Envelope
-	8,  // 10: murmur.v1.Hello.proof:type_name -> murmur.v1.Proof
-	1,  // 11: murmur.v1.Hello.notices:type_name -> murmur.v1.Envelope
-	1,  // 12: murmur.v1.Hello.renewed:type_name -> murmur.v1.Envelope
-	8,  // 13: murmur.v1.MemberBook.proof:type_name -> murmur.v1.Proof
-	1,  // 14: murmur.v1.MemberBook.notices:type_name -> murmur.v1.Envelope
-	31, // 15: murmur.v1.MemberBook.entered:type_name -> murmur.v1.MemberBook.Entered
-	13, // 16: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
-	13, // 17: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
-	12, // 18: murmur.v1.Model.rope_scaling:type_name -> murmur.v1.RopeScaling
-	13, // 19: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
-	15, // 20: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
-	15, // 21: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
-	17, // 22: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
-	8,  // 23: murmur.v1.Update.proof:type_name -> murmur.v1.Proof
-	1,  // 24: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
-	1,  // 25: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
-	21, // 26: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
-	1,  // 27: murmur.v1.Content.notices:type_name -> murmur.v1.Envelope
-	1,  // 28: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
-	1,  // 29: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
-	1,  // 30: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
-	1,  // 31: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
-	25, // 32: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
-	32, // 33: murmur.v1.SyncRequest.past:type_name -> murmur.v1.SyncRequest.Past
-	24, // 34: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
-	1,  // 35: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	31, // 6: murmur.v1.Manifest.fork:type_name -> murmur.v1.Fork
+	0,  // 7: murmur.v1.Notice.kind:type_name -> murmur.v1.Notice.Kind
+	1,  // 8: murmur.v1.Proof.invite:type_name -> murmur.v1.Envelope
+	1,  // 9: murmur.v1.Proof.entry:type_name -> murmur.v1.Envelope
+	1,  // 10: murmur.v1.Proof.member:type_name -> murmur.v1.Envelope
+	8,  // 11: murmur.v1.Hello.proof:type_name -> murmur.v1.Proof
+	1,  // 12: murmur.v1.Hello.notices:type_name -> murmur.v1.Envelope
+	1,  // 13: murmur.v1.Hello.renewed:type_name -> murmur.v1.Envelope
+	8,  // 14: murmur.v1.MemberBook.proof:type_name -> murmur.v1.Proof
+	1,  // 15: murmur.v1.MemberBook.notices:type_name -> murmur.v1.Envelope
+	32, // 16: murmur.v1.MemberBook.entered:type_name -> murmur.v1.MemberBook.Entered
+	13, // 17: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
+	13, // 18: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
+	12, // 19: murmur.v1.Model.rope_scaling:type_name -> murmur.v1.RopeScaling
+	13, // 20: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
+	15, // 21: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
+	15, // 22: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
+	17, // 23: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
+	8,  // 24: murmur.v1.Update.proof:type_name -> murmur.v1.Proof
+	1,  // 25: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
+	1,  // 26: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
+	21, // 27: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
+	1,  // 28: murmur.v1.Content.notices:type_name -> murmur.v1.Envelope
+	1,  // 29: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
+	1,  // 30: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
+	1,  // 31: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
+	1,  // 32: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
+	25, // 33: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
+	33, // 34: murmur.v1.SyncRequest.past:type_name -> murmur.v1.SyncRequest.Past
+	24, // 35: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
+	1,  // 36: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_proto_murmur_v1_murmur_proto_init() }
@@ -3212,7 +3317,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_murmur_v1_murmur_proto_rawDesc), len(file_proto_murmur_v1_murmur_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
