@@ -254,7 +254,12 @@ func besieged(t *rapid.T) int {
 		x.rate = nodeRate * rapid.Float64Range(0.5, 2).Draw(t, "speed "+x.name)
 		x.start()
 	}
-	s.run(22 * time.Second) // past probation
+	old := func(x *simNode) bool { return x.m.base.Height > 0 }
+	for range 60 { // until all branches share a past
+		if s.run(time.Second); !slices.ContainsFunc(s.nodes, func(x *simNode) bool { return !old(x) }) {
+			break
+		}
+	}
 	began := s.nodes[0].m.head.Height
 	members := 0
 	if s.closed {

@@ -22,7 +22,7 @@ const (
 	capShares          = 4 // an update counts for at most so many shares of a round
 	rosterDepth        = 3 // commits whose authors make the roster
 	probation          = 8 // inclusions after which a member of an open swarm votes
-	minSeniors         = 3 // members past probation, below which all of the roster votes
+	minSeniors         = 3 // members of an open swarm who vote at least, where the roster has so many
 	newcomerShare      = 4 // of an open swarm's voters, a commit may list one newcomer for so many
 	staleBeats         = 3 // intervals after which a heartbeat is stale
 	newcomerLanes      = 8 // data lanes past the roster's range, as in trainer/data
@@ -140,20 +140,24 @@ func (c Commit) Rank(p proto.PeerID) int {
 
 // voters lists who votes at a fork above a commit, vouches for its children and
 // closes the round on it, sorted: the roster. In an open swarm, where a key costs
-// nothing, only those past probation, as soon as there are three of them: fewer could
-// be one person.
-func (cfg Config) voters(c Commit) []proto.PeerID {
-	var all, seniors []proto.PeerID
+// nothing, only those past probation; where there are not three of them, for fewer could
+// be one person, those who have been in for as long as the third longest.
+func (cfg Config) voters(c Commit) (ps []proto.PeerID) {
+	least := uint8(0)
+	if cfg.Membership.Open() && len(c.Roster) >= minSeniors {
+		var seen []uint8
+		for _, m := range c.Roster {
+			seen = append(seen, m.Seen)
+		}
+		slices.Sort(seen)
+		least = min(seen[len(seen)-minSeniors], probation)
+	}
 	for _, m := range c.Roster {
-		all = append(all, m.Peer)
-		if m.Seen >= probation {
-			seniors = append(seniors, m.Peer)
+		if m.Seen >= least {
+			ps = append(ps, m.Peer)
 		}
 	}
-	if cfg.Membership.Open() && len(seniors) >= minSeniors {
-		return seniors
-	}
-	return all
+	return ps
 }
 
 // newcomers is how many authors outside the parent's roster a commit may list.
