@@ -47,6 +47,7 @@ type swarm struct {
 	change     func(*manifest.Manifest)    // nil: nothing
 	params     func(*daemon, *node.Params) // nil: nothing
 	inviteOnly bool
+	prepare    func(*daemon) // nil: nothing; who joined, before it starts
 	net        *simtest.Swarm
 	rng        *rand.Rand
 	id         proto.ID
@@ -130,6 +131,9 @@ func (s *swarm) join() {
 	}
 	if err := d.dir.Join(s.id, addrs); err != nil {
 		s.t.Fatal(err)
+	}
+	if s.prepare != nil {
+		s.prepare(d)
 	}
 	if s.inviteOnly {
 		var err error

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/murmurnet/murmur/proto"
 )
 
 func TestLink(t *testing.T) {
@@ -12,9 +14,11 @@ func TestLink(t *testing.T) {
 		{Swarm: testSwarm},
 		{Swarm: testSwarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + id}},
 		{Swarm: testSwarm, Addrs: []string{"/ip6/2001:db8::7/tcp/4101/p2p/" + id, "/dns4/seed.example/udp/4101/quic-v1/p2p/" + id}},
+		{Swarm: testSwarm, Checkpoint: proto.Sum([]byte("a commit")), CheckpointHeight: 120},
+		{Swarm: testSwarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + id}, Checkpoint: proto.Sum([]byte("a commit")), CheckpointHeight: 1},
 	} {
 		got, err := ParseLink(" " + l.String() + "\n")
-		if err != nil || got.Swarm != l.Swarm || !slices.Equal(got.Addrs, l.Addrs) {
+		if err != nil || got.Swarm != l.Swarm || !slices.Equal(got.Addrs, l.Addrs) || got.Checkpoint != l.Checkpoint || got.CheckpointHeight != l.CheckpointHeight {
 			t.Errorf("%s came back as %v, %v", l, got, err)
 		}
 	}
@@ -40,6 +44,9 @@ func TestLink(t *testing.T) {
 		"too many":           {good + "?" + strings.Repeat("a="+addr+"&", maxLinkAddrs) + "a=" + addr, "17"},
 		"too long":           {good + "?a=" + strings.Repeat("x", maxLink), "characters"},
 		"a line break":       {good + "?a=/ip4/1\n2", "address"},
+		"half a checkpoint":  {good + "?c=12", "checkpoint"},
+		"checkpoint 0":       {good + "?c=0." + testSwarm.String(), "checkpoint"},
+		"checkpoint of none": {good + "?c=12.x", "checkpoint"},
 		"a relative address": {good + "?a=", "address"},
 	} {
 		_, err := ParseLink(c.link)
@@ -53,7 +60,7 @@ func TestLink(t *testing.T) {
 
 func FuzzParseLink(f *testing.F) {
 	l := Link{Swarm: testSwarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + peerOf(1).String()}}
-	for _, s := range []string{l.String(), "murmur://", "murmur://x?a=%2Fip4", l.String() + "&a=", "murmur://?&&&a=;", strings.ToUpper(l.String())} {
+	for _, s := range []string{l.String(), l.String() + "&c=12." + testSwarm.String(), "murmur://", "murmur://x?a=%2Fip4", l.String() + "&a=", "murmur://?&&&a=;", strings.ToUpper(l.String())} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
