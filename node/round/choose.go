@@ -46,7 +46,8 @@ func (m *Machine) more() bool {
 
 // enter starts the round on a new head.
 func (m *Machine) enter(b *block) {
-	m.courtesy.spend(m.now, m.now-m.round.since, 2*m.cfg.Grace)
+	served := b.parent == m.head && slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.counts(u.Author) })
+	m.courtesy.spend(m.now, m.now-m.round.since, 2*m.cfg.Grace, served)
 	m.head, m.damaged = b, false
 	m.meet(b)
 	m.refresh()

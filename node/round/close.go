@@ -125,15 +125,21 @@ func (m *Machine) closable(us, list []Update) bool {
 	return since >= wait || !m.courtesy.wait(m.now, wait-since)
 }
 
-// behind tells whether a voter is further on, on a branch that this node has not
-// seen yet: a round closed here would only fork off below it.
+// behind tells whether more than a third of the other voters are further on, on a
+// branch that this node has not seen yet: a round closed here would only fork off
+// below it.
 func (m *Machine) behind() bool {
+	others, on := 0, 0
 	for _, p := range m.head.voters {
+		if p == m.cfg.Self {
+			continue
+		}
+		others++
 		if b := m.beats[p]; b != nil && b.fresh(m.now) && b.Height > m.head.Height && m.blocks[b.Head] == nil {
-			return true
+			on++
 		}
 	}
-	return false
+	return on > others/vouchShare
 }
 
 // expected tells whether a peer's update is on its way here: known, and not yet

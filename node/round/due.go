@@ -10,7 +10,8 @@ import (
 // beat is the newest heartbeat of a peer, with the local time it came.
 type beat struct {
 	Heartbeat
-	at time.Duration
+	at   time.Duration
+	draw proto.ID // its place among peers, for this node alone
 }
 
 // fresh tells whether a heartbeat is not older than three of its intervals.
@@ -34,18 +35,41 @@ func (m *Machine) heard(h Heartbeat) {
 	if !(h.Rate >= 0 && h.Rate <= maxRate) { // not a number, too
 		h.Rate = 0
 	}
-	if m.beats[h.From] == nil && len(m.beats) >= maxPeers {
-		for _, p := range sortedPeers(m.beats) {
-			if !m.beats[p].fresh(m.now) {
-				delete(m.beats, p)
-			}
-		}
-		if len(m.beats) >= maxPeers {
+	h.Interval = min(max(h.Interval, minInterval), maxInterval)
+	b := &beat{Heartbeat: h, at: m.now}
+	if old := m.beats[h.From]; old != nil {
+		b.draw = old.draw
+	} else {
+		b.draw = proto.Sum([]byte(m.cfg.Self + h.From))
+		if !m.makeRoom(b) {
 			return
 		}
 	}
-	h.Interval = min(max(h.Interval, minInterval), maxInterval)
-	m.beats[h.From] = &beat{Heartbeat: h, at: m.now}
+	m.beats[h.From] = b
+}
+
+// makeRoom tells whether there is room for a peer's first heartbeat. Voters always have
+// some. Of the others maxStrangers are heard: each head draws anew who, or as many
+// keys would keep every newcomer out for good.
+func (m *Machine) makeRoom(b *beat) bool {
+	if len(m.beats) < maxStrangers || m.counts(b.From) && len(m.head.voters) > 0 {
+		return len(m.beats) < maxPeers
+	}
+	var strangers []proto.PeerID
+	for _, p := range sortedPeers(m.beats) {
+		switch {
+		case !m.beats[p].fresh(m.now):
+			delete(m.beats, p)
+		case !m.counts(p) || len(m.head.voters) == 0:
+			strangers = append(strangers, p)
+		}
+	}
+	if len(strangers) < maxStrangers {
+		return true
+	}
+	last := drawn(m.head.ID[:], append(strangers, b.From))[len(strangers)]
+	delete(m.beats, last)
+	return last != b.From
 }
 
 // active lists the peers that count, this node left out, and train on the head.
@@ -87,7 +111,7 @@ func (m *Machine) checkDue() {
 	if age < m.shortest() {
 		return
 	}
-	if lag := min(2*m.lag(false), m.cfg.Max); age < lag && m.courtesy.wait(m.now, lag-age) {
+	if lag := min(2*m.longestLag(), m.cfg.Max); age < lag && m.courtesy.wait(m.now, lag-age) {
 		return
 	}
 	peers := m.active()
@@ -147,7 +171,7 @@ func (m *Machine) shortest() time.Duration {
 	if step := median(recent, func(u Update) time.Duration { return u.StepTime }); step > 0 {
 		stretch = min(stretch, 2*time.Duration(m.head.NextH)*step)
 	}
-	return min(max(m.cfg.Min, stretch, 2*m.lag(true)), m.cfg.Max)
+	return min(max(m.cfg.Min, stretch, 2*m.lag()), m.cfg.Max)
 }
 
 // lastCommitted is what a peer's newest update on the head's branch counted

@@ -86,7 +86,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
 		known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
-		courtesy:  courtesy{left: cfg.Grace},
+		courtesy:  courtesy{left: graceFloor},
 		settled:   s.Alone,
 		damaged:   s.Damaged,
 		announced: map[proto.ID]Announced{},
@@ -214,14 +214,10 @@ func (m *Machine) peersAlive() []proto.PeerID {
 	return append(m.shuffled(on), m.shuffled(off)...)
 }
 
-// shuffled orders peers as this node alone does, so that not all ask the same ones first.
+// shuffled orders peers that have a heartbeat as this node alone does, so that not all ask the same ones first.
 func (m *Machine) shuffled(ps []proto.PeerID) []proto.PeerID {
-	draws := make(map[proto.PeerID]proto.ID, len(ps))
-	for _, p := range ps {
-		draws[p] = proto.Sum([]byte(m.cfg.Self + p))
-	}
 	slices.SortFunc(ps, func(a, b proto.PeerID) int {
-		x, y := draws[a], draws[b]
+		x, y := m.beats[a].draw, m.beats[b].draw
 		return cmp.Or(slices.Compare(x[:], y[:]), cmp.Compare(a, b))
 	})
 	return ps

@@ -26,6 +26,7 @@ type mob struct {
 	commits map[proto.ID]Commit
 	tip     proto.ID // that its heartbeats stand on
 	deeds   []string
+	mute    bool // serves no payloads
 }
 
 func newMob(s *swarm, keys, members int, seed uint64) *mob {
@@ -82,9 +83,15 @@ func (b *mob) close(parent Commit, keys []proto.PeerID, honest bool) Commit {
 		us = append(us, b.sign(k, parent))
 	}
 	if honest {
-		for _, id := range sortedIDs(b.s.updates) {
-			u := b.s.updates[id]
-			if u.Parent == parent.ID && !slices.Contains(b.keys, u.Author) && !slices.ContainsFunc(us, func(o Update) bool { return o.Author == u.Author }) {
+		of := map[proto.ID]Update{}
+		for id, u := range b.s.updates {
+			if u.Parent == parent.ID {
+				of[id] = u
+			}
+		}
+		for _, id := range sortedIDs(of) {
+			u := of[id]
+			if !slices.Contains(b.keys, u.Author) && !slices.ContainsFunc(us, func(o Update) bool { return o.Author == u.Author }) {
 				us = append(us, u)
 			}
 		}
@@ -227,7 +234,7 @@ func (b *mob) answers(n *simNode, effect Effect) bool {
 			return later(CaughtUp{Target: e.Target})
 		}
 	case Fetch:
-		if slices.Contains(b.keys, e.Update.Author) && b.rng.IntN(4) > 0 {
+		if slices.Contains(b.keys, e.Update.Author) && !b.mute && b.rng.IntN(4) > 0 {
 			n.payloads[e.Update.Payload] = true
 			return later(Held{Payload: e.Update.Payload})
 		}

@@ -7,11 +7,18 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// courtesyShare bounds what all peers that do not count may cost together: an eighth
-// of the time. They must be waited for now and then, or a node whose rounds are
-// shorter than a message's way would never let anyone in, and must not be waited for
-// always, for where the swarm is open their number costs nothing.
-const courtesyShare = 8
+// Bounds of what all peers that do not count may cost together. They must be waited for
+// now and then, or a node whose rounds are shorter than a message's way would never let
+// anyone in, and must not be waited for always, for where the swarm is open their
+// number costs nothing.
+const (
+	courtesyShare = 10 // of the time, a tenth
+	// Rounds without a wait after one that brought nobody, and after one that did. With two,
+	// one exchange of three is measured longer, so the median is not and rounds are not
+	// stretched; and whom only a wait lets in stays in the roster.
+	restInVain = 7
+	restServed = rosterDepth - 1
+)
 
 // courtesy is the time that a node may still spend on waiting for peers that do not
 // count.
@@ -19,13 +26,14 @@ type courtesy struct {
 	left  time.Duration
 	since time.Duration // when the wait under way began
 	open  bool
+	rest  int // rounds until the next
 }
 
 // wait tells whether a wait of at most so long may begin, or go on. It is whole or
 // not at all: a part of the way helps nobody.
 func (c *courtesy) wait(now, most time.Duration) bool {
 	if !c.open {
-		if c.left < most {
+		if c.left < most || c.rest > 0 {
 			return false
 		}
 		c.open, c.since = true, now
@@ -33,11 +41,16 @@ func (c *courtesy) wait(now, most time.Duration) bool {
 	return now-c.since < c.left
 }
 
-// spend ends a round that lasted so long: what was waited in it is used up.
-func (c *courtesy) spend(now, round, most time.Duration) {
+// spend ends a round that lasted so long: what was waited in it is used up. Served says
+// that somebody who does not count got in.
+func (c *courtesy) spend(now, round, most time.Duration, served bool) {
+	c.rest = max(c.rest-1, 0)
 	if c.open {
 		c.left -= min(now-c.since, c.left)
-		c.open = false
+		c.open, c.rest = false, restInVain
+		if served {
+			c.rest = restServed
+		}
 	}
 	c.left = min(c.left+round/courtesyShare, most)
 }
@@ -48,13 +61,37 @@ func (m *Machine) counts(p proto.PeerID) bool {
 	return len(m.head.voters) == 0 || slices.Contains(m.head.voters, p)
 }
 
-// lag is how far peers of a kind who follow this branch are behind it, up to grace.
-// Where rounds are shorter than gossip takes, nobody could ever get an update in.
-func (m *Machine) lag(counted bool) (most time.Duration) {
+// lags lists how far peers who follow this branch are behind it, in rising order, up
+// to grace: voters, or all. Where rounds are shorter than gossip takes, nobody could
+// ever get an update in.
+func (m *Machine) lags(voters bool) (ls []time.Duration) {
 	for p, beat := range m.beats {
-		if b := m.blocks[beat.Head]; m.counts(p) == counted && b != nil && b != m.head && beat.fresh(m.now) && !beat.Paused && m.head.under(b) {
-			most = max(most, beat.at-m.head.childOf(b).at)
+		if b := m.blocks[beat.Head]; (m.counts(p) || !voters) && b != nil && b != m.head && beat.fresh(m.now) && !beat.Paused && m.head.under(b) {
+			ls = append(ls, min(beat.at-m.head.childOf(b).at, m.cfg.Grace))
 		}
 	}
-	return min(most, m.cfg.Grace)
+	slices.Sort(ls)
+	return ls
+}
+
+// lag is how far voters are behind, but for the third who are furthest: one alone, who
+// may say what it likes, holds up no round.
+func (m *Machine) lag() time.Duration {
+	ls := m.lags(true)
+	others := len(m.head.voters)
+	if slices.Contains(m.head.voters, m.cfg.Self) {
+		others--
+	}
+	if out := max(others, 0) / vouchShare; len(ls) > out {
+		return ls[len(ls)-1-out]
+	}
+	return 0
+}
+
+// longestLag is how far anybody is behind.
+func (m *Machine) longestLag() time.Duration {
+	if ls := m.lags(false); len(ls) > 0 {
+		return ls[len(ls)-1]
+	}
+	return 0
 }

@@ -70,6 +70,7 @@ type swarm struct {
 	snapshot uint64              // heights between snapshots
 	short    bool                // a step a round
 	closed   bool                // a swarm for members
+	change   func(*Config)       // nil: nothing
 	mob      *mob                // whoever attacks it
 	cut      func(a, b int) bool // links that carry nothing now
 
@@ -147,6 +148,9 @@ func (s *swarm) config(self proto.PeerID) Config {
 	}
 	if s.closed {
 		cfg.Membership.Keys = []Key{testCommunity}
+	}
+	if s.change != nil {
+		s.change(&cfg)
 	}
 	return cfg
 }

@@ -15,7 +15,8 @@ const KeptOwn = 16
 
 // Bounds of what a Machine keeps.
 const (
-	maxPeers           = 1024 // heartbeats
+	maxPeers           = 1024 // heartbeats, and authors
+	maxStrangers       = 128  // of them, that do not vote
 	maxUpdatesByAuthor = 8    // newest updates kept of one author
 	maxBlocks          = 4096 // commits kept above the base
 	maxUpdates         = 4 * maxBlocks

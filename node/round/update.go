@@ -121,10 +121,10 @@ func (m *Machine) arrived(u *Update) {
 		if !m.round.held {
 			m.round.held, m.round.heldAt = true, m.now
 		}
-		if u.Author != m.cfg.Self {
+		if u.Author != m.cfg.Self && m.counts(u.Author) {
 			m.noteSpread(m.now - m.round.heldAt)
 		}
-	case u.Parent == m.head.Parent && u.Author != m.cfg.Self:
+	case u.Parent == m.head.Parent && u.Author != m.cfg.Self && m.counts(u.Author):
 		// Late for the commit that is now the head: grace was too short for it.
 		m.noteSpread(m.cfg.Grace)
 	}
