@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,9 @@ func TestJoinByCheckpoint(t *testing.T) {
 		s.run(30 * time.Second)
 		if height := wrong.n.State().Head.Height; height != 0 {
 			t.Errorf("who names a commit of nobody's stands at height %d", height)
+		}
+		if st := wrong.n.State(); st.Reason != "joining" || !strings.Contains(st.Why, "ask for a newer link") {
+			t.Errorf("it says: %s: %s", st.Reason, st.Why)
 		}
 		s.away[wrong] = time.Now().Add(time.Hour)
 		wrong.stop()

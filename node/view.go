@@ -94,7 +94,7 @@ func (w *view) decide() policy.Decision {
 	v := w.get()
 	return policy.Decide(policy.Facts{
 		Now: time.Now(), Settings: v.settings, Machine: v.machine,
-		Leaving: v.leaving, Done: v.status.Complete, Seed: v.seed, Damaged: v.status.Damaged, QuotaWhy: v.quotaWhy, QuotaEnds: v.quotaEnds,
+		Leaving: v.leaving, Done: v.status.Complete, Seed: v.seed, Damaged: v.status.Damaged, Checkpoint: v.status.Awaits, QuotaWhy: v.quotaWhy, QuotaEnds: v.quotaEnds,
 		TrainerUp: v.trainer.Up, TrainerWhy: v.trainerWhy, DiskWhy: v.diskWhy,
 	})
 }
@@ -180,7 +180,7 @@ func (n *Node) State() api.State {
 		s.Traffic.Protocols[strings.Replace(name, n.swarm.String(), "SWARM", 1)] = api.Bytes{In: t.BytesIn, Out: t.BytesOut}
 	}
 	if n.book.Load() == nil {
-		s.Reason, s.Why, s.Source, s.Until = "joining", v.joining(), "the daemon", time.Time{}
+		s.Reason, s.Why, s.Source, s.Until = string(policy.Joining), v.joining(), "the daemon", time.Time{}
 		if v.outdated != "" {
 			s.Reason, s.Source = "outdated", "the swarm's manifest"
 		}

@@ -28,6 +28,7 @@ const (
 	Power        Reason = "power"
 	Memory       Reason = "memory"
 	EnergySignal Reason = "energy"
+	Joining      Reason = "joining"
 	Damaged      Reason = "damaged"
 	NoTrainer    Reason = "no-trainer"
 	DiskFull     Reason = "disk"
@@ -44,6 +45,7 @@ type Facts struct {
 	QuotaWhy   string    // why it may not use the line any more, in words
 	QuotaEnds  time.Time // when that ends
 	Machine    Machine   // what its senses tell
+	Checkpoint uint64    // the round that the join link names and no branch here has; 0: none
 	Damaged    bool      // the disk lost a state that peers may give back
 	TrainerUp  bool      // the trainer process is ready
 	TrainerWhy string    // why it is not, in words
@@ -72,7 +74,7 @@ func (d Decision) Public() string {
 		return "resting from the network"
 	case Paused, Hours, Battery, InUse, GPUInUse, Hot, Power, Memory, EnergySignal:
 		return "paused"
-	case Damaged:
+	case Damaged, Joining:
 		return "fetching the shared model"
 	default:
 		return d.Why
@@ -82,7 +84,7 @@ func (d Decision) Public() string {
 // PublicReason is the reason as peers may know it: whether somebody is at home is nobody's concern.
 func (d Decision) PublicReason() Reason {
 	switch d.Reason {
-	case Leaving, Done, Seed, Training, NoTrainer, Damaged:
+	case Leaving, Done, Seed, Training, NoTrainer, Damaged, Joining:
 		return d.Reason
 	case DiskFull:
 		return Training
@@ -135,6 +137,9 @@ func first(f Facts) Decision {
 		return d
 	}
 	switch {
+	case f.Checkpoint > 0:
+		return Decision{Reason: Joining, Source: "the join link", Why: fmt.Sprintf(
+			"looking for the branch with round %d, which the join link names; if no peer has it, ask for a newer link and join again in a new directory", f.Checkpoint)}
 	case f.Damaged:
 		return Decision{Reason: Damaged, Source: "this machine", Why: "the shared model on this disk is damaged; waiting for a peer to fetch it from"}
 	case !f.TrainerUp:

@@ -12,15 +12,20 @@ type Status struct {
 	Lacking  uint64 // own tokens that the branch lacks
 	Rank     int    // in the head's roster, −1 for a newcomer
 	Complete bool
-	Damaged  bool // waiting for peers to give back a state that this disk lost
+	Damaged  bool   // waiting for peers to give back a state that this disk lost
+	Awaits   uint64 // the checkpoint's height, while the head lies below it
 }
 
 // Status returns the present state, for views and heartbeats.
 func (m *Machine) Status() Status {
+	awaits := m.cfg.Checkpoint.Height
+	if m.head.Height >= awaits {
+		awaits = 0
+	}
 	return Status{
 		Head: m.head.Commit, Base: m.base.Commit, Round: m.now - m.round.since, Due: m.round.due,
 		Active: m.Active(), Lacking: m.own.lacking(), Rank: m.head.Rank(m.cfg.Self), Complete: m.Complete(),
-		Damaged: m.damaged,
+		Damaged: m.damaged, Awaits: awaits,
 	}
 }
 
