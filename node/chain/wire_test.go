@@ -23,6 +23,11 @@ func FuzzUpdate(f *testing.F) {
 	f.Add(EncodeUpdate(testSwarm, u, nil))
 	f.Add(EncodeUpdate(testSwarm, round.Update{Author: peerOf(2)}, nil))
 	f.Add(EncodeUpdate(proto.ID{}, u, nil))
+	member := &murmurv1.Member{Swarm: testSwarm[:], Peer: []byte(peerOf(1)), Until: 1}
+	f.Add(EncodeUpdate(testSwarm, u, &murmurv1.Proof{Member: proto.Seal(testKey(5), proto.DomainMember, proto.Encode(member))}))
+	member.Peer = []byte(peerOf(2))
+	f.Add(EncodeUpdate(testSwarm, u, &murmurv1.Proof{Member: proto.Seal(testKey(5), proto.DomainMember, proto.Encode(member))}))
+	f.Add(EncodeUpdate(testSwarm, u, &murmurv1.Proof{}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := DecodeUpdate(testSwarm, resign(b, proto.DomainUpdate))
