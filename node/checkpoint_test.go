@@ -19,7 +19,9 @@ func TestJoinByCheckpoint(t *testing.T) {
 	root := t.TempDir()
 	simtest.Run(t, simtest.Params{Seed: 6}, func(t *testing.T, net *simtest.Swarm) {
 		s := newSwarm(t, net, outer.Bitloco, root, 6)
-		s.change = func(m *manifest.Manifest) { m.Rounds.SnapshotEvery, m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax = 2, 5, 5, 5 }
+		s.change = func(m *manifest.Manifest) {
+			m.Rounds.SnapshotEvery, m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax = 2, 5, 5, 5
+		}
 		defer s.end()
 		s.found()
 		s.join()

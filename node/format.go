@@ -22,10 +22,10 @@ const (
 func (d Dir) CheckVersion() error {
 	b, err := os.ReadFile(d.path(versionFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(d.path("chain.db")); err != nil {
+		b, err = []byte("1"), nil
+		if _, missing := os.Stat(d.path("chain.db")); errors.Is(missing, fs.ErrNotExist) {
 			return nil
 		}
-		b, err = []byte("1"), nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading which murmur wrote %s: %w", d, err)

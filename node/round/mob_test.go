@@ -24,7 +24,6 @@ type mob struct {
 	listed  map[proto.PeerID]int
 	seq     uint64
 	commits map[proto.ID]Commit
-	tip     proto.ID // that its heartbeats stand on
 	deeds   []string
 	mute    bool // serves no payloads
 }
