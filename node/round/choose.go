@@ -47,11 +47,15 @@ func (m *Machine) more() bool {
 // enter starts the round on a new head.
 func (m *Machine) enter(b *block) {
 	served := b.parent == m.head && slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.counts(u.Author) })
-	m.courtesy.spend(m.now, m.now-m.round.since, 2*m.cfg.Grace, served)
+	m.courtesy.next(m.now, m.now-m.round.since, 2*m.cfg.Grace, served)
+	since := m.now
+	if b.Height <= m.head.Height {
+		since = m.round.since // a sibling's round is no new one, or turning to and fro would never end it
+	}
 	m.head, m.damaged = b, false
 	m.meet(b)
 	m.refresh()
-	m.round, m.own.done = current{since: m.now}, false
+	m.round, m.own.done = current{since: since}, false
 	us, _ := m.candidates(b)
 	for _, u := range us {
 		if m.held[u.Payload] {
@@ -144,11 +148,15 @@ func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool 
 
 // votes counts the voters of the commit where the branches part whose newest
 // update names c or a descendant of it, or is in c. Genesis has no voters: there the
-// tip's count.
+// tip's count, or as soon as this node's branch has seniors of an open swarm, whom it
+// knows.
 func (m *Machine) votes(c, tip *block) int {
 	voters := tip.voters
-	if c.parent != nil && len(c.parent.voters) > 0 {
+	switch {
+	case c.parent != nil && len(c.parent.voters) > 0:
 		voters = c.parent.voters
+	case m.cfg.Membership.Open() && m.head.seniors() >= minSeniors:
+		voters = sortedPeers(m.known)
 	}
 	n := 0
 	for _, p := range voters {
@@ -183,6 +191,8 @@ func (m *Machine) ripe(b *block) bool {
 		return false
 	case m.head.under(b):
 		return true
+	case m.strange(b) && m.now-m.round.since < 2*m.cfg.Max:
+		return false // where all who are past probation are away the rest may go on, but slowly
 	case !b.under(m.head):
 		// Of another branch the fork choice takes the first commit, and those above it
 		// that voters of that branch stand on; the rest is judged from there.
@@ -209,6 +219,14 @@ func (m *Machine) ripe(b *block) bool {
 		wait += m.cfg.ViewTimeout * 3 / 2 // it could have had them: the next closer may do better
 	}
 	return m.now-m.round.readyAt >= wait
+}
+
+// strange tells whether a commit lists newcomers alone, though there are others.
+func (m *Machine) strange(b *block) bool {
+	if !m.cfg.Membership.Open() || b.parent == nil || b.parent.seniors() < minSeniors {
+		return false
+	}
+	return !slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.cfg.newcomer(b.parent.Commit, u.Author) })
 }
 
 // omits tells whether a commit leaves out a voter who trains, wherever it stands, or
@@ -258,16 +276,18 @@ func (m *Machine) vouched(b *block) bool {
 // share is one part in so many, rounded up.
 func share(n, parts int) int { return (n + parts - 1) / parts }
 
-// vouchers counts the voters of a commit, but for this node and b's closer, and of
-// those who stand on b or above it by heartbeat or newest update.
+// vouchers counts the voters of a commit who are not away, but for this node and b's
+// closer, and of those who stand on b or above it by heartbeat or newest update.
 func (m *Machine) vouchers(b, on *block) (stand, of int) {
 	for _, p := range on.voters {
 		if p == m.cfg.Self || p == b.Closer {
 			continue
 		}
-		of++
-		if m.stands(p, b) {
-			stand++
+		switch beat := m.beats[p]; {
+		case m.stands(p, b):
+			stand, of = stand+1, of+1
+		case beat != nil && beat.fresh(m.now):
+			of++
 		}
 	}
 	return stand, of

@@ -38,6 +38,7 @@ func (m *Machine) closeRound() {
 			return
 		}
 		m.round.ready, m.round.readyAt = true, m.now
+		m.courtesy.end(m.now)
 	}
 	view := slices.Index(m.closers(us), m.cfg.Self)
 	if view < 0 || m.now < m.round.readyAt+time.Duration(view)*m.cfg.ViewTimeout {
@@ -52,33 +53,41 @@ func (m *Machine) closeRound() {
 }
 
 // admissible leaves of some updates as many newcomers' as a commit on the head may
-// list, in all and by one invite: which ones is drawn by the head's id, so that no key
-// can be made ahead whose turn always comes.
+// list, and as many by one invite. Who is in the roster comes first; of the others,
+// which ones is drawn by the head's id, so that no key can be made ahead whose turn
+// always comes.
 func (m *Machine) admissible(us []Update) []Update {
-	proofs := map[proto.PeerID]Proof{}
-	in := map[Key]int{}
+	in := map[Key]int{} // places taken by those who stay unlisted
 	for _, r := range m.head.Roster {
-		if r.Age+1 < rosterDepth || slices.ContainsFunc(us, func(u Update) bool { return u.Author == r.Peer }) {
+		if r.Age+1 < rosterDepth && !slices.ContainsFunc(us, func(u Update) bool { return u.Author == r.Peer }) {
 			in[r.Invite]++
 		}
 	}
-	var fresh []proto.PeerID
+	by := map[proto.PeerID]Update{}
+	var members, movers, fresh []proto.PeerID
 	for _, u := range us {
-		if m.head.Rank(u.Author) < 0 {
+		by[u.Author] = u
+		switch rank := m.head.Rank(u.Author); {
+		case rank < 0:
 			fresh = append(fresh, u.Author)
-			proofs[u.Author] = u.Proof
+		case m.head.Roster[rank].Invite != u.Proof.Invite:
+			movers = append(movers, u.Author) // to another invite, where a place must be free
+		default:
+			members = append(members, u.Author)
 		}
 	}
 	room := m.cfg.newcomers(m.head.Commit)
 	out := map[proto.PeerID]bool{}
-	for _, p := range drawn(m.head.ID[:], fresh) {
-		switch by := proofs[p]; {
-		case room == 0, by.Uses > 0 && in[by.Invite] >= int(by.Uses):
+	for _, p := range slices.Concat(drawn(m.head.ID[:], members), drawn(m.head.ID[:], movers), drawn(m.head.ID[:], fresh)) {
+		proof, counts := by[p].Proof, m.cfg.newcomer(m.head.Commit, p)
+		switch {
+		case counts && room == 0, proof.Uses > 0 && in[proof.Invite] >= int(proof.Uses):
 			out[p] = true
-		default:
-			in[by.Invite]++
+			continue
+		case counts:
 			room--
 		}
+		in[proof.Invite]++
 	}
 	return slices.DeleteFunc(us, func(u Update) bool { return out[u.Author] })
 }
@@ -122,7 +131,18 @@ func (m *Machine) closable(us, list []Update) bool {
 			wait = max(wait, graceFloor)
 		}
 	}
+	if !m.accompanied() && since < graceFloor && wait > 0 {
+		return false // it holds up nobody else
+	}
 	return since >= wait || !m.courtesy.wait(m.now, wait-since)
+}
+
+// accompanied tells whether another voter is heard.
+func (m *Machine) accompanied() bool {
+	return slices.ContainsFunc(m.head.voters, func(p proto.PeerID) bool {
+		b := m.beats[p]
+		return p != m.cfg.Self && b != nil && b.fresh(m.now)
+	})
 }
 
 // behind tells whether more than a third of the other voters are further on, on a
@@ -196,6 +216,9 @@ func (m *Machine) built(c Commit) {
 	if b == nil {
 		b = m.plant(c, parent)
 		b.members = m.membersAt(c, parent)
+	}
+	if b.state == invalid {
+		return // others would not take it, whatever this node believes
 	}
 	b.sawView(Announced{View: c.View, Closer: c.Closer})
 	m.decide(b, valid)

@@ -208,7 +208,7 @@ func (m *Machine) wellFormed(parent Commit, ms *members, b Commit, byID map[prot
 		if !ok || u.Author <= last || !fits(m.cfg, ms, parent, u) {
 			return nil, nil, false // missing, unsorted, listed twice, no member's, or claiming too much
 		}
-		if parent.Rank(u.Author) < 0 {
+		if m.cfg.newcomer(parent, u.Author) {
 			newcomers++
 		}
 		last = u.Author
@@ -217,7 +217,7 @@ func (m *Machine) wellFormed(parent Commit, ms *members, b Commit, byID map[prot
 	for _, pair := range b.Evidence {
 		x, okX := byID[pair[0]]
 		y, okY := byID[pair[1]]
-		if !okX || !okY || x.Author != y.Author || x.Parent != b.Parent || y.Parent != b.Parent ||
+		if !okX || !okY || x.Author != y.Author || parent.Rank(x.Author) < 0 || x.Parent != b.Parent || y.Parent != b.Parent ||
 			slices.Compare(pair[0][:], pair[1][:]) >= 0 {
 			return nil, nil, false
 		}

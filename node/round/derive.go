@@ -50,7 +50,7 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID,
 	}
 	c.Roster = slices.DeleteFunc(c.Roster, func(m Member) bool { return revoked(m.Peer) })
 	slices.SortFunc(c.Roster, func(a, b Member) int { return cmp.Compare(a.Peer, b.Peer) })
-	c.NextH = retarget(cfg, parent.NextH, updates)
+	c.NextH = retarget(cfg, parent.NextH, cfg.settled(parent, updates))
 	for _, p := range cfg.Paces {
 		if parent.Tokens < p.Tokens && p.Tokens <= c.Tokens {
 			c.NextH = min(max(p.H, cfg.HMin), cfg.HMax)

@@ -105,7 +105,7 @@ func (m *Machine) checkDue() {
 		return
 	}
 	if m.called() {
-		m.round.due, m.round.dueAt = true, m.now
+		m.latchDue()
 		return
 	}
 	if age < m.shortest() {
@@ -138,7 +138,13 @@ func (m *Machine) checkDue() {
 	if n == 0 || (done < m.head.Target*n && age < m.cfg.Max) {
 		return
 	}
+	m.latchDue()
+}
+
+// latchDue makes the round due.
+func (m *Machine) latchDue() {
 	m.round.due, m.round.dueAt = true, m.now
+	m.courtesy.end(m.now)
 }
 
 // called tells whether most of the other members that train on the head have
@@ -165,7 +171,11 @@ func (m *Machine) called() bool {
 func (m *Machine) shortest() time.Duration {
 	var recent []Update // of several rounds: one that met a fault says little about the next
 	for b, n := m.head, 0; b != nil && n < rosterDepth; b, n = b.parent, n+1 {
-		recent = append(recent, m.listed(b)...)
+		us := m.listed(b)
+		if b.parent != nil {
+			us = m.cfg.settled(b.parent.Commit, us)
+		}
+		recent = append(recent, us...)
 	}
 	stretch := exchangesPerRound * median(recent, func(u Update) time.Duration { return u.Exchange })
 	if step := median(recent, func(u Update) time.Duration { return u.StepTime }); step > 0 {

@@ -21,7 +21,8 @@ func TestBeginning(t *testing.T) {
 					}
 					s.run(40 * time.Second)
 					for _, x := range s.nodes {
-						if height := x.m.head.Height; height < 12 || x.included < 8 {
+						// Of newcomers to an open swarm with seniors a round lists one for each four.
+						if height := x.m.head.Height; height < 12 || x.included < 3 {
 							t.Errorf("seed %d: %s stands at height %d, with %d updates in", seed, x.name, height, x.included)
 						}
 						x.paused = true

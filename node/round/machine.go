@@ -36,6 +36,7 @@ type Machine struct {
 	own       ledger
 	training  bool
 	started   time.Duration
+	awake     time.Duration // since the last gap between events, as a machine makes that slept
 	settled   bool
 	damaged   bool // no rounds until peers gave back what this disk lost
 	round     current
@@ -108,6 +109,7 @@ func New(cfg Config, s State) (*Machine, error) {
 			m.meet(b)
 		}
 	}
+	m.local = newMembers(cfg.Membership, s.Base.Notices)
 	for _, u := range s.Updates {
 		if m.remember(u) && u.Author == cfg.Self {
 			m.own.note(m.updates[u.ID], s.Covers[u.ID])
@@ -124,6 +126,9 @@ func New(cfg Config, s State) (*Machine, error) {
 // Step takes one event that happened at a local, monotonic time and returns
 // what to do about it.
 func (m *Machine) Step(now time.Duration, ev Event) []Effect {
+	if now-m.now > m.cfg.Grace {
+		m.awake = now
+	}
 	m.now = max(m.now, now)
 	m.out = nil
 	switch e := ev.(type) {

@@ -26,7 +26,8 @@ type courtesy struct {
 	left  time.Duration
 	since time.Duration // when the wait under way began
 	open  bool
-	rest  int // rounds until the next
+	used  bool // in this round
+	rest  int  // rounds until the next
 }
 
 // wait tells whether a wait of at most so long may begin, or go on. It is whole or
@@ -41,13 +42,21 @@ func (c *courtesy) wait(now, most time.Duration) bool {
 	return now-c.since < c.left
 }
 
-// spend ends a round that lasted so long: what was waited in it is used up. Served says
-// that somebody who does not count got in.
-func (c *courtesy) spend(now, round, most time.Duration, served bool) {
-	c.rest = max(c.rest-1, 0)
+// end ends the wait under way, if any: its time is used up.
+func (c *courtesy) end(now time.Duration) {
 	if c.open {
 		c.left -= min(now-c.since, c.left)
-		c.open, c.rest = false, restInVain
+		c.open, c.used = false, true
+	}
+}
+
+// next begins a round after one that lasted so long. Served says that somebody who does
+// not count got in.
+func (c *courtesy) next(now, round, most time.Duration, served bool) {
+	c.end(now)
+	c.rest = max(c.rest-1, 0)
+	if c.used {
+		c.used, c.rest = false, restInVain
 		if served {
 			c.rest = restServed
 		}

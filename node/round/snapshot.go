@@ -68,11 +68,18 @@ func (m *Machine) lastSnapshot(first, tip *block) (at *block, missing uint64) {
 
 // weigh compares a branch that parted from this one below the base, or that
 // this node has never been on, by the rule of fork choice, and asks for its
-// snapshot if it is preferred. The voters are those of the tips: nobody here knows
-// who voted where the branches parted.
+// snapshot if it is preferred. Nobody here knows who voted where the branches parted:
+// the voters are the peers that this node knows and hears, and for a node that is alone
+// those of the tips.
 func (m *Machine) weigh(e Foreign) {
 	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil || !m.sane(e.Branch[0]) || !m.follows(e) || !m.cfg.Checkpoint.below(e) {
 		return
+	}
+	for i, c := range e.Branch {
+		if m.blocks[c.ID] != nil { // it is of this tree after all: what lies below the base is over
+			m.pulled(Pulled{Commits: e.Branch[i+1:], Updates: e.Updates})
+			return
+		}
 	}
 	for _, u := range e.Updates {
 		m.seen(u)
@@ -85,12 +92,17 @@ func (m *Machine) weigh(e Foreign) {
 	for b := m.head; b != nil; b = b.parent {
 		ours[b.ID] = true
 	}
-	if !m.credible(theirs) {
+	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
+	o, mine := offer{base: base, tip: tip}, offer{base: m.base.Commit, tip: m.head.Commit}
+	there, here, elsewhere := m.company(theirs)
+	switch {
+	case there > 0 && 2*there >= elsewhere:
+		o.votes, mine.votes = there, here
+	case there == 0 && m.alone():
+		o.votes, mine.votes = m.votesFor(m.cfg.voters(tip), theirs), m.votesFor(m.head.voters, ours)
+	default:
 		return
 	}
-	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
-	o := offer{base: base, tip: tip, votes: m.votesFor(m.cfg.voters(tip), theirs)}
-	mine := offer{base: m.base.Commit, tip: m.head.Commit, votes: m.votesFor(m.head.voters, ours)}
 	if !m.damaged && !o.beats(mine) || m.running[snapshot] > 0 && !o.beats(m.entering) || !m.try(snapshot, base.ID) {
 		return
 	}
@@ -98,37 +110,48 @@ func (m *Machine) weigh(e Foreign) {
 	m.do(Enter{Commit: base, Sources: m.sources(nil)})
 }
 
-// credible tells whether a branch of these commits may be weighed. In a closed
-// swarm voters are members, by their proofs. In an open one they cost nothing, and
-// stand only where half as many of the peers that this node knows from rosters are on
-// that branch as on its own. A node that knows nobody, or has not heard of anybody it
-// knows for longer than a round may last, takes what there is.
-func (m *Machine) credible(theirs map[proto.ID]bool) bool {
-	if !m.cfg.Membership.Open() {
-		return true
-	}
-	others, there, here := 0, 0, 0
-	heard := m.started
-	for p := range m.known {
+// company counts the peers known from rosters, this node among them, that are heard: who
+// stands on a branch of these commits, who on this node's tree, and all who do not stand
+// on that branch. What somebody who is gone said once tells nothing. Somebody whose head
+// is nowhere here counts among the last for as long as a round may last after it was in
+// this node's roster: this node may be behind, and is no easier to lead away then.
+func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int) {
+	for p, met := range m.known {
+		b := m.beats[p]
 		if p == m.cfg.Self {
+			here++
+			elsewhere++
 			continue
 		}
-		others++
-		beat, u := m.beats[p], m.newest(p)
-		if beat != nil {
-			heard = max(heard, beat.at)
+		if b == nil || !b.fresh(m.now) {
+			continue
 		}
 		switch {
-		case beat != nil && beat.fresh(m.now) && theirs[beat.Head], u != nil && theirs[u.Parent]:
+		case theirs[b.Head]:
 			there++
-		case beat != nil && beat.fresh(m.now) && m.blocks[beat.Head] != nil:
+		case m.blocks[b.Head] != nil:
 			here++
+			elsewhere++
+		case m.now-met <= m.cfg.Max+m.cfg.Grace:
+			elsewhere++
 		}
 	}
-	if there == 0 {
-		return others == 0 || m.now-heard > m.cfg.Max+m.cfg.Grace
+	return there, here, elsewhere
+}
+
+// alone tells whether this node has heard of nobody whom it knows for longer than a
+// round may last, or knows nobody: it takes what there is.
+func (m *Machine) alone() bool {
+	heard, others := max(m.started, m.awake), false
+	for p := range m.known {
+		if p != m.cfg.Self {
+			others = true
+			if b := m.beats[p]; b != nil {
+				heard = max(heard, b.at)
+			}
+		}
 	}
-	return 2*there >= here
+	return !others || m.now-heard > m.cfg.Max+m.cfg.Grace
 }
 
 // below tells whether a branch goes through the checkpoint: by the branch itself, or

@@ -161,12 +161,39 @@ func (cfg Config) voters(c Commit) (ps []proto.PeerID) {
 	return ps
 }
 
-// newcomers is how many authors outside the parent's roster a commit may list.
+// seniors is how many members of a commit's roster are past probation.
+func (c Commit) seniors() (n int) {
+	for _, m := range c.Roster {
+		if m.Seen >= probation {
+			n++
+		}
+	}
+	return n
+}
+
+// newcomer tells whether an author is one of those of whom a commit may list few: who is
+// not in its parent's roster, and as soon as that has enough seniors, who is on probation.
+func (cfg Config) newcomer(parent Commit, p proto.PeerID) bool {
+	rank := parent.Rank(p)
+	return rank < 0 || cfg.Membership.Open() && parent.seniors() >= minSeniors && parent.Roster[rank].Seen < probation
+}
+
+// newcomers is how many of them a commit may list.
 func (cfg Config) newcomers(parent Commit) int {
 	if !cfg.Membership.Open() || len(parent.Roster) == 0 {
 		return proto.MaxUpdates
 	}
 	return share(len(cfg.voters(parent)), newcomerShare)
+}
+
+// settled leaves of some updates on a commit those that are no newcomers', if any are:
+// what others say of their times sets nobody's pace.
+func (cfg Config) settled(parent Commit, us []Update) []Update {
+	in := slices.DeleteFunc(slices.Clone(us), func(u Update) bool { return cfg.newcomer(parent, u.Author) })
+	if len(in) == 0 {
+		return us
+	}
+	return in
 }
 
 // mentions lists the updates of a commit's list and evidence.

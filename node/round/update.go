@@ -27,7 +27,7 @@ func (m *Machine) remember(u Update) bool {
 	if m.updates[u.ID] != nil {
 		return false
 	}
-	if m.authors[u.Author] == nil && len(m.authors) >= maxPeers && u.Author != m.cfg.Self {
+	if m.authors[u.Author] == nil && !m.authorRoom(u) {
 		return false
 	}
 	m.updates[u.ID] = &u
@@ -48,6 +48,42 @@ func (m *Machine) remember(u Update) bool {
 	if m.held[u.Payload] {
 		m.arrived(&u) // the same bytes came with an earlier update
 	}
+	return true
+}
+
+// authorRoom tells whether there is room for an author's first update: always for one of
+// the roster that it follows. Of the others maxStrangers are kept, and each head draws
+// anew who; in a swarm for members those alone who belong.
+func (m *Machine) authorRoom(u Update) bool {
+	in := func(p proto.PeerID, parent proto.ID) bool {
+		b := m.blocks[parent]
+		return p == m.cfg.Self || m.head.Rank(p) >= 0 || b != nil && b.Rank(p) >= 0
+	}
+	if in(u.Author, u.Parent) {
+		return len(m.authors) < 2*maxPeers
+	}
+	if !m.local.admits(u) {
+		return false
+	}
+	var strangers []proto.PeerID
+	for _, p := range m.knownAuthors() {
+		if !slices.ContainsFunc(m.authors[p], func(u *Update) bool { return in(p, u.Parent) }) {
+			strangers = append(strangers, p)
+		}
+	}
+	if len(strangers) < maxStrangers {
+		return true
+	}
+	last := drawn(m.head.ID[:], append(strangers, u.Author))[len(strangers)]
+	if last == u.Author {
+		return false
+	}
+	for _, u := range m.authors[last] {
+		if !m.inTree(u.ID) {
+			delete(m.updates, u.ID)
+		}
+	}
+	delete(m.authors, last)
 	return true
 }
 
@@ -77,7 +113,7 @@ func (m *Machine) candidates(b *block) (us []Update, evidence [][2]proto.ID) {
 				if slices.Compare(pair[0][:], pair[1][:]) > 0 {
 					pair[0], pair[1] = pair[1], pair[0]
 				}
-				if len(evidence) < proto.MaxEvidence {
+				if len(evidence) < proto.MaxEvidence && b.Rank(author) >= 0 { // others' would fill it up
 					evidence = append(evidence, pair)
 				}
 			}
