@@ -183,6 +183,26 @@ func (n *Node) enter(ctx context.Context, e round.Enter) {
 		return
 	}
 	n.post(ctx, round.Landed{Commit: c})
+	n.keepPast(ctx, c, e.Sources)
+}
+
+// keepPast gets the snapshot heights below one that this node came in by: others who join by an
+// older checkpoint ask for them when all are gone who were there.
+func (n *Node) keepPast(ctx context.Context, lowest round.Commit, sources []proto.PeerID) {
+	book := n.book.Load()
+	for _, peer := range n.net.Nearest(sources) {
+		for kept := 0; kept < chain.MaxPast && lowest.Height > 0 && lowest.Skip != book.Genesis.ID; {
+			res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Past: &murmurv1.SyncRequest_Past{From: lowest.Skip[:]}})
+			if err != nil || len(res.Past) == 0 {
+				break
+			}
+			if lowest, err = book.AddPast(lowest, res.Past); err != nil {
+				n.log.Debug("Snapshot heights below the one entered do not come", "peer", peer.Short(), "error", err)
+				break
+			}
+			kept += len(res.Past)
+		}
+	}
 }
 
 // keepBranch puts a commit on disk after those below it that are not there: their

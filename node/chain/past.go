@@ -43,6 +43,26 @@ func (b *Book) Past(from proto.ID, height uint64, most int) (contents [][]byte) 
 	return contents
 }
 
+// AddPast keeps the contents of the snapshot heights below a commit, newest first, as a
+// peer told them, and returns the lowest. They are what they say, for each is named by
+// the one above.
+func (b *Book) AddPast(above round.Commit, contents [][]byte) (lowest round.Commit, err error) {
+	lowest = above
+	known := map[proto.ID][]byte{}
+	for _, content := range contents {
+		c, err := ReadContent(b.Swarm, content)
+		if err != nil {
+			return above, err
+		}
+		if c.ID != lowest.Skip || c.Height >= lowest.Height {
+			return above, errors.New("snapshot heights do not hang together")
+		}
+		known[c.ID], lowest = content, c
+	}
+	err = b.store.commit(func(tx *bolt.Tx) error { return putPast(tx.Bucket(bucketPast), known, b.store.maxPast) })
+	return lowest, err
+}
+
 // past gathers the contents of the snapshot heights below a base that are held as
 // commits: in memory, or on disk where writing failed before.
 func (b *Book) past(base round.Commit) map[proto.ID][]byte {

@@ -69,6 +69,28 @@ func TestPast(t *testing.T) {
 		}
 	}
 	walk(b, 0, 100, 1+kept)
+
+	// Somebody who comes in at the base is told, and tells others.
+	other, err := open(t.TempDir(), quickDisk{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	o, err := OpenBook(other, testSwarm, peerOf(2), genesis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := o.AddCommit(b.Raw(base.ID)); err != nil {
+		t.Fatal(err)
+	}
+	told := b.Past(base.Skip, 0, 100)
+	if _, err := o.AddPast(base, told[1:]); err == nil {
+		t.Error("a hole is taken")
+	}
+	if lowest, err := o.AddPast(base, told); err != nil || lowest.Height != base.Height-kept*every {
+		t.Errorf("down to height %d, %v", lowest.Height, err)
+	}
+	walk(o, 0, 100, 1+kept)
 	walk(b, base.Height-2*every, 100, 3)
 	walk(b, 0, 2, 2)
 	if got := b.Past(proto.Sum([]byte("unknown")), 0, 100); len(got) != 0 {
@@ -132,5 +154,22 @@ func TestNoticesTravel(t *testing.T) {
 	n.ID = proto.Sum([]byte("another"))
 	if _, err := b.Write(testKey(1), closed(round.Derive(testConfig(), at, []round.Update{u}, nil, []round.Notice{n}))); err == nil {
 		t.Error("a commit is written with a notice that is not held")
+	}
+}
+
+// TestOneContentOneID refuses a content that carries what this version does not read: else
+// anybody could give an honest commit any number of ids.
+func TestOneContentOneID(t *testing.T) {
+	genesis := round.Genesis(testSwarm, proto.Sum([]byte("g")), 10, 100)
+	u, err := DecodeUpdate(testSwarm, signed(1, genesis, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := encodeContent(testSwarm, round.Derive(testConfig(), genesis, []round.Update{u}, nil, nil), enclosed{})
+	if _, _, err := decodeContent(testSwarm, b); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := decodeContent(testSwarm, append(b[:len(b):len(b)], 0xf8, 0x7f, 1)); err == nil { // field 2047, a number
+		t.Error("a field that nobody knows is taken")
 	}
 }

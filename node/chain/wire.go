@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -142,7 +143,21 @@ func decodeContent(swarm proto.ID, b []byte) (c round.Commit, with enclosed, err
 		}
 		c.Notices = append(c.Notices, n)
 	}
-	return c, enclosed{w.Evidence, w.Notices}, nil
+	for _, e := range w.Evidence {
+		with.evidence = append(with.evidence, &murmurv1.Evidence{First: bare(e.First), Second: bare(e.Second)})
+	}
+	for _, e := range w.Notices {
+		with.notices = append(with.notices, bare(e))
+	}
+	if !bytes.Equal(encodeContent(swarm, c, with), b) {
+		return c, with, errors.New("commit is not written as this version writes it: else one content had many ids")
+	}
+	return c, with, nil
+}
+
+// bare is an envelope without fields that this version does not know.
+func bare(e *murmurv1.Envelope) *murmurv1.Envelope {
+	return &murmurv1.Envelope{Payload: e.Payload, Key: e.Key, Sig: e.Sig}
 }
 
 // DecodeNotice checks a notice's signature and reads it. Whether its signer counts
