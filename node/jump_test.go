@@ -19,6 +19,9 @@ import (
 // TestModelJumps has one node of one or two, whose updates nothing clips, move every parameter by 60,000. All nodes must
 // say so, for a day, and not when one of two was cut off and comes back with what it learned in 26 rounds.
 func TestModelJumps(t *testing.T) {
+	if racing {
+		t.Skip("the simulated day of two nodes takes minutes under the race detector")
+	}
 	for _, tc := range []struct {
 		method string
 		peers  int
