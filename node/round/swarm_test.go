@@ -540,7 +540,7 @@ func (n *simNode) adopt(e Adopt) {
 		if fork := common(from, to); fork != nil {
 			depth := 0
 			for b := from; b != fork; b = b.parent {
-				if 2*len(b.Updates) > len(n.s.nodes) {
+				if 2*n.s.honest(b) > len(n.s.nodes) {
 					depth++
 				}
 			}
@@ -592,6 +592,16 @@ func (n *simNode) adopt(e Adopt) {
 	default:
 		n.s.tell("%s adopts height %d of %s, view %d: %s", n.name, e.To.Height, tail(e.To.Closer), e.To.View, strings.Join(in, " "))
 	}
+}
+
+// honest counts the updates in a commit of the swarm's own nodes.
+func (s *swarm) honest(b *block) (n int) {
+	for _, id := range b.Updates {
+		if slices.ContainsFunc(s.nodes, func(x *simNode) bool { return x.id == s.updates[id].Author }) {
+			n++
+		}
+	}
+	return n
 }
 
 // ask finds the first reachable source that has something, and reports.
