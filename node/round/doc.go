@@ -3,7 +3,7 @@
 //
 // A Machine holds the tree of commits, the updates and heartbeats it was told
 // of, and decides when a round is due, who closes it, what goes in, and which
-// branch is the head (DESIGN §5). It guarantees that the same events give the
+// branch is the head, by the rules of docs/protocol.md. It guarantees that the same events give the
 // same effects: it has no I/O, no clock (each event carries the local time), no
 // goroutine and no randomness, and no map order reaches an effect. Whoever
 // drives it checks signatures before, carries out effects in their order, and

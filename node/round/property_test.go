@@ -15,7 +15,7 @@ var minSteps = flag.Int("steps", 100_000, "random machine steps to make at least
 
 // TestRandomSchedules runs small swarms through random crashes, restarts,
 // partitions, stalls and losses, then mends all and waits: no invariant of
-// DESIGN §5 may break on the way, and all nodes must reach one head.
+// docs/protocol.md may break on the way, and all nodes must reach one head.
 func TestRandomSchedules(t *testing.T) { randomly(t, schedule) }
 
 // TestOneHostileKey lets one node do its worst for a minute. The others must go

@@ -15,7 +15,7 @@ import (
 
 // A swarm of machines in virtual time, with a network that delays, loses and
 // doubles messages, nodes that crash and come back from what was durable, and a
-// learner that is one number: enough to check the invariants of DESIGN §5.
+// learner that is one number: enough to check the invariants that property_test.go names.
 
 const (
 	stepTokens = 128
