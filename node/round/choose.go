@@ -47,7 +47,7 @@ func (m *Machine) more() bool {
 // enter starts the round on a new head.
 func (m *Machine) enter(b *block) {
 	served := b.parent == m.head && slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.counts(u.Author) })
-	m.courtesy.next(m.now, m.now-m.round.since, 2*m.cfg.Grace, served)
+	m.waits.next(m.now, m.now-m.round.since, 2*m.cfg.Grace, served)
 	since := m.now
 	if b.Height <= m.head.Height {
 		since = m.round.since // a sibling's round is no new one, or turning to and fro would never end it

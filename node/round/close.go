@@ -38,7 +38,7 @@ func (m *Machine) closeRound() {
 			return
 		}
 		m.round.ready, m.round.readyAt = true, m.now
-		m.courtesy.end(m.now)
+		m.waits.end(m.now)
 	}
 	view := slices.Index(m.closers(us), m.cfg.Self)
 	if view < 0 || m.now < m.round.readyAt+time.Duration(view)*m.cfg.ViewTimeout {
@@ -134,7 +134,7 @@ func (m *Machine) closable(us, list []Update) bool {
 	if !m.accompanied() && since < graceFloor && wait > 0 {
 		return false // it holds up nobody else
 	}
-	return since >= wait || !m.courtesy.wait(m.now, wait-since)
+	return since >= wait || !m.waits.wait(m.now, wait-since)
 }
 
 // accompanied tells whether another voter is heard.

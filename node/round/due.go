@@ -111,7 +111,7 @@ func (m *Machine) checkDue() {
 	if age < m.shortest() {
 		return
 	}
-	if lag := min(2*m.longestLag(), m.cfg.Max); age < lag && m.courtesy.wait(m.now, lag-age) {
+	if lag := min(2*m.longestLag(), m.cfg.Max); age < lag && m.waits.wait(m.now, lag-age) {
 		return
 	}
 	peers := m.active()
@@ -144,7 +144,7 @@ func (m *Machine) checkDue() {
 // latchDue makes the round due.
 func (m *Machine) latchDue() {
 	m.round.due, m.round.dueAt = true, m.now
-	m.courtesy.end(m.now)
+	m.waits.end(m.now)
 }
 
 // called tells whether most of the other members that train on the head have

@@ -40,7 +40,7 @@ type Machine struct {
 	settled   bool
 	damaged   bool // no rounds until peers gave back what this disk lost
 	round     current
-	courtesy  courtesy
+	waits     waitBudget
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
 	announced map[proto.ID]Announced
 	catching  map[proto.ID]proto.PeerID // branches asked for, by whose word
@@ -87,7 +87,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
 		known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
-		courtesy:  courtesy{left: graceFloor},
+		waits:     waitBudget{left: graceFloor},
 		settled:   s.Alone,
 		damaged:   s.Damaged,
 		announced: map[proto.ID]Announced{},

@@ -12,7 +12,7 @@ import (
 // anyone in, and must not be waited for always, for where the swarm is open their
 // number costs nothing.
 const (
-	courtesyShare = 10 // of the time, a tenth
+	waitShare = 10 // of the time, a tenth
 	// Rounds without a wait after one that brought nobody, and after one that did. With two,
 	// one exchange of three is measured longer, so the median is not and rounds are not
 	// stretched; and whom only a wait lets in stays in the roster.
@@ -20,9 +20,9 @@ const (
 	restServed = rosterDepth - 1
 )
 
-// courtesy is the time that a node may still spend on waiting for peers that do not
+// waitBudget is the time that a node may still spend on waiting for peers that do not
 // count.
-type courtesy struct {
+type waitBudget struct {
 	left  time.Duration
 	since time.Duration // when the wait under way began
 	open  bool
@@ -32,7 +32,7 @@ type courtesy struct {
 
 // wait tells whether a wait of at most so long may begin, or go on. It is whole or
 // not at all: a part of the way helps nobody.
-func (c *courtesy) wait(now, most time.Duration) bool {
+func (c *waitBudget) wait(now, most time.Duration) bool {
 	if !c.open {
 		if c.left < most || c.rest > 0 {
 			return false
@@ -43,7 +43,7 @@ func (c *courtesy) wait(now, most time.Duration) bool {
 }
 
 // end ends the wait under way, if any: its time is used up.
-func (c *courtesy) end(now time.Duration) {
+func (c *waitBudget) end(now time.Duration) {
 	if c.open {
 		c.left -= min(now-c.since, c.left)
 		c.open, c.used = false, true
@@ -52,7 +52,7 @@ func (c *courtesy) end(now time.Duration) {
 
 // next begins a round after one that lasted so long. Served says that somebody who does
 // not count got in.
-func (c *courtesy) next(now, round, most time.Duration, served bool) {
+func (c *waitBudget) next(now, round, most time.Duration, served bool) {
 	c.end(now)
 	c.rest = max(c.rest-1, 0)
 	if c.used {
@@ -61,7 +61,7 @@ func (c *courtesy) next(now, round, most time.Duration, served bool) {
 			c.rest = restServed
 		}
 	}
-	c.left = min(c.left+round/courtesyShare, most)
+	c.left = min(c.left+round/waitShare, most)
 }
 
 // counts tells whether the round on the head is measured by a peer: by voters, and on

@@ -11,7 +11,7 @@ func cover25M() Cover {
 	return Whole(sizes)
 }
 
-// To reach on 2 cores: 50 ms with one bit (DESIGN §10), 100 ms with two.
+// To reach on 2 cores: 50 ms with one bit, 100 ms with two.
 func BenchmarkEncode25M(b *testing.B) {
 	cover := cover25M()
 	s := noise(1)
@@ -32,7 +32,7 @@ func BenchmarkEncode25M(b *testing.B) {
 	}
 }
 
-// To reach on 2 cores: 150 ms with one bit (DESIGN §10), 300 ms with two.
+// To reach on 2 cores: 150 ms with one bit, 300 ms with two.
 func BenchmarkSubtract8x25M(b *testing.B) {
 	cover := cover25M()
 	s := noise(1)

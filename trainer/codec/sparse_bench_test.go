@@ -20,7 +20,7 @@ func keepers25M(b *testing.B) map[string]codec {
 	return all
 }
 
-// To reach on 2 cores: 250 ms for sparse (DESIGN §10).
+// To reach on 2 cores: 250 ms for sparse.
 func BenchmarkKeepersEncode25M(b *testing.B) {
 	s := noise(1)
 	n := matrices25M().Total
@@ -53,7 +53,7 @@ func terms25M(b *testing.B, c codec, n int) (terms []Term) {
 	return terms
 }
 
-// To reach on 2 cores: 150 ms for sparse (DESIGN §10).
+// To reach on 2 cores: 150 ms for sparse.
 func BenchmarkKeepersSubtract8x25M(b *testing.B) {
 	n := matrices25M().Total
 	s := noise(1)

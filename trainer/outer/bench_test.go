@@ -36,7 +36,7 @@ func benchmarkCopy(b *testing.B, dst, src []float32) {
 	}
 }
 
-// To reach on 2 cores (DESIGN §10): bitloco 50 ms, sparseloco 250 ms.
+// To reach on 2 cores: bitloco 50 ms, sparseloco 250 ms.
 func BenchmarkEncode25M(b *testing.B) {
 	s := noise(1)
 	_, n := params25M(b, variants()[0])
@@ -66,7 +66,7 @@ func BenchmarkEncode25M(b *testing.B) {
 	}
 }
 
-// To reach on 2 cores (DESIGN §10): bitloco and sparseloco 150 ms.
+// To reach on 2 cores: bitloco and sparseloco 150 ms.
 func BenchmarkApply8x25M(b *testing.B) {
 	_, n := params25M(b, variants()[0])
 	b.Run("copy", func(b *testing.B) { benchmarkCopy(b, make([]float32, n), make([]float32, n)) })

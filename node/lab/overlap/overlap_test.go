@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestDevicesAreBusyOnHomeLinks is DESIGN §10's row, from the first step on.
+// TestDevicesAreBusyOnHomeLinks is a row of docs/benchmarks.md, from the first step on.
 func TestDevicesAreBusyOnHomeLinks(t *testing.T) {
 	p := Home()
 	p.Time = 40 * time.Minute

@@ -44,7 +44,7 @@ type Costs struct {
 	SaveState time.Duration // a state on disk
 }
 
-// Home is the swarm that DESIGN §10 asks about: eight homes with 100/20 Mbit/s,
+// Home is the swarm that docs/benchmarks.md tells of: eight homes with 100/20 Mbit/s,
 // 60 ms apart, a decoder of 124 million parameters in 1 bit each, steps of 2 s,
 // one node at a quarter of the speed.
 func Home() Params {
