@@ -253,6 +253,26 @@ func TestSiblings(t *testing.T) {
 	}
 }
 
+// TestForkAtEachHeight has every commit of a long branch contested by a sibling: what the fork
+// choice costs grows with their number. Compared anew from each fork, 64 would take for ever.
+func TestForkAtEachHeight(t *testing.T) {
+	s := newSwarm(1, 1)
+	s.nodes[0].start()
+	m := s.nodes[0].m
+	b := m.base
+	for i := range 64 {
+		for j := range 2 {
+			c := Commit{Parent: b.ID, Height: b.Height + 1, Tokens: b.Tokens + uint64(2-j)*stepTokens, View: uint32(i % 2), Root: payloadOf("root", uint64(i), float64(j))}
+			c.ID = idOf(c)
+			m.decide(m.plant(c, b), valid)
+		}
+		b = b.children[i%2]
+	}
+	if tip := m.best(m.base, (*block).leads); tip.Height != 64 {
+		t.Errorf("the branch that ends at height %d is preferred, of 64", tip.Height)
+	}
+}
+
 // TestVoteToAndFro has a member let its vote go to and fro between the head and a sibling
 // that lists the same updates.
 func TestVoteToAndFro(t *testing.T) {

@@ -80,21 +80,32 @@ func (m *Machine) meet(b *block) {
 // committed tokens below its tip, then the lower view, then the lower id. A descendant
 // always beats its ancestor.
 func (m *Machine) best(b *block, may func(*block) bool) *block {
-	for {
-		c := m.preferred(b, may, may)
+	return m.tip(b, may, map[*block]*block{})
+}
+
+// tip is best with a memory of tips by the child of a fork: without it, the cost
+// doubles with every fork above another.
+func (m *Machine) tip(b *block, may func(*block) bool, tips map[*block]*block) *block {
+	at := b
+	for tips[at] == nil {
+		c := m.preferred(at, may, may, tips)
 		if c == nil {
-			return b
+			tips[at] = at
+			break
 		}
-		b = c
+		at = c
 	}
+	tips[b] = tips[at]
+	return tips[b]
 }
 
 // next returns the block that the head goes to: up from b along the preferred
 // branch, as far as it is ripe. Branches are compared by all that is valid on them,
 // or nodes that wait for different blocks would compare different things.
 func (m *Machine) next(b *block) *block {
+	tips := map[*block]*block{}
 	for {
-		c := m.preferred(b, m.ripe, (*block).leads)
+		c := m.preferred(b, m.ripe, (*block).leads, tips)
 		if c == nil {
 			return b
 		}
@@ -104,7 +115,7 @@ func (m *Machine) next(b *block) *block {
 
 // preferred returns the child of b, of those that may be taken, which the fork
 // choice prefers by the blocks that count; nil where there is none.
-func (m *Machine) preferred(b *block, may, counts func(*block) bool) (champion *block) {
+func (m *Machine) preferred(b *block, may, counts func(*block) bool, tips map[*block]*block) (champion *block) {
 	var tip *block
 	for _, c := range b.children {
 		switch {
@@ -113,9 +124,9 @@ func (m *Machine) preferred(b *block, may, counts func(*block) bool) (champion *
 			champion = c
 		default:
 			if tip == nil {
-				tip = m.best(champion, counts)
+				tip = m.tip(champion, counts, tips)
 			}
-			t := m.best(c, counts)
+			t := m.tip(c, counts, tips)
 			if better(c, t, m.votes(c, t), champion, tip, m.votes(champion, tip)) {
 				champion, tip = c, t
 			}
