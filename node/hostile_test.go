@@ -249,7 +249,7 @@ func TestKeysDrawnOnTheSpot(t *testing.T) {
 		for len(s.all) < 6 {
 			s.join()
 		}
-		s.reach(6) // ten seconds a round
+		s.reach(6)                      // ten seconds a round
 		out, gone := s.all[4], s.all[5] // the rogue, and one who is to be revoked
 		keyOut, err := gone.dir.Identity()
 		if err != nil {
