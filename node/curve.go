@@ -87,6 +87,13 @@ func (c *curve) add(p api.Heldout) error {
 	return writeOnce(c.path, b)
 }
 
+// has tells whether there is a point of a height.
+func (c *curve) has(height uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.points, func(p api.Heldout) bool { return p.Height == height })
+}
+
 // since lists the points above a height.
 func (c *curve) since(height uint64) []api.Heldout {
 	c.mu.Lock()
@@ -151,11 +158,18 @@ func (h *hand) affordable() bool {
 	return tokens/3 <= v.trainer.TokensPerSec*v.outcome.Seconds*float64(m.Rounds.SnapshotEvery)/10
 }
 
-// told takes a point that a peer says it measured: only a member's, and only where a turn can have come.
+// told takes a point that a peer says it measured, of a commit on this node's branch, where it was that peer's turn. Who
+// says more is not heard; a peer says it again for as long as it is its newest.
 func (n *Node) told(p api.Heldout) {
-	head := n.view.status().Head
-	every := uint64(n.manifest.Rounds.SnapshotEvery)
-	if p.Loss != 0 && p.Height%every == 0 && p.Height <= head.Height+every && head.Rank(p.By) >= 0 {
+	if p.Loss == 0 || p.Height == 0 || p.Height%uint64(n.manifest.Rounds.SnapshotEvery) != 0 || n.curve.has(p.Height) {
+		return
+	}
+	book := n.book.Load()
+	c, _ := book.Marks()
+	for held := true; held && c.Height > p.Height; {
+		c, held = book.Commit(c.Parent)
+	}
+	if c.Height == p.Height && turn(c) == p.By {
 		n.learned(p)
 	}
 }

@@ -92,13 +92,14 @@ func (n *Node) openReplica(m manifest.Manifest, seed [32]byte) (book *chain.Book
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	size := len(theta)
 	initial, root := replica.Initial(n.method, theta)
 	if book, err = chain.OpenBook(n.store, n.swarm, n.self, genesis(m, n.swarm, root)); err != nil {
 		return nil, nil, nil, err
 	}
 	head, _ := book.Marks()
 	rep, why = replica.Open(replica.Params{
-		Method: n.method, Book: book, Store: n.store, Genesis: func() ([]float32, error) { return n.initial(m, seed) },
+		Method: n.method, Book: book, Store: n.store, Genesis: func() ([]float32, error) { return n.initial(m, seed) }, Size: size,
 	}, initial, head)
 	return book, rep, why, nil
 }

@@ -153,6 +153,8 @@ func (r *rogue) follow(from proto.PeerID) (head, base round.Commit) {
 	return head, newest
 }
 
+const madeUp = 42 // nats
+
 // fresh draws a key; the proof is by the rogue's own invite, or none.
 func (r *rogue) fresh(i int, entered bool) (ed25519.PrivateKey, *murmurv1.Proof) {
 	seed := proto.Sum(fmt.Appendf(nil, "a key of the rogue's, %d", i))
@@ -215,7 +217,10 @@ func (r *rogue) close(parent round.Commit, us ...round.Update) round.Commit {
 	if err := r.net.PublishAnnounce(r.t.Context(), r.Book.Announcement(c.ID)); err != nil {
 		r.t.Error(err)
 	}
-	err = r.net.PublishHeartbeat(r.t.Context(), &murmurv1.Heartbeat{Swarm: r.swarm[:], Head: c.ID[:], Height: c.Height, State: "training", IntervalMs: 5000})
+	err = r.net.PublishHeartbeat(r.t.Context(), &murmurv1.Heartbeat{
+		Swarm: r.swarm[:], Head: c.ID[:], Height: c.Height, State: "training", IntervalMs: 5000,
+		HeldoutHeight: c.Height / r.Config.Snapshot * r.Config.Snapshot, HeldoutLoss: madeUp, // it was never its turn
+	})
 	if err != nil {
 		r.t.Error(err)
 	}
@@ -336,6 +341,13 @@ func TestKeysDrawnOnTheSpot(t *testing.T) {
 			t.Errorf("the revoked member is in %d rounds", honest[revoked])
 		}
 		s.agree()
+		for _, d := range s.all[:4] {
+			for _, p := range d.n.Curve(from + r.Config.Snapshot) {
+				if p.Loss == madeUp {
+					t.Errorf("node %d believes a loss of height %d that nobody measured", d.i, p.Height)
+				}
+			}
+		}
 		victim := s.all[1]
 		victim.stop()
 		for !s.ended(victim) {

@@ -138,9 +138,7 @@ func newMethod(m manifest.Manifest) (outer.Method, error) {
 }
 
 // stateSize is how many bytes a snapshot has: the shared state as float32.
-func stateSize(m manifest.Manifest, method outer.Method) uint64 {
-	return 4 * uint64(method.Vectors()) * uint64(m.Model.Config().Layout().Params())
-}
+func stateSize(method outer.Method) uint64 { return 4 * uint64(method.State()) }
 
 func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self proto.PeerID) round.Config {
 	ms := func(v uint32) time.Duration { return time.Duration(v) * time.Millisecond }
@@ -158,7 +156,7 @@ func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self 
 	return round.Config{
 		Self: self, Swarm: swarm, Membership: members,
 		StepTokens: uint64(m.Inner.Batch) * uint64(m.Model.SeqLen), SeqLen: uint64(m.Model.SeqLen),
-		MaxPayload: uint64(method.MaxPayload()), StateSize: stateSize(m, method),
+		MaxPayload: uint64(method.MaxPayload()), StateSize: stateSize(method),
 		HMin: r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
 		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), TotalTokens: m.Inner.TotalTokens, Paces: paces,
 	}

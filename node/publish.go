@@ -81,9 +81,10 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	}
 	stride := max(uint64(len(h.rep.Head().Roster)), 1)
 	reserve := (uint64(h.pace.overlap) + 1) * uint64(h.n.manifest.Inner.Batch) * stride
+	tokens := min(covers, e.Max)
 	u = round.Update{
-		Author: h.n.self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: min(covers, e.Max),
-		High: min(c.Position+reserve, e.Highest), Payload: id, Size: uint64(len(h.payload)),
+		Author: h.n.self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: tokens,
+		High: e.High(h.n.self, c.Position+reserve, tokens), Payload: id, Size: uint64(len(h.payload)),
 		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss),
 	}
 	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u, h.n.proof()))

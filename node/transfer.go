@@ -169,7 +169,7 @@ func (n *Node) enter(ctx context.Context, e round.Enter) {
 		return
 	}
 	n.diary.Add(event.Chain, c.Height, fmt.Sprintf("fetching the snapshot of round %d", c.Height))
-	size := stateSize(n.manifest, n.method)
+	size := stateSize(n.method)
 	limited, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
 	err := n.net.Fetch(limited, p2p.Fetch{ID: c.Root, Size: size, MaxSize: size, Path: n.store.StatePath(c.Root), Sources: e.Sources})

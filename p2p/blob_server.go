@@ -74,7 +74,7 @@ type blobConn struct {
 	requests chan *murmurv1.BlobRequest
 	id       proto.ID
 	blob     Blob
-	tree     proto.Tree
+	size     uint64
 	places   *places // of the blob's class
 
 	placed bool      // this asker has one of them
@@ -138,16 +138,21 @@ func (c *blobConn) answer(ctx context.Context, req *murmurv1.BlobRequest) error 
 		}
 		return writeMessage(paced{c.s}, &murmurv1.BlobHeader{})
 	}
-	head := &murmurv1.BlobHeader{Found: true, Size: c.tree.Size}
+	head := &murmurv1.BlobHeader{Found: true, Size: c.size}
 	if req.Count == 0 {
 		c.leave()
-		if c.tree.Size > smallBlob && !c.enter(waits, req.Rate) {
-			return writeMessage(paced{c.s}, head)
+		if c.size > smallBlob && !c.enter(waits, req.Rate) {
+			return writeMessage(paced{c.s}, head) // nothing is read for who has no place
 		}
-		head.Leaves, head.Rate = c.tree.Bytes(), uint64(c.places.share())
+		tree, err := c.n.trees.of(id, c.blob)
+		if err != nil {
+			c.n.log.Warn("blob not readable", "blob", id.String(), "err", err)
+			return writeMessage(paced{c.s}, &murmurv1.BlobHeader{})
+		}
+		head.Leaves, head.Rate = tree.Bytes(), uint64(c.places.share())
 		return writeMessage(paced{c.s}, head)
 	}
-	if c.tree.Size > smallBlob && !c.placed {
+	if c.size > smallBlob && !c.placed {
 		return writeMessage(paced{c.s}, head)
 	}
 	if err := c.send(ctx, req, head); err != nil {
@@ -161,12 +166,12 @@ func (c *blobConn) answer(ctx context.Context, req *murmurv1.BlobRequest) error 
 
 // send sends leaves.
 func (c *blobConn) send(ctx context.Context, req *murmurv1.BlobRequest, head *murmurv1.BlobHeader) error {
-	first, count, leaves := uint64(req.First), uint64(req.Count), uint64(len(c.tree.Leaves))
+	first, count, leaves := uint64(req.First), uint64(req.Count), uint64(proto.LeafCount(c.size))
 	if count > maxRange || first+count > leaves {
 		return fmt.Errorf("asked for leaves %d to %d of %d, %d at most at once", first, first+count-1, leaves, maxRange)
 	}
 	start := first * proto.LeafSize
-	end := min((first+count)*proto.LeafSize, c.tree.Size)
+	end := min((first+count)*proto.LeafSize, c.size)
 	head.Length = end - start
 	out := shaped{paced{c.s}, ctx, &c.n.traffic.caps, c.class()}
 	if err := writeMessage(out, head); err != nil {
@@ -204,7 +209,7 @@ func (c *blobConn) moved(n int, left uint64) {
 		return
 	}
 	d, share := time.Since(c.since), c.places.share()
-	last := c.bytes+left >= c.tree.Size || d > turnTime
+	last := c.bytes+left >= c.size || d > turnTime
 	slow := d > turnTime && float64(c.bytes) < d.Seconds()*share/slowReader
 	if (slow || last && float64(left) <= share*handOver.Seconds()) && c.places.wanted() {
 		c.leave()
@@ -237,12 +242,7 @@ func (c *blobConn) open(ctx context.Context, id proto.ID, wait bool) error {
 	if err != nil {
 		return err
 	}
-	tree, err := blob.Tree()
-	if err != nil {
-		_ = blob.Close()
-		return err
-	}
-	c.id, c.blob, c.tree = id, blob, tree
+	c.id, c.blob, c.size = id, blob, blob.Size()
 	c.places = &c.n.places[c.class()]
 	return nil
 }

@@ -70,6 +70,8 @@ type memBlob struct {
 	wrap func(off int64, b []byte) error
 }
 
+func (b memBlob) Size() uint64 { return b.tree.Size }
+
 func (b memBlob) Tree() (proto.Tree, error) { return b.tree, nil }
 func (b memBlob) Close() error              { return nil }
 func (b memBlob) Urgent() bool              { return true }

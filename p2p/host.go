@@ -60,6 +60,7 @@ type Network struct {
 	fetches  chan struct{}          // held by a running Fetch
 	coming   coming                 // what they fetch
 	places   [shaper.Classes]places // for those who fetch here, by class
+	trees    trees                  // of what is served
 	handling chan struct{}          // held while a sync request is answered
 	paths    sync.Map               // paths that a running Fetch writes
 

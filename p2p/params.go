@@ -71,8 +71,9 @@ type BlobStore interface {
 type Blob interface {
 	io.ReaderAt
 	io.Closer
-	Tree() (proto.Tree, error)
-	Urgent() bool // a round waits for it: it goes before others
+	Size() uint64
+	Tree() (proto.Tree, error) // reads it whole
+	Urgent() bool              // a round waits for it: it goes before others
 }
 
 // SyncHandler answers questions about the chain. It is called from several

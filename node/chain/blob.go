@@ -23,6 +23,9 @@ type Blob struct {
 	urgent bool
 }
 
+// Size is how many bytes it has.
+func (b *Blob) Size() uint64 { return b.size }
+
 // Urgent tells whether it is a payload, which rounds wait for.
 func (b *Blob) Urgent() bool { return b.urgent }
 
@@ -54,7 +57,7 @@ func OpenFile(path string) (*Blob, error) {
 	return &Blob{File: f, size: uint64(st.Size())}, nil
 }
 
-// Tree hashes the blob's leaves.
+// Tree reads the blob and hashes its leaves.
 func (b *Blob) Tree() (proto.Tree, error) {
 	return proto.ReadTree(io.NewSectionReader(b.File, 0, int64(b.size)), b.size)
 }

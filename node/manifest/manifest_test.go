@@ -20,6 +20,7 @@ func TestParse(t *testing.T) {
 		{"out of range names key, value and range", "[inner]\nlr = 3.0\n", "inner.lr = 3 is out of range: above 0, below 1"},
 		{"a method by its name", "[method]\nname = \"sparseloco\"\nkeep = 32\n", ""},
 		{"a method with a schedule", "[method]\nname = \"sparseloco\"\n[[method.schedule]]\ntokens = 5\nkeep = 32\nh = 50\n", ""},
+		{"a name that a terminal would act on", "name = \"a\\u001b[2Jb\"\n", `name = "a\x1b[2Jb" is out of range: 1 to 64 bytes of text that can be shown`},
 		{"unknown method", "[method]\nname = \"pigeon\"\n", `method.name = "pigeon" is out of range: bitloco, sparseloco`},
 		{"a key that the method does not have", "[method]\nkeep = 3\n", "method.keep is nothing that bitloco has; its keys are: bits, chunk, outer_lr, momentum, residual"},
 		{"a method's key out of range", "[method]\nname = \"diloco\"\nvalues = \"int4\"\n", "method.values = int4 is out of range for diloco: fp32, fp16, int8, fp4"},

@@ -37,12 +37,12 @@ type Params struct {
 	Book    *chain.Book
 	Store   *chain.Store
 	Genesis func() ([]float32, error) // the initial θ; what the method keeps beside it begins with zeros
+	Size    int                       // of θ, in parameters
 }
 
 // Replica holds the head's state and one more: the one computed last.
 type Replica struct {
 	p     Params
-	n     int // parameters: a state begins with θ
 	head  round.Commit
 	state []float32 // of head
 	next  []float32 // the state with root root
@@ -51,11 +51,8 @@ type Replica struct {
 
 // Initial is the state before all commits, with its root.
 func Initial(m outer.Method, theta []float32) ([]float32, proto.ID) {
-	state := theta
-	if m.Vectors() > 1 {
-		state = make([]float32, m.Vectors()*len(theta))
-		copy(state, theta)
-	}
+	state := make([]float32, m.State())
+	copy(state, theta)
 	return state, proto.HashBlob(Bytes(state)).Root()
 }
 
@@ -65,7 +62,7 @@ func Initial(m outer.Method, theta []float32) ([]float32, proto.ID) {
 // worst at genesis; why says what is wrong with the disk.
 func Open(p Params, initial []float32, head round.Commit) (r *Replica, why error) {
 	r = &Replica{
-		p: p, n: len(initial) / p.Method.Vectors(), state: initial, next: make([]float32, len(initial)), head: p.Book.Genesis,
+		p: p, state: initial, next: make([]float32, len(initial)), head: p.Book.Genesis,
 	}
 	for head.Height > 0 {
 		err := r.StateAt(head, r.next)
@@ -89,7 +86,7 @@ func Open(p Params, initial []float32, head round.Commit) (r *Replica, why error
 func (r *Replica) Head() round.Commit { return r.head }
 
 // Theta is θ(head), flat. It must not be written, and is good until Adopt.
-func (r *Replica) Theta() []float32 { return r.state[:r.n:r.n] }
+func (r *Replica) Theta() []float32 { return r.state[:r.p.Size:r.p.Size] }
 
 // Compute applies updates to the state of their parent and returns the root.
 func (r *Replica) Compute(parent round.Commit, updates []round.Update) (proto.ID, error) {
@@ -118,7 +115,7 @@ func (r *Replica) Prepare(c round.Commit) (theta []float32, err error) {
 		}
 		r.root = c.Root
 	}
-	return r.next[:r.n:r.n], nil
+	return r.next[:r.p.Size:r.p.Size], nil
 }
 
 // Adopt makes a prepared commit the head. It returns how far that moved θ, as an L2 norm, where the commit follows the
@@ -128,7 +125,7 @@ func (r *Replica) Adopt(c round.Commit) (moved float64, err error) {
 		return 0, err
 	}
 	if c.Parent == r.head.ID {
-		moved = distance(r.state[:r.n], r.next[:r.n], c.ID)
+		moved = distance(r.state[:r.p.Size], r.next[:r.p.Size], c.ID)
 	}
 	r.state, r.next = r.next, r.state
 	r.head, r.root = c, proto.ID{}

@@ -57,7 +57,7 @@ func newWorld(t *testing.T, name string) *world {
 	}
 	return &world{
 		t: t, key: key, chain: []round.Commit{genesis},
-		p: Params{Method: method, Book: book, Store: store, Genesis: func() ([]float32, error) { return draw(), nil }},
+		p: Params{Method: method, Book: book, Store: store, Genesis: func() ([]float32, error) { return draw(), nil }, Size: params},
 	}
 }
 

@@ -32,10 +32,16 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID,
 		return slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind == RevokePeer && n.Subject == string(p) })
 	}
 	authors := make(map[proto.PeerID]bool, len(updates))
+	most := countable(updates)
+	// Newcomers' lanes begin where the roster's end that learn as much as is allowed. The cursor follows them only where
+	// nobody else is listed: what they took may come a second time, but nothing is skipped for them.
+	fresh := !slices.ContainsFunc(updates, func(u Update) bool { return parent.Rank(u.Author) >= 0 })
 	for _, u := range updates {
 		c.Updates = append(c.Updates, u.ID)
-		c.Tokens += u.Tokens
-		c.Cursor = max(c.Cursor, u.High)
+		c.Tokens += min(u.Tokens, most)
+		if parent.Rank(u.Author) >= 0 || fresh {
+			c.Cursor = max(c.Cursor, u.High)
+		}
 		authors[u.Author] = true
 		seen := uint8(1)
 		if rank := parent.Rank(u.Author); rank >= 0 {
@@ -58,6 +64,20 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID,
 	}
 	c.Target = uint64(c.NextH) * cfg.StepTokens
 	return c
+}
+
+// countable is what the tokens of each of a commit's updates count for at most: their lower median, as in the mean. Who
+// claims more drives neither schedules nor rounds by it.
+func countable(updates []Update) uint64 {
+	if len(updates) == 0 {
+		return 0
+	}
+	claims := make([]uint64, len(updates))
+	for i, u := range updates {
+		claims[i] = u.Tokens
+	}
+	slices.Sort(claims)
+	return claims[(len(claims)-1)/2]
 }
 
 // retarget chooses the next H so that a round lasts four of the median exchange
@@ -98,5 +118,5 @@ func same(a, b Commit) bool {
 // belongs there.
 func fits(cfg Config, ms *members, parent Commit, u Update) bool {
 	return ms.admits(u) && u.Parent == parent.ID && u.Height == parent.Height+1 &&
-		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(cfg.SeqLen) && u.Size > 0 && u.Size <= cfg.MaxPayload
+		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(u.Author, u.Tokens, cfg.SeqLen) && u.Size > 0 && u.Size <= cfg.MaxPayload
 }

@@ -192,9 +192,10 @@ func (m *Machine) lastCommitted(p proto.PeerID) uint64 {
 		if b == nil {
 			break
 		}
-		for _, id := range b.Updates {
-			if u := m.updates[id]; u != nil && u.Author == p {
-				return u.Tokens
+		us := m.listed(b)
+		for _, u := range us {
+			if u.Author == p {
+				return min(u.Tokens, countable(us))
 			}
 		}
 		b = b.parent

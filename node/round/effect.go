@@ -16,7 +16,8 @@ type (
 		Seq       uint64
 		Delivered uint64 // own tokens on the branch, as in Adopt
 		Max       uint64 // the most tokens that it may claim
-		Highest   uint64 // the highest data position that it may claim
+		on        Commit // Parent
+		seqLen    uint64
 	}
 	// AnnounceUpdate asks to gossip an own update (again).
 	AnnounceUpdate struct{ Update proto.ID }
@@ -94,3 +95,8 @@ func (Adopt) effect()          {}
 func (Finished) effect()       {}
 func (Rebase) effect()         {}
 func (Beat) effect()           {}
+
+// High is the data position up to which an update of so many tokens says that its author's lane is used.
+func (e Publish) High(author proto.PeerID, position, tokens uint64) uint64 {
+	return min(position, e.on.highest(author, tokens, e.seqLen))
+}

@@ -205,8 +205,13 @@ func (c Commit) mentions() []proto.ID {
 	return ids
 }
 
-// highest is the highest data position that an update on c may claim: the
-// roster's lanes and the newcomers' behind them, each at its cap.
-func (c Commit) highest(seqLen uint64) uint64 {
-	return c.Cursor + (uint64(len(c.Roster))+newcomerLanes)*(c.Cap()/seqLen+1)
+// highest is the highest data position that an update on c may claim: as far in its lane as its tokens go, and a target
+// on, for what its author takes there until it adopts the next commit. Newcomers' lanes lie behind the roster's.
+func (c Commit) highest(author proto.PeerID, tokens, seqLen uint64) uint64 {
+	samples := (tokens+c.Target)/seqLen + 1
+	roster := uint64(len(c.Roster))
+	if c.Rank(author) >= 0 {
+		return c.Cursor + roster*samples
+	}
+	return c.Cursor + roster*(c.Cap()/seqLen+1) + newcomerLanes*samples
 }

@@ -50,7 +50,7 @@ func BenchmarkSubtract8x25M(b *testing.B) {
 			b.SetBytes(int64(4 * cover.Total))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := codec.Subtract(dst, head, terms); err != nil {
+				if err := codec.Subtract(dst, head, terms, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -191,6 +191,15 @@ func (c *coefficients) read(r *pack.Reader, b *block) bool {
 	return good
 }
 
+// length is √Σ c² of what was read.
+func (c *coefficients) length() float32 {
+	var sum float64
+	for _, v := range c.values {
+		sum += float64(v * v)
+	}
+	return float32(math.Sqrt(sum))
+}
+
 // fromHalf is the half with these bits, which is finite.
 func fromHalf(v uint32) float64 {
 	m, e := int(v&1023), max(v>>10&31, 1)

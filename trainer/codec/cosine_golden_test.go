@@ -101,7 +101,7 @@ func TestCosineIsDeMo(t *testing.T) {
 			}
 			sameCoefficients(t, codec, payload, idx, val)
 			terms = append(terms, Term{payload, .5})
-			if err := codec.Subtract(delta, delta, []Term{{payload, 1}}); err != nil {
+			if err := codec.Subtract(delta, delta, []Term{{payload, 1}}, nil); err != nil {
 				t.Fatal(err)
 			}
 			if want := flat(peer[step].Delta); len(want) > 0 {
@@ -112,7 +112,7 @@ func TestCosineIsDeMo(t *testing.T) {
 				}
 			}
 		}
-		if err := codec.Step(params, params, terms, rate, decay, true); err != nil {
+		if err := codec.Step(params, params, terms, nil, rate, decay, true); err != nil {
 			t.Fatal(err)
 		}
 		for i, want := range flat(d.Params[step]) {

@@ -9,37 +9,22 @@ import (
 	"github.com/murmurnet/murmur/trainer/codec/pack"
 )
 
-// Norm is √Σ c² of a checked payload's coefficients c: the Euclidean length of its z and of what z would be in the zeros
-// around the blocks at the edges. In float64, every operation rounded by itself, block by block, span by span.
-func (o *Cosine) Norm(payload []byte) float64 {
-	sums := make([]float64, o.spans())
-	o.each([]Term{{Payload: payload}}, func() func([]pack.Reader, int) {
-		from := o.from(payload)
-		return func(readers []pack.Reader, u int) {
-			from.read(&readers[0], &o.blocks[u])
-			for _, v := range from.values {
-				sums[u/spanUnits] += float64(v * v)
-			}
-		}
-	})
-	var all float64
-	for _, sum := range sums {
-		all += sum
-	}
-	return math.Sqrt(all)
-}
+// Chunks is how many blocks a payload has whose lengths are bounded.
+func (o *Cosine) Chunks() int { return len(o.blocks) }
 
 // Subtract sets dst = src − Σ weight·z, the same bits on every CPU. dst may be src, and is untouched after an error.
 //
-// A block's Ĉ = Σ float64(weight·c), over the terms in their order, is scaled by a power of two so that the largest
+// A block's Ĉ = Σ float64(weight·share·c), over the terms in their order, is scaled by a power of two so that the largest
 // lies between 2^27 and 2^28, and rounded to integers, ties to even; a block whose largest is below 2^-900 is zero.
-// Package dct transforms these exactly. Its integers, as float64 times the power of two that takes the scaling back, and
+// share is what most says of the block over its length, at most 1, where most is given √Σ c² as float32, the sum in
+// float64 in order, every operation rounded by itself. That is the length of the block's z and of what z would be in the
+// zeros around a block at the edges. Package dct transforms the integers exactly. Its integers, as float64 times the power of two that takes the scaling back, and
 // then as float32, are subtracted.
-func (o *Cosine) Subtract(dst, src []float32, terms []Term) error {
+func (o *Cosine) Subtract(dst, src []float32, terms []Term, most Most) error {
 	if err := checkTerms(o.grid.total, o.Check, dst, src, terms); err != nil {
 		return err
 	}
-	o.apply(dst, src, terms, false, func(dst, src []float32, z []int64, unit float64) {
+	o.apply(dst, src, terms, most, false, func(dst, src []float32, z []int64, unit float64) {
 		for i, v := range z {
 			dst[i] = src[i] - float32(float64(v)*unit)
 		}
@@ -51,7 +36,7 @@ func (o *Cosine) Subtract(dst, src []float32, terms []Term) error {
 // weight·C over the terms and the transform exact, as for Subtract, and the sign of 0 is 0. With senders, Ĉ is not
 // weighted, and each coefficient is the mean over the terms that sent it. dst may be src, and is untouched after an
 // error; parameters that are not covered stay as they are.
-func (o *Cosine) Step(dst, src []float32, terms []Term, rate, decay float32, senders bool) error {
+func (o *Cosine) Step(dst, src []float32, terms []Term, most Most, rate, decay float32, senders bool) error {
 	if !(rate >= 0 && rate <= math.MaxFloat32) || !(decay >= 0 && decay <= 1) {
 		return fmt.Errorf("step: rate %g, decay %g: they must be finite and at least 0, the decay at most 1", rate, decay)
 	}
@@ -59,7 +44,7 @@ func (o *Cosine) Step(dst, src []float32, terms []Term, rate, decay float32, sen
 		return err
 	}
 	step := math.Float32bits(rate)
-	o.apply(dst, src, terms, senders, func(dst, src []float32, z []int64, _ float64) {
+	o.apply(dst, src, terms, most, senders, func(dst, src []float32, z []int64, _ float64) {
 		for i, v := range z {
 			some := uint32((v | -v) >> 63) // all ones unless v = 0
 			dst[i] = float32(src[i]*decay) - math.Float32frombits((step|uint32(v>>63)<<31)&some)
@@ -69,14 +54,14 @@ func (o *Cosine) Step(dst, src []float32, terms []Term, rate, decay float32, sen
 }
 
 // apply mixes the coefficients of each block, transforms them, and calls do for each row of parameters, with z in units.
-func (o *Cosine) apply(dst, src []float32, terms []Term, senders bool, do func(dst, src []float32, z []int64, unit float64)) {
+func (o *Cosine) apply(dst, src []float32, terms []Term, most Most, senders bool, do func(dst, src []float32, z []int64, unit float64)) {
 	o.grid.rest(dst, src)
 	o.each(terms, func() func([]pack.Reader, int) {
-		m := newMixer(o, terms)
+		m := newMixer(o, terms, most)
 		var z [dct.Area]int64
 		return func(readers []pack.Reader, u int) {
 			b := &o.blocks[u]
-			at, values, unit := m.mix(readers, b, senders)
+			at, values, unit := m.mix(readers, u, b, senders)
 			if b.line {
 				o.dct.InverseLine((*[dct.Size]int64)(z[:]), at, values)
 			} else {
@@ -94,6 +79,7 @@ func (o *Cosine) apply(dst, src []float32, terms []Term, senders bool, do func(d
 // mixer adds up the coefficients of a block. It serves one goroutine at a time.
 type mixer struct {
 	terms  []Term
+	limit  *limit
 	from   []*coefficients
 	sum    [dct.Area]float64
 	sent   [dct.Area]int32  // how many terms hold it
@@ -102,8 +88,8 @@ type mixer struct {
 	values []int64
 }
 
-func newMixer(o *Cosine, terms []Term) *mixer {
-	m := &mixer{terms: terms}
+func newMixer(o *Cosine, terms []Term, most Most) *mixer {
+	m := &mixer{terms: terms, limit: newLimit(most, terms)}
 	for _, t := range terms {
 		m.from = append(m.from, o.from(t.Payload))
 	}
@@ -112,10 +98,22 @@ func newMixer(o *Cosine, terms []Term) *mixer {
 
 // mix reads a block of every term and returns which coefficients of Ĉ are not zero, these as integers, and what one
 // stands for, over 2^dct.Fraction. What it returns is good until the next call.
-func (m *mixer) mix(readers []pack.Reader, b *block, senders bool) ([]uint16, []int64, float64) {
+func (m *mixer) mix(readers []pack.Reader, u int, b *block, senders bool) ([]uint16, []int64, float64) {
 	for i, c := range m.from {
 		c.read(&readers[i], b)
+		if m.limit.most != nil {
+			m.limit.scales[i] = c.length()
+		}
+	}
+	var shares []float32
+	if m.limit.most != nil {
+		shares = m.limit.shares(u)
+	}
+	for i, c := range m.from {
 		w := m.terms[i].Weight
+		if shares != nil {
+			w = float64(w * float64(shares[i]))
+		}
 		if senders {
 			w = 1
 		}

@@ -62,7 +62,7 @@ func TestStepIsTheFormula(t *testing.T) {
 		}
 		o := newCosine(t, cover, 12, format)
 		dst := make([]float32, cover.Total)
-		if err := o.Step(dst, src, terms, rate, decay, senders); err != nil {
+		if err := o.Step(dst, src, terms, nil, rate, decay, senders); err != nil {
 			t.Fatal(err)
 		}
 		inside := 0
@@ -82,7 +82,7 @@ func TestStepIsTheFormula(t *testing.T) {
 				t.Fatalf("parameter %d went from %g to %g at rate %g for %g", i, x, dst[i], rate, want[i])
 			}
 		}
-		if err := o.Step(src, src, terms, rate, decay, senders); err != nil {
+		if err := o.Step(src, src, terms, nil, rate, decay, senders); err != nil {
 			t.Fatal(err)
 		}
 		equalBits(t, src, dst)
@@ -110,10 +110,10 @@ func TestMeanIsOverAllUpdates(t *testing.T) {
 		terms = append(terms, Term{payload, .25})
 	}
 	all, among := make([]float32, 64), make([]float32, 64)
-	if err := o.Step(all, all, terms, 1, 1, false); err != nil {
+	if err := o.Step(all, all, terms, nil, 1, 1, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Step(among, among, terms, 1, 1, true); err != nil {
+	if err := o.Step(among, among, terms, nil, 1, 1, true); err != nil {
 		t.Fatal(err)
 	}
 	up := 0
@@ -142,7 +142,7 @@ func TestAllCoefficientsGiveTheSigns(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := make([]float32, cover.Total)
-		if err := o.Step(x, x, []Term{{payload, 1}}, 1, 1, false); err != nil {
+		if err := o.Step(x, x, []Term{{payload, 1}}, nil, 1, 1, false); err != nil {
 			t.Fatal(err)
 		}
 		for i, v := range x {
@@ -177,12 +177,12 @@ func TestStepChecks(t *testing.T) {
 		{64, payload, 1, .1, nan},
 	} {
 		x := slices.Repeat([]float32{1}, c.n)
-		if err := o.Step(x, x, []Term{{c.payload, c.weight}}, c.rate, c.decay, false); err == nil || slices.Min(x) != 1 {
+		if err := o.Step(x, x, []Term{{c.payload, c.weight}}, nil, c.rate, c.decay, false); err == nil || slices.Min(x) != 1 {
 			t.Errorf("%+v: accepted", c)
 		}
 	}
 	x := slices.Repeat([]float32{2}, 64)
-	if err := o.Step(x, x, []Term{{payload, 1}}, .1, .5, false); err != nil || slices.Min(x) != 1 || slices.Max(x) != 1 {
+	if err := o.Step(x, x, []Term{{payload, 1}}, nil, .1, .5, false); err != nil || slices.Min(x) != 1 || slices.Max(x) != 1 {
 		t.Errorf("a step of nothing with decay .5 made %v of 2: %v", x, err)
 	}
 }
@@ -197,10 +197,10 @@ func TestTinyWeights(t *testing.T) {
 	}
 	for _, w := range []float64{0, 1e-300, 1e-320} {
 		x := slices.Repeat([]float32{1}, 4096)
-		if err := o.Subtract(x, x, []Term{{payload, w}}); err != nil || slices.Min(x) != 1 || slices.Max(x) != 1 {
+		if err := o.Subtract(x, x, []Term{{payload, w}}, nil); err != nil || slices.Min(x) != 1 || slices.Max(x) != 1 {
 			t.Errorf("weight %g: subtracted, %v", w, err)
 		}
-		if err := o.Step(x, x, []Term{{payload, w}}, .5, 1, false); err != nil || slices.Min(x) != 1 || slices.Max(x) != 1 {
+		if err := o.Step(x, x, []Term{{payload, w}}, nil, .5, 1, false); err != nil || slices.Min(x) != 1 || slices.Max(x) != 1 {
 			t.Errorf("weight %g: a step was made, %v", w, err)
 		}
 	}

@@ -68,7 +68,13 @@ func (g *grid) rest(dst, src []float32) {
 
 // each calls do once for every chunk, on up to split goroutines (0: one a CPU), and returns when all are done.
 func (g *grid) each(split int, do func(c int)) {
+	g.work(split, func() func(c int) { return do })
+}
+
+// work is each, where every goroutine calls what worker makes for it.
+func (g *grid) work(split int, worker func() func(c int)) {
 	spread(split, (g.chunks()+blockSpan-1)/blockSpan, func() func(int) {
+		do := worker()
 		return func(block int) {
 			for c := block * blockSpan; c < min((block+1)*blockSpan, g.chunks()); c++ {
 				do(c)

@@ -89,8 +89,60 @@ func naiveHalf(v uint16) float32 {
 	return float32(sign * math.Ldexp(1024+m, e-25))
 }
 
+// median is the lower one of the terms' scales.
+func median(_ int, scales []float32) float32 {
+	slices.Sort(scales)
+	return scales[(len(scales)-1)/2]
+}
+
+// naiveScales are what the codec gives a Most, of every part.
+func naiveScales(name string, payload []byte, parts []part) []float32 {
+	scale := func(i int) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(payload[16+4*i:])) }
+	var scales []float32
+	for c, p := range parts {
+		switch name {
+		case "one bit":
+			scales = append(scales, scale(c))
+		case "two bits":
+			scales = append(scales, scale(2*c+1))
+		default:
+			var lanes [4]float64
+			for j, u := range p.units {
+				lanes[j%4] += float64(u) * float64(u)
+			}
+			s := float64(p.level[0])
+			scales = append(scales, float32(math.Sqrt(float64(s*s)*(lanes[0]+lanes[1]+lanes[2]+lanes[3]))))
+		}
+	}
+	return scales
+}
+
+// naiveVote is how far a coordinate moves by OneBit's formula, of which negative says for each term whether its sign is.
+func naiveVote(weights []float64, scales []float32, negative func(k int) bool) float32 {
+	var all, positive float32
+	var reach float64
+	for g := 0; g < len(weights); g += 8 {
+		var v, w float32
+		for k := g; k < min(g+8, len(weights)); k++ {
+			reach += float64(weights[k] * float64(scales[k]))
+			if u := float32(math.Abs(weights[k])); scales[k] > 0 {
+				v += u
+				if !negative(k) {
+					w += u
+				}
+			}
+		}
+		all, positive = all+v, positive+w
+	}
+	if all == 0 {
+		return 0
+	}
+	v := float64(all)
+	return float32(reach * ((min(max(4*float64(positive)-v, 0), 2*v) - v) / v))
+}
+
 // Subtract against the documented formulas, one coordinate at a time, for any number of terms and goroutines, in place
-// and not: the same bits.
+// and not, with bounds and without: the same bits.
 func TestSubtractIsTheFormula(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cover, chunk := drawCover(t)
@@ -99,48 +151,82 @@ func TestSubtractIsTheFormula(t *testing.T) {
 		weights := make([]float64, len(vectors))
 		for k := range vectors {
 			vectors[k], weights[k] = drawVector(t, cover.Total, "d"), rapid.Float64Range(-4, 4).Draw(t, "weight")
+			if rapid.IntRange(0, 4).Draw(t, "part") == 0 {
+				clear(vectors[k][:len(vectors[k])/2])
+			}
+		}
+		var most Most
+		if rapid.Bool().Draw(t, "bounded") {
+			most = median
 		}
 		for name, c := range codecs(t, cover, chunk) {
-			group := map[string]int{"one bit": 8, "two bits": 4}[name]
-			if group == 0 {
-				group = 1
-			}
 			want := slices.Clone(src)
 			var terms []Term
 			var read [][]part
+			var scales [][]float32
 			for k, d := range vectors {
 				payload, err := c.Encode(nil, d, nil)
 				if err != nil {
 					t.Fatal(name, err)
 				}
-				terms, read = append(terms, Term{payload, weights[k]}), append(read, naive(name, payload, cover, chunk))
+				parts := naive(name, payload, cover, chunk)
+				terms, read, scales = append(terms, Term{payload, weights[k]}), append(read, parts), append(scales, naiveScales(name, payload, parts))
 			}
-			for g := 0; g < len(terms); g += group {
-				for p := range read[g] {
-					for j := range read[g][p].units {
-						var sum float32
-						for k := g; k < min(g+group, len(terms)); k++ {
-							s := float32(weights[k] * float64(read[k][p].level[j]))
-							if v := float32(s * read[k][p].units[j]); k == g {
-								sum = v
-							} else {
-								sum += v
-							}
+			for p := range c.Chunks() {
+				if len(terms) == 0 {
+					break
+				}
+				here := make([]float32, len(terms))
+				for k := range terms {
+					here[k] = scales[k][p]
+				}
+				bound := float32(math.Inf(1))
+				if most != nil {
+					bound = most(p, slices.Clone(here))
+				}
+				for j := range read[0][p].units {
+					x := &want[read[0][p].from+j]
+					switch name {
+					case "one bit":
+						cut := slices.Clone(here)
+						for k := range cut {
+							cut[k] = min(cut[k], bound)
 						}
-						want[read[g][p].from+j] -= sum
+						*x -= naiveVote(weights, cut, func(k int) bool { return read[k][p].units[j] < 0 })
+					case "two bits":
+						for g := 0; g < len(terms); g += 4 {
+							var sum float32
+							for k := g; k < min(g+4, len(terms)); k++ {
+								v := float32(float32(weights[k]*float64(min(read[k][p].level[j], bound))) * read[k][p].units[j])
+								if k == g {
+									sum = v
+								} else {
+									sum += v
+								}
+							}
+							*x -= sum
+						}
+					default:
+						for k := range terms {
+							s := float64(weights[k] * float64(read[k][p].level[j]))
+							if most != nil && here[k] > bound {
+								s = float64(s * float64(float32(bound/here[k])))
+							}
+							*x -= float32(float32(s) * read[k][p].units[j])
+						}
 					}
 				}
 			}
 			dst := make([]float32, cover.Total)
 			for _, split := range []int{1, 5} {
 				frameOf(c).split = split
-				if err := c.Subtract(dst, src, terms); err != nil {
+				if err := c.Subtract(dst, src, terms, most); err != nil {
 					t.Fatal(name, err)
 				}
 				equalBits(t, dst, want)
 			}
 			copy(dst, src)
-			if err := c.Subtract(dst, dst, terms); err != nil {
+			if err := c.Subtract(dst, dst, terms, most); err != nil {
 				t.Fatal(name, err)
 			}
 			equalBits(t, dst, want)

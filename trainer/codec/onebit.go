@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 const kindOneBit kind = 1
 
@@ -47,27 +44,24 @@ func (o *OneBit) Check(payload []byte) error {
 	return nil
 }
 
-// Norm is the Euclidean length of a checked payload's z: √Σ n·scale² over the chunks in order, in float64, every
-// operation rounded by itself.
-func (o *OneBit) Norm(payload []byte) float64 {
-	var sum float64
-	for c := range o.grid.chunks() {
-		s := float64(o.scale(payload, c, 0))
-		sum += float64(float64(o.grid.size(c)) * float64(s*s))
-	}
-	return math.Sqrt(sum)
-}
+// Chunks is how many scales a payload has.
+func (o *OneBit) Chunks() int { return o.grid.chunks() }
 
-// Subtract sets dst = src − Σ weight·z, the same bits on every CPU. dst may be src, and is untouched after an error.
+// Subtract sets dst = src − the trimmed mean of the terms, the same bits on every CPU. dst may be src, and is untouched
+// after an error. Each term is a vote on a coordinate's sign, which weighs as much as the term; a quarter of the weight is
+// left out at either end. Where a chunk's scale is 0, it votes on nothing.
 //
-// With s_i = float32(weight_i · float64(scale_i)) for a chunk, the terms are taken eight at a time in their order; a
-// coordinate's eight ±s_i are added in float32 from the first to the last, and the sum is subtracted:
+// In a chunk, with s_i the scales, none above most, u_i = float32(|weight_i|) where s_i > 0 and else 0, and M in float64,
+// each operation rounded by itself:
 //
-//	x ← x − (((±s_0 ± s_1) ± s_2) … ± s_7),   x ← x − ((±s_8 ± s_9) …),   …
-func (o *OneBit) Subtract(dst, src []float32, terms []Term) error {
-	return o.subtract(o.Check, dst, src, terms, 1, func(t Term, c int) (values [4]float32) {
-		s := float32(float64(t.Weight * float64(o.scale(t.Payload, c, 0))))
-		values[0], values[1] = s, -s
-		return values
+//	M = Σ weight_i·s_i        how far a coordinate moves on which all agree
+//	V = Σ u_i                 W = Σ u_i over the terms where the coordinate is not negative
+//	x ← x − float32(M · (min(max(4W − V, 0), 2V) − V)/V)
+//
+// V and W are float32: sums of eight terms each, from the first to the last, and then the sum of these. One term is
+// subtracted as it is.
+func (o *OneBit) Subtract(dst, src []float32, terms []Term, most Most) error {
+	return subtractEach(&o.grid, o.split, o.Check, dst, src, terms, func() func(c int, dst, src []float32) {
+		return newVote(o, terms, most).subtract
 	})
 }

@@ -64,7 +64,7 @@ func BenchmarkKeepersSubtract8x25M(b *testing.B) {
 			b.SetBytes(int64(4 * n))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := c.Subtract(dst, head, terms); err != nil {
+				if err := c.Subtract(dst, head, terms, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -87,7 +87,7 @@ func BenchmarkStep4x25M(b *testing.B) {
 			b.SetBytes(int64(4 * n))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := o.Step(dst, head, terms, 1e-4, 1, false); err != nil {
+				if err := o.Step(dst, head, terms, nil, 1e-4, 1, false); err != nil {
 					b.Fatal(err)
 				}
 			}

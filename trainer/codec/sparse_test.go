@@ -166,6 +166,7 @@ func TestSparseSubtractIsTheFormula(t *testing.T) {
 		src := drawCoarse(t, cover.Total, "src")
 		want := slices.Clone(src)
 		var terms []Term
+		var levels [][]float32
 		for range rapid.IntRange(0, 6).Draw(t, "terms") {
 			few, err := NewSparse(cover, 64, rapid.IntRange(1, 20).Draw(t, "keep"))
 			if err != nil {
@@ -177,10 +178,25 @@ func TestSparseSubtractIsTheFormula(t *testing.T) {
 			}
 			w := rapid.Float64Range(-4, 4).Draw(t, "weight")
 			terms = append(terms, Term{payload, w})
-			z, sent := naiveSparse(t, payload, cover, 64)
-			for i := range want {
-				if sent[i] {
-					want[i] -= float32(w * float64(z[i]))
+			z, _ := naiveSparse(t, payload, cover, 64)
+			levels = append(levels, z)
+		}
+
+		bound := rapid.Float32Range(.1, 4).Draw(t, "bound")
+		var most Most
+		if rapid.Bool().Draw(t, "bounded") {
+			most = func(int, []float32) float32 { return bound }
+		} else {
+			bound = MaxScale
+		}
+		for k, z := range levels {
+			for i, v := range z {
+				if v != 0 {
+					size := float32(terms[k].Weight * float64(min(float32(math.Abs(float64(v))), bound)))
+					if v < 0 {
+						size = -size
+					}
+					want[i] -= size
 				}
 			}
 		}
@@ -189,11 +205,11 @@ func TestSparseSubtractIsTheFormula(t *testing.T) {
 			t.Fatal(err)
 		}
 		dst := make([]float32, cover.Total)
-		if err := c.Subtract(dst, src, terms); err != nil {
+		if err := c.Subtract(dst, src, terms, most); err != nil {
 			t.Fatal(err)
 		}
 		equalBits(t, dst, want)
-		if err := c.Subtract(src, src, terms); err != nil {
+		if err := c.Subtract(src, src, terms, most); err != nil {
 			t.Fatal(err)
 		}
 		equalBits(t, src, want)

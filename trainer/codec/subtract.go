@@ -27,8 +27,8 @@ func checkTerms(n int, check func([]byte) error, dst, src []float32, terms []Ter
 	return nil
 }
 
-// subtractEach checks the terms, calls do for each chunk's part of dst and src, and copies what no chunk holds.
-func subtractEach(g *grid, split int, check func([]byte) error, dst, src []float32, terms []Term, do func(c int, dst, src []float32)) error {
+// subtractEach checks the terms, calls what worker makes for each chunk's part of dst and src, and copies what no chunk holds.
+func subtractEach(g *grid, split int, check func([]byte) error, dst, src []float32, terms []Term, worker func() func(c int, dst, src []float32)) error {
 	if err := checkTerms(g.total, check, dst, src, terms); err != nil {
 		return err
 	}
@@ -37,46 +37,18 @@ func subtractEach(g *grid, split int, check func([]byte) error, dst, src []float
 		return nil
 	}
 	g.rest(dst, src)
-	g.each(split, func(c int) {
-		lo, hi := g.start[c], g.end[c]
-		do(c, dst[lo:hi], src[lo:hi])
+	g.work(split, func() func(int) {
+		do := worker()
+		return func(c int) {
+			lo, hi := g.start[c], g.end[c]
+			do(c, dst[lo:hi], src[lo:hi])
+		}
 	})
 	return nil
 }
 
 // group is how many planes are looked at together: eight bits make a byte.
 const group = 8
-
-// subtract is Subtract for terms of so many planes of bits, 1 or 2: values says what the bits of a coordinate, plane i
-// giving bit i, stand for in a chunk of a term. The terms are summed group/planes at a time.
-func (f *frame) subtract(check func([]byte) error, dst, src []float32, terms []Term, planes int, values func(t Term, c int) [4]float32) error {
-	return subtractEach(&f.grid, f.split, check, dst, src, terms, func(c int, dst, src []float32) {
-		var sums [1 << group]float32
-		var rows [group][]byte
-		for rest := terms; len(rest) > 0; {
-			k := min(group/planes, len(rest))
-			for i, t := range rest[:k] {
-				bits := f.bits(t.Payload, c)
-				for p := range planes {
-					rows[i*planes+p] = bits[p*len(bits)/planes : (p+1)*len(bits)/planes]
-				}
-				v := values(t, c)
-				if i == 0 {
-					copy(sums[:], v[:])
-					continue
-				}
-				for pattern := range 1 << (i * planes) {
-					sum := sums[pattern]
-					for q := range 1 << planes {
-						sums[pattern|q<<(i*planes)] = sum + v[q]
-					}
-				}
-			}
-			subtract(dst, src, rows[:k*planes], &sums)
-			src, rest = dst, rest[k:]
-		}
-	})
-}
 
 // strip is how many bytes of each plane are laid side by side at a time: those of a chunk of 4096.
 const strip = 512

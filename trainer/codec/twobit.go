@@ -3,7 +3,6 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"math/bits"
 )
 
@@ -56,31 +55,61 @@ func (o *TwoBit) Check(payload []byte) error {
 	return nil
 }
 
-// Norm is the Euclidean length of a checked payload's z: √Σ (n−k)·low² + k·high² over the chunks in order, where k of n
-// coordinates are high, in float64, every operation rounded by itself.
-func (o *TwoBit) Norm(payload []byte) float64 {
-	var sum float64
-	for c := range o.grid.chunks() {
-		_, levels := halves(o.bits(payload, c))
-		low, high, k := float64(o.scale(payload, c, 0)), float64(o.scale(payload, c, 1)), ones(levels)
-		sum += float64(float64(o.grid.size(c)-k) * float64(low*low))
-		sum += float64(float64(k) * float64(high*high))
-	}
-	return math.Sqrt(sum)
-}
+// Chunks is how many pairs of levels a payload has.
+func (o *TwoBit) Chunks() int { return o.grid.chunks() }
+
+// planes are a coordinate's bits.
+const planes = 2
 
 // Subtract sets dst = src − Σ weight·z, the same bits on every CPU. dst may be src, and is untouched after an error.
 //
-// With s_i = float32(weight_i · float64(level)) for a coordinate's level, the terms are taken four at a time in their
-// order; a coordinate's four ±s_i are added in float32 from the first to the last, and the sum is subtracted:
+// With s_i = float32(weight_i · float64(level)) for a coordinate's level, or for what most says of the high ones where
+// that is less, the terms are taken four at a time in their order; a coordinate's four ±s_i are added in float32 from the
+// first to the last, and the sum is subtracted:
 //
 //	x ← x − (((±s_0 ± s_1) ± s_2) ± s_3),   x ← x − ((±s_4 ± s_5) …),   …
-func (o *TwoBit) Subtract(dst, src []float32, terms []Term) error {
-	return o.subtract(o.Check, dst, src, terms, 2, func(t Term, c int) [4]float32 {
-		low := float32(float64(t.Weight * float64(o.scale(t.Payload, c, 0))))
-		high := float32(float64(t.Weight * float64(o.scale(t.Payload, c, 1))))
-		return [4]float32{low, -low, high, -high}
+func (o *TwoBit) Subtract(dst, src []float32, terms []Term, most Most) error {
+	return subtractEach(&o.grid, o.split, o.Check, dst, src, terms, func() func(c int, dst, src []float32) {
+		l := newLimit(most, terms)
+		return func(c int, dst, src []float32) {
+			for i, t := range terms {
+				l.scales[i] = o.scale(t.Payload, c, 1)
+			}
+			most := l.of(c)
+			var sums [1 << group]float32
+			var rows [group][]byte
+			for rest := terms; len(rest) > 0; {
+				k := min(group/planes, len(rest))
+				for i, t := range rest[:k] {
+					rows[planes*i], rows[planes*i+1] = halves(o.bits(t.Payload, c))
+					addLevels(&sums, i, o.levels(t, c, most))
+				}
+				subtract(dst, src, rows[:k*planes], &sums)
+				src, rest = dst, rest[k:]
+			}
+		}
 	})
+}
+
+// levels are what the bits of a coordinate, the sign below, stand for in a chunk of a term.
+func (o *TwoBit) levels(t Term, c int, most float32) [4]float32 {
+	low := float32(float64(t.Weight * float64(min(o.scale(t.Payload, c, 0), most))))
+	high := float32(float64(t.Weight * float64(min(o.scale(t.Payload, c, 1), most))))
+	return [4]float32{low, -low, high, -high}
+}
+
+// addLevels makes sums by the bits of i terms to sums by those of one more.
+func addLevels(sums *[1 << group]float32, i int, levels [4]float32) {
+	if i == 0 {
+		copy(sums[:], levels[:])
+		return
+	}
+	for pattern := range 1 << (i * planes) {
+		sum := sums[pattern]
+		for q := range 1 << planes {
+			sums[pattern|q<<(i*planes)] = sum + levels[q]
+		}
+	}
 }
 
 // halves are a chunk's plane of signs and its plane of levels.

@@ -145,15 +145,7 @@ func (v *Values) Norm(payload []byte) float64 {
 	sums := make([]float64, v.grid.chunks())
 	v.grid.each(v.split, func(c int) {
 		var values [valueSpan]float32
-		var s [lanes]float64
-		for at := 0; at < v.grid.size(c); at += valueSpan {
-			squares(&s, v.load(&values, payload, c, at))
-		}
-		scale := float64(1)
-		if v.scales > 0 {
-			scale = float64(v.scale(payload, c, 0))
-		}
-		sums[c] = float64(float64(scale*scale) * (s[0] + s[1] + s[2] + s[3]))
+		sums[c] = v.square(&values, payload, c)
 	})
 	var all float64
 	for _, s := range sums {
@@ -161,6 +153,27 @@ func (v *Values) Norm(payload []byte) float64 {
 	}
 	return math.Sqrt(all)
 }
+
+// square is that of the length of chunk c.
+func (v *Values) square(values *[valueSpan]float32, payload []byte, c int) float64 {
+	var s [lanes]float64
+	for at := 0; at < v.grid.size(c); at += valueSpan {
+		squares(&s, v.load(values, payload, c, at))
+	}
+	scale := v.unit(payload, c)
+	return float64(float64(scale*scale) * (s[0] + s[1] + s[2] + s[3]))
+}
+
+// unit is the scale of chunk c, 1 for formats that have none.
+func (v *Values) unit(payload []byte, c int) float64 {
+	if v.scales > 0 {
+		return float64(v.scale(payload, c, 0))
+	}
+	return 1
+}
+
+// Chunks is how many parts a payload has whose lengths are bounded.
+func (v *Values) Chunks() int { return v.grid.chunks() }
 
 // squares adds those of v to the sums, of which v[0] goes to the first.
 func squares(sums *[lanes]float64, v []float32) {
@@ -175,23 +188,35 @@ func squares(sums *[lanes]float64, v []float32) {
 
 // Subtract sets dst = src − Σ weight·z, the same bits on every CPU. dst may be src, and is untouched after an error.
 //
-// With s_i = float32(weight_i · float64(scale_i)) for a chunk (float32(weight_i) for FP32 and FP16, which have no
-// scale), and v_i a coordinate's value without the scale, which float32 holds exactly, the terms are taken one after
-// the other:
+// With s_i = float32(weight_i · float64(scale_i) · share_i) for a chunk (without the scale for FP32 and FP16, which have
+// none), each product rounded to float64, and v_i a coordinate's value without the scale, which float32 holds exactly, the
+// terms are taken one after the other:
 //
 //	x ← x − float32(s_0·v_0),   x ← x − float32(s_1·v_1),   …
-func (v *Values) Subtract(dst, src []float32, terms []Term) error {
-	return subtractEach(&v.grid, v.split, v.Check, dst, src, terms, func(c int, dst, src []float32) {
+//
+// What most is given of a chunk is its Euclidean length as float32; share_i is what most says over that, at most 1.
+func (v *Values) Subtract(dst, src []float32, terms []Term, most Most) error {
+	return subtractEach(&v.grid, v.split, v.Check, dst, src, terms, func() func(c int, dst, src []float32) {
 		var values [valueSpan]float32
-		for at := 0; at < len(dst); at += valueSpan {
-			to, from := dst[at:min(at+valueSpan, len(dst))], src[at:]
-			for _, t := range terms {
-				scale := float64(1)
-				if v.scales > 0 {
-					scale = float64(v.scale(t.Payload, c, 0))
+		l, weights := newLimit(most, terms), make([]float32, len(terms))
+		return func(c int, dst, src []float32) {
+			for i, t := range terms {
+				weights[i] = float32(float64(t.Weight * v.unit(t.Payload, c)))
+				if most != nil {
+					l.scales[i] = float32(math.Sqrt(v.square(&values, t.Payload, c)))
 				}
-				take(to, from, v.load(&values, t.Payload, c, at), float32(float64(t.Weight*scale)))
-				from = to
+			}
+			if most != nil {
+				for i, share := range l.shares(c) {
+					weights[i] = float32(float64(terms[i].Weight*v.unit(terms[i].Payload, c)) * float64(share))
+				}
+			}
+			for at := 0; at < len(dst); at += valueSpan {
+				to, from := dst[at:min(at+valueSpan, len(dst))], src[at:]
+				for i, t := range terms {
+					take(to, from, v.load(&values, t.Payload, c, at), weights[i])
+					from = to
+				}
 			}
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 // allreduce steps AdamW on the mean of the nodes' gradients. The shared state is θ and AdamW's moments m and v.
 type allreduce struct {
+	settings Settings
 	tensors  []Tensor
 	total    int
 	values   *codec.Values
@@ -25,7 +26,7 @@ func newAllReduce(p Params) (Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &allreduce{tensors: p.Tensors, total: c.Total, values: v, adam: p.Optimizer, schedule: p.Schedule}
+	a := &allreduce{settings: p.Settings, tensors: p.Tensors, total: c.Total, values: v, adam: p.Optimizer, schedule: p.Schedule}
 	a.means.New = func() any { g := make([]float32, c.Total); return &g }
 	return a, nil
 }
@@ -34,7 +35,7 @@ func (a *allreduce) Learning() Learning {
 	return Learning{Gradients: true, Residual: Nowhere, Waits: true}
 }
 
-func (a *allreduce) Vectors() int { return 3 }
+func (a *allreduce) State() int { return 3*a.total + a.values.Chunks() }
 
 func (a *allreduce) MaxPayload() int { return a.values.Max() }
 
@@ -69,10 +70,15 @@ func (a *allreduce) AddDecoded(dst []float32, height uint64, payload []byte, sig
 // Apply makes step number Height of AdamW: a commit is a step.
 func (a *allreduce) Apply(dst, state []float32, r Round, updates []Update) error {
 	n := a.total
-	if err := sized("apply", 3*n, dst, state); err != nil {
+	if err := sized("apply", a.State(), dst, state); err != nil {
 		return err
 	}
-	ts, err := terms(a.values, updates, -1, maxGradient)
+	for i, u := range updates {
+		if err := a.Check(r.Height, u.Payload); err != nil {
+			return fmt.Errorf("apply update %d: %w", i, err)
+		}
+	}
+	ts, err := terms(a.values, updates, -1)
 	if err != nil {
 		return err
 	}
@@ -80,13 +86,13 @@ func (a *allreduce) Apply(dst, state []float32, r Round, updates []Update) error
 	defer a.means.Put(mean)
 	g := *mean
 	clear(g)
-	if err := a.values.Subtract(g, g, ts); err != nil {
-		return err
-	}
 	if &dst[0] != &state[0] {
 		copy(dst, state)
 	}
-	theta, m, v := dst[:n:n], dst[n:2*n:2*n], dst[2*n:]
+	if err := a.values.Subtract(g, g, ts, a.settings.usual(dst[3*n:])); err != nil {
+		return err
+	}
+	theta, m, v := dst[:n:n], dst[n:2*n:2*n], dst[2*n:3*n]
 	rate, at := a.schedule.Rate(int64(r.Tokens)), 0
 	for _, t := range a.tensors {
 		end := at + t.size()

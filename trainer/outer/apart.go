@@ -2,7 +2,6 @@ package outer
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/murmurnet/murmur/trainer/codec"
 )
@@ -86,21 +85,15 @@ func (j *joined) Check(payload []byte) error {
 	return j.last.Check(last)
 }
 
-func (j *joined) Norm(payload []byte) float64 {
-	first, last, err := j.cut(payload)
-	if err != nil {
-		return math.NaN() // it was not checked
+func (j *joined) Chunks() int {
+	n := j.last.Chunks()
+	for _, c := range j.first {
+		n += c.Chunks()
 	}
-	n := j.last.Norm(last)
-	sum := float64(n * n)
-	for i, c := range j.first {
-		n := c.Norm(first[i])
-		sum += float64(n * n)
-	}
-	return math.Sqrt(sum)
+	return n
 }
 
-func (j *joined) Subtract(dst, src []float32, terms []codec.Term) error {
+func (j *joined) Subtract(dst, src []float32, terms []codec.Term, most codec.Most) error {
 	parts := make([][]codec.Term, len(j.first)+1)
 	for i, t := range terms {
 		if err := j.Check(t.Payload); err != nil {
@@ -114,11 +107,20 @@ func (j *joined) Subtract(dst, src []float32, terms []codec.Term) error {
 			parts[k] = append(parts[k], codec.Term{Payload: payload, Weight: t.Weight})
 		}
 	}
+	from := 0
 	for k, c := range j.first {
-		if err := c.Subtract(dst, src, parts[k]); err != nil {
+		if err := c.Subtract(dst, src, parts[k], behind(most, from)); err != nil {
 			return err
 		}
-		src = dst
+		src, from = dst, from+c.Chunks()
 	}
-	return j.last.Subtract(dst, src, parts[len(j.first)])
+	return j.last.Subtract(dst, src, parts[len(j.first)], behind(most, from))
+}
+
+// behind is most for a codec whose chunks come after so many others.
+func behind(most codec.Most, from int) codec.Most {
+	if most == nil {
+		return nil
+	}
+	return func(c int, scales []float32) float32 { return most(from+c, scales) }
 }

@@ -2,7 +2,6 @@ package outer
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/murmurnet/murmur/trainer/codec"
 )
@@ -13,12 +12,14 @@ type averaging struct {
 	settings Settings
 	learning Learning
 	total    int // parameters
+	chunks   int // of all parts
 	parts    []part
 }
 
 // part is what one round moves.
 type part struct {
 	ranges []codec.Range
+	from   int                  // its first chunk
 	coder  func(Settings) coder // for the settings of a round
 	reader coder                // reads what any of them wrote
 }
@@ -32,7 +33,10 @@ func (a *averaging) part(height uint64) *part { return &a.parts[height%uint64(le
 
 func (a *averaging) Learning() Learning { return a.learning }
 
-func (a *averaging) Vectors() int {
+func (a *averaging) State() int { return a.vectors()*a.total + a.chunks }
+
+// vectors are θ and the momentum, if any.
+func (a *averaging) vectors() int {
 	if a.settings.Momentum > 0 {
 		return 2
 	}
@@ -60,44 +64,59 @@ func (a *averaging) AddDecoded(dst []float32, height uint64, payload []byte, sig
 	return addDecoded(a.part(height).reader, dst, payload, sign)
 }
 
-// Apply is the package comment's: without momentum θ ← θ − α·Σ w z, where a lone update moves θ by itself at most. With it, m ← μ·m + Δ and θ ← θ − α·(Δ + μ·m), in
-// terms that need no vector beside the two: first θ ← θ − αμ²·m and m ← μ·m, then both move by Δ.
+// Apply is the package comment's: without momentum θ ← θ − α·Δ, where a lone update moves θ by itself at most. With it,
+// m ← μ·m + Δ and θ ← θ − α·(Δ + μ·m), in terms that need no vector beside the two: first θ ← θ − αμ²·m and m ← μ·m, then
+// both move by Δ.
 func (a *averaging) Apply(dst, state []float32, r Round, updates []Update) error {
-	if err := sized("apply", a.Vectors()*a.total, dst, state); err != nil {
+	if err := sized("apply", a.State(), dst, state); err != nil {
 		return err
 	}
 	at, _ := a.settings.At(r.Tokens)
 	p := a.part(r.Height)
+	rate := float64(1)
 	if at.Momentum == 0 {
-		rate := at.OuterLR
+		rate = at.OuterLR
 		if len(updates) == 1 {
 			rate = min(rate, 1) // it makes up for what a mean of several loses
 		}
-		ts, err := terms(p.reader, updates, rate, math.Inf(1))
-		if err != nil {
-			return err
-		}
-		return p.reader.Subtract(dst, state, ts)
 	}
-	ts, err := terms(p.reader, updates, 1, math.Inf(1))
+	ts, err := terms(p.reader, updates, rate)
 	if err != nil {
 		return err
 	}
-	n := a.total
+	n, rest := a.total, a.vectors()*a.total
 	if &dst[0] != &state[0] {
-		copy(dst, state)
+		copy(dst[rest:], state[rest:])
 	}
-	theta, m := dst[:n:n], dst[n:]
+	most := a.settings.usual(dst[rest+p.from:])
+	if at.Momentum == 0 {
+		return p.reader.Subtract(dst[:n:n], state[:n:n], ts, most)
+	}
+	copy(dst[:rest], state)
+	theta, m := dst[:n:n], dst[n:rest:rest]
 	a.coast(theta, m, p.ranges, at)
 	shift, gain := make([]codec.Term, len(ts)), make([]codec.Term, len(ts))
 	for i, t := range ts {
 		shift[i] = codec.Term{Payload: t.Payload, Weight: float64(t.Weight * float64(at.OuterLR*(1+at.Momentum)))}
 		gain[i] = codec.Term{Payload: t.Payload, Weight: -t.Weight}
 	}
-	if err := p.reader.Subtract(theta, theta, shift); err != nil {
+	first, again := twice(most, p.reader.Chunks())
+	if err := p.reader.Subtract(theta, theta, shift, first); err != nil {
 		return err
 	}
-	return p.reader.Subtract(m, m, gain)
+	return p.reader.Subtract(m, m, gain, again)
+}
+
+// twice asks most once for what two subtractions need.
+func twice(most codec.Most, chunks int) (first, again codec.Most) {
+	if most == nil {
+		return nil, nil
+	}
+	bounds := make([]float32, chunks)
+	return func(c int, scales []float32) float32 {
+		bounds[c] = most(c, scales)
+		return bounds[c]
+	}, func(c int, _ []float32) float32 { return bounds[c] }
 }
 
 // coast moves θ by the momentum that there was, and lets that decay.
@@ -187,5 +206,10 @@ func newDense(p Params, fragments int) (Method, error) {
 }
 
 func (p Params) averaging(total int, parts ...part) *averaging {
-	return &averaging{settings: p.Settings, learning: p.Settings.learning(), total: total, parts: parts}
+	a := &averaging{settings: p.Settings, learning: p.Settings.learning(), total: total, parts: parts}
+	for i := range parts {
+		parts[i].from = a.chunks
+		a.chunks += parts[i].reader.Chunks()
+	}
+	return a
 }

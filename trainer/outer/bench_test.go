@@ -78,7 +78,7 @@ func BenchmarkApply8x25M(b *testing.B) {
 				b.Fatal(err)
 			}
 			s, r := noise(1), Round{Height: 1, Tokens: 5000}
-			head, dst := make([]float32, m.Vectors()*n), make([]float32, m.Vectors()*n)
+			head, dst := make([]float32, m.State()), make([]float32, m.State())
 			copy(head, s.vector(n, 5))
 			var updates []Update
 			for i := range uint64(8) {

@@ -2,7 +2,6 @@ package outer
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/murmurnet/murmur/trainer/codec"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
@@ -46,7 +45,7 @@ func (d *distro) Learning() Learning {
 	}
 }
 
-func (d *distro) Vectors() int { return 1 }
+func (d *distro) State() int { return d.total + d.reader().Chunks() }
 
 func (d *distro) MaxPayload() int { return d.reader().Max() }
 
@@ -62,15 +61,19 @@ func (d *distro) AddDecoded(dst []float32, _ uint64, payload []byte, sign float3
 }
 
 func (d *distro) Apply(dst, state []float32, r Round, updates []Update) error {
-	if err := sized("apply", d.total, dst, state); err != nil {
+	if err := sized("apply", d.State(), dst, state); err != nil {
 		return err
 	}
-	ts, err := terms(d.reader(), updates, 1, math.Inf(1))
+	ts, err := terms(d.reader(), updates, 1)
 	if err != nil {
 		return err
 	}
 	rate := d.schedule.Rate(int64(r.Tokens))
-	if err := d.reader().Step(dst, state, ts, float32(rate), float32(1-float64(rate*d.weightDecay)), false); err != nil {
+	n := d.total
+	if &dst[0] != &state[0] {
+		copy(dst[n:], state[n:])
+	}
+	if err := d.reader().Step(dst[:n:n], state[:n:n], ts, d.settings.usual(dst[n:]), float32(rate), float32(1-float64(rate*d.weightDecay)), false); err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
 	return nil

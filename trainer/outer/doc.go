@@ -12,22 +12,37 @@
 //
 // # The mean
 //
-// All methods weigh the R updates of a commit alike. In float64, each operation rounded by itself:
+// All methods take the mean of the R updates of a commit so that none of them counts for more than is usual. In float64,
+// each operation rounded by itself:
 //
-//	w_i = c_i · tokens_i / Σ tokens     the sum in integers, at most 2^53
-//	norm_i = √ Σ z_i²                   as the codec states it
-//	median = the lower median of the R norms
-//	c_i = median / norm_i               if R ≥ 3 and norm_i > 2·median, else 1
+//	t_i = min(tokens_i, the lower median of the R claims)
+//	w_i = t_i / Σ t                     the sum in integers, at most 2^53
+//	s_ic                                the scale of chunk c in update i
+//	m_c = the lower median of s_ic      of two the smaller that is not 0, and at most 2·p_c; alone s_c, at most 2·p_c
+//	p_c ← m_c, or where that is less, p_c − (p_c − m_c)/8
 //
-// and Δ = Σ w_i z_i over all R, never over those alone that sent a coordinate: one peer would own it. The same updates give
-// the same bits on every CPU: float32 additions in the order of the list, no product fused with an addition.
+// and Δ = Σ w_i z_i over all R, never over those alone that sent a coordinate, with no scale of a chunk above m_c. p is
+// part of the shared state, a float32 a chunk, 0 at first; 0 bounds nothing. What a scale is:
+//
+//	bitloco                   the chunk's mean |d|, of 4096 parameters; with 2 bits, the higher level
+//	sparseloco                the higher of the chunk's levels
+//	diloco, streaming, fedavg, allreduce; norms and embedding apart    the L2 norm of the chunk's values
+//	distro                    the L2 norm of a block's coefficients, of 64×64
+//
+// So whatever is sent, a parameter moves by no more than α·m_c in a commit; with momentum, by one update, no more than
+// α·m_c/(1 − μ) over all commits that follow. distro's and allreduce's steps have lengths of their own, which no update
+// changes but through AdamW's moments. With bitloco's 1 bit Δ is a trimmed mean besides: of the weight of the signs of a
+// coordinate, a quarter at either end is left out (codec.OneBit). Trimming and norms bounded by a median are the field's
+// (Yin et al. 2018, arXiv 1803.01498; SparseLoCo).
+//
+// The same updates give the same bits on every CPU: additions in the order of the list, no product fused with an addition.
 //
 // # bitloco
 //
 // MuLoCo (arXiv 2505.23725) with payloads of 1 bit a parameter and error feedback (1-bit SGD, Seide et al. 2014):
 //
 //	z = sign(d) · mean|d|, by chunks of 4096 parameters; with 2 bits, sign and one of two levels
-//	θ(C) = θ(parent) − α·Δ                                       α = 1.5; 1 where R = 1
+//	θ(C) = θ(parent) − α·Δ                                       α = 1.2; 1 where R = 1
 //
 // What several nodes learned points apart, so its mean is short: with four peers and H = 32 a small model was 0.028 nats
 // better by α = 1.5 than by 1, over three seeds, and a lone one 0.019 worse. The residual stays in the local model: a node

@@ -27,7 +27,7 @@ func FuzzHostilePayload(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, payload []byte) {
 		m, good := methods[int(which)%len(methods)], good[int(which)%len(methods)]
 		kept := bytes.Clone(payload)
-		head := make([]float32, m.Vectors()*n)
+		head := make([]float32, m.State())
 		for i := range head {
 			head[i] = .5
 		}

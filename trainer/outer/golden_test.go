@@ -32,7 +32,7 @@ func TestNesterovIsTorchs(t *testing.T) {
 		t.Fatal(err)
 	}
 	theta := floats(t, golden.Nesterov.Init)
-	head := append(theta, make([]float32, len(theta))...)
+	head := grown(m, theta)
 	if len(golden.Nesterov.Steps) == 0 {
 		t.Fatal("no steps to compare")
 	}

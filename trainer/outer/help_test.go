@@ -104,10 +104,17 @@ func each(t *testing.T, test func(t *testing.T, m Method)) {
 // state is a shared state: θ, and what the method keeps beside it, which AdamW's second moment needs to be positive.
 func state(m Method, s *noise) []float32 {
 	n := size(tensors())
-	v := s.vector(m.Vectors()*n, 4)
+	v := s.vector(m.State(), 4)
 	for i := range v[n:] {
 		v[n+i] = float32(math.Abs(float64(v[n+i]))) / 256
 	}
+	return v
+}
+
+// grown is θ with what a method keeps beside it, at the beginning.
+func grown(m Method, theta []float32) []float32 {
+	v := make([]float32, m.State())
+	copy(v, theta)
 	return v
 }
 

@@ -14,8 +14,9 @@ import (
 type Method interface {
 	// Learning says what the method asks of a node between two commits.
 	Learning() Learning
-	// Vectors is how many vectors of as many values as the model has parameters make the shared state: θ comes first.
-	Vectors() int
+	// State is how many values make the shared state: θ comes first, then what else the method needs, which begins with
+	// zeros, and what scales are usual.
+	State() int
 	// MaxPayload is the length in bytes of the longest payload.
 	MaxPayload() int
 	// Encode returns the payload of d = head − local, in dst's storage where that is large enough. Where local is nil,
@@ -141,25 +142,20 @@ func New(p Params) (Method, error) {
 // coder turns differences into payloads and takes such payloads off a vector, as trainer/codec states it.
 type coder interface {
 	Max() int
+	Chunks() int
 	Encode(dst []byte, head, local []float32) ([]byte, error)
 	Check(payload []byte) error
-	Norm(payload []byte) float64
-	Subtract(dst, src []float32, terms []codec.Term) error
+	Subtract(dst, src []float32, terms []codec.Term, most codec.Most) error
 }
 
-// terms checks the payloads of a commit and gives each its weight, share of the tokens times rate. No norm may be more
-// than most.
-func terms(c coder, updates []Update, rate, most float64) ([]codec.Term, error) {
-	norms := make([]float64, len(updates))
+// terms checks the payloads of a commit and gives each its weight, share of the tokens times rate.
+func terms(c coder, updates []Update, rate float64) ([]codec.Term, error) {
 	for i, u := range updates {
 		if err := c.Check(u.Payload); err != nil {
 			return nil, fmt.Errorf("apply update %d: %w", i, err)
 		}
-		if norms[i] = c.Norm(u.Payload); norms[i] > most {
-			return nil, fmt.Errorf("apply update %d: %w: a norm of %g, at most %g", i, codec.ErrPayload, norms[i], most)
-		}
 	}
-	weights, err := weigh(updates, norms)
+	weights, err := weigh(updates)
 	if err != nil {
 		return nil, fmt.Errorf("apply: %w", err)
 	}
@@ -175,7 +171,7 @@ func addDecoded(c coder, dst []float32, payload []byte, sign float32) error {
 	if sign != 1 && sign != -1 {
 		return fmt.Errorf("add payload: sign %g is neither 1 nor -1", sign)
 	}
-	return c.Subtract(dst, dst, []codec.Term{{Payload: payload, Weight: float64(-sign)}})
+	return c.Subtract(dst, dst, []codec.Term{{Payload: payload, Weight: float64(-sign)}}, nil)
 }
 
 // sized refuses vectors of another length.

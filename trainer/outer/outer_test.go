@@ -16,28 +16,54 @@ import (
 func TestWeights(t *testing.T) {
 	for name, c := range map[string]struct {
 		tokens []uint64
-		norms  []float64
 		want   []float64 // nil: refused
 	}{
-		"one":                        {[]uint64{7}, []float64{1}, []float64{1}},
-		"by tokens":                  {[]uint64{1, 3}, []float64{1, 1}, []float64{.25, .75}},
-		"two are not clipped":        {[]uint64{1, 1}, []float64{1, 50}, []float64{.5, .5}},
-		"far above the median":       {[]uint64{2, 1, 1}, []float64{1, 1, 8}, []float64{.5, .25, .25 / 8}},
-		"twice is not far":           {[]uint64{2, 1, 1}, []float64{1, 1, 2}, []float64{.5, .25, .25}},
-		"lower median of four":       {[]uint64{1, 1, 1, 1}, []float64{1, 1, 3, 4}, []float64{.25, .25, .25 / 3, .25 / 4}},
-		"nothing learned by most":    {[]uint64{1, 1, 2}, []float64{0, 0, 5}, []float64{.25, .25, 0}},
-		"no updates":                 {},
-		"no tokens":                  {[]uint64{1, 0}, []float64{1, 1}, nil},
-		"more tokens than are exact": {[]uint64{1, maxTokens}, []float64{1, 1}, nil},
-		"tokens that wrap around":    {[]uint64{2, math.MaxUint64}, []float64{1, 1}, nil},
+		"one":                           {[]uint64{7}, []float64{1}},
+		"the less of two":               {[]uint64{1, 3}, []float64{.5, .5}},
+		"up to the median":              {[]uint64{2, 1, 8}, []float64{.4, .2, .4}},
+		"up to the lower median of four": {[]uint64{1, 1, 3, 4}, []float64{.25, .25, .25, .25}},
+		"no updates":                    {},
+		"no tokens":                     {[]uint64{1, 0}, nil},
+		"more tokens than are exact":    {[]uint64{1, maxTokens}, nil},
+		"tokens that wrap around":       {[]uint64{2, math.MaxUint64}, nil},
 	} {
 		updates := make([]Update, len(c.tokens))
 		for i, n := range c.tokens {
 			updates[i].Tokens = n
 		}
-		got, err := weigh(updates, c.norms)
+		got, err := weigh(updates)
 		if (err == nil) != (c.want != nil) || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, c.want)
+		}
+	}
+}
+
+// What a scale may be follows from the commit's, and where there are fewer than three from those before.
+func TestUsualScales(t *testing.T) {
+	for name, c := range map[string]struct {
+		past   float32
+		scales []float32
+		most   float32
+		then   float32
+	}{
+		"the first alone":             {0, []float32{7}, 7, 7},
+		"alone, as always":            {2, []float32{3}, 3, 3},
+		"alone, far above":            {2, []float32{60000}, 4, 4},
+		"alone, less":                 {2, []float32{1}, 1, 1.875},
+		"the less of two":             {2, []float32{3, 2}, 2, 2},
+		"two, both far above":         {2, []float32{50, 60}, 4, 4},
+		"one of two has nothing":      {2, []float32{0, 3}, 3, 3},
+		"neither has":                 {8, []float32{0, 0}, 0, 7},
+		"the median of three":         {1, []float32{9, 2, 60000}, 9, 9},
+		"the lower median of four":    {1, []float32{9, 2, 60000, 8}, 8, 8},
+		"most of three have nothing":  {1, []float32{0, 5, 0}, 0, .875},
+		"one of four lies downwards":  {4, []float32{4, 0, 4, 4}, 4, 4},
+		"one of three lies downwards": {4, []float32{4, 0, 4}, 4, 4},
+	} {
+		past := []float32{-1, c.past}
+		most := Settings{}.usual(past)(1, c.scales)
+		if most != c.most || past[1] != c.then || past[0] != -1 {
+			t.Errorf("%s: at most %g, and %g from then on; want %g and %g", name, most, past[1], c.most, c.then)
 		}
 	}
 }
@@ -116,23 +142,23 @@ func TestApplyInPlace(t *testing.T) {
 // amd64 at level v3 and arm64.
 func TestApplyIsTheSameEverywhere(t *testing.T) {
 	want := map[string]string{
-		"bitloco":                  "adaf74915fc46e0f68fdbfa0736ced3f",
-		"bitloco, 2 bits":          "13a101c38b145a711173acfd08d0bad8",
-		"bitloco, momentum":        "60b7f3883718920693e543e2ff230381",
-		"bitloco, apart":           "fcdd3f805197b99257abf16fe5274313",
-		"sparseloco, apart":        "7a93e0cd392eccd235d67f148733ae0a",
-		"bitloco, buffer":          "adaf74915fc46e0f68fdbfa0736ced3f",
-		"sparseloco":               "a0916988be07a79503c2b27336d867df",
-		"sparseloco, in the model": "a0916988be07a79503c2b27336d867df",
-		"distro":                   "611807028fe71711bb9b7840a48df67a",
-		"distro, fp16":             "d2bd48412f8fb6a91e984af1e67654e6",
-		"diloco":                   "53c1f616a3e6110d1c5fce4a2acfcaed",
-		"diloco, fp16":             "cbfa4ca74bc6707df573f52dfa9b25f0",
-		"diloco, int8":             "1edf7a18b36e515fa5b4fcf458585afc",
-		"diloco, fp4":              "06907f9eaa2948b457e46912e0b37b76",
-		"streaming":                "45f5de743a14e2bd511e662f16796561",
-		"fedavg":                   "f315bf7d08e636224f74bd674b7dc212",
-		"allreduce":                "4138fb47ceb049565c6fd4a50a3b2507",
+		"bitloco":                  "81572a6aad8a2ca22a6ba11b38529d0e",
+		"bitloco, 2 bits":          "f02f8194f77bba2b94ca1f95c6b56abb",
+		"bitloco, momentum":        "dc188993f74e4a897a8c1c4006003a84",
+		"bitloco, apart":           "ca2b8be57ddd0172a0e874bdda2bd19b",
+		"sparseloco, apart":        "197a62946685b8a28b174f99e3dd0153",
+		"bitloco, buffer":          "81572a6aad8a2ca22a6ba11b38529d0e",
+		"sparseloco":               "25e4963d520e1ca2304910de36aec09b",
+		"sparseloco, in the model": "25e4963d520e1ca2304910de36aec09b",
+		"distro":                   "b3c9ff2952d9f37e711542edb33cdbe0",
+		"distro, fp16":             "7a8f8d0f5302bdc001a38a3ec76bf4e9",
+		"diloco":                   "78387c08628cecc3f6c092892f4dd2cd",
+		"diloco, fp16":             "6c68321aef43dc81db405c309fc9d8ef",
+		"diloco, int8":             "500e7a085c633fd47d3b93d3835d2492",
+		"diloco, fp4":              "7db5e58322da1beae07a71e569723b71",
+		"streaming":                "27a7a3d3ea2aef7674b6c5aab064d6f0",
+		"fedavg":                   "cf6de4efb545d358c7a4f19acf3ff0e1",
+		"allreduce":                "eca32ae27836f9b1f1682dc0f255df7c",
 	}
 	for _, v := range variants() {
 		t.Run(v.name, func(t *testing.T) {
@@ -183,7 +209,7 @@ func TestAllReduceRefusesGiants(t *testing.T) {
 	if err := m.Check(1, plain); !errors.Is(err, codec.ErrPayload) {
 		t.Errorf("checking it: %v", err)
 	}
-	if err := m.Apply(make([]float32, 3*len(g)), make([]float32, 3*len(g)), Round{Height: 1}, []Update{{plain, 1}}); !errors.Is(err, codec.ErrPayload) {
+	if err := m.Apply(make([]float32, m.State()), make([]float32, m.State()), Round{Height: 1}, []Update{{plain, 1}}); !errors.Is(err, codec.ErrPayload) {
 		t.Errorf("applying it: %v", err)
 	}
 }

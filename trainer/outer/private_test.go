@@ -71,7 +71,8 @@ func nothingIsLost(t *testing.T, m Method) {
 	const rounds = 30
 	s := noise(9)
 	n := size(tensors())
-	theta := s.vector(n, 4)
+	head := grown(m, s.vector(n, 4))
+	theta := head[:n]
 	var swarm []*peer
 	var drifts [][]float32
 	for range 3 {
@@ -89,13 +90,14 @@ func nothingIsLost(t *testing.T, m Method) {
 				updates = append(updates, Update{p.payload, uint64(100 * (i + 1))})
 			}
 		}
-		next, sibling := make([]float32, n), make([]float32, n)
-		if err := m.Apply(next, theta, r, updates); err != nil {
+		after, beside := make([]float32, m.State()), make([]float32, m.State())
+		if err := m.Apply(after, head, r, updates); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.Apply(sibling, theta, r, updates[:1]); err != nil {
+		if err := m.Apply(beside, head, r, updates[:1]); err != nil {
 			t.Fatal(err)
 		}
+		next, sibling := after[:n], beside[:n]
 		for i, p := range swarm {
 			var own []Own
 			if round%3 != i {
@@ -113,7 +115,7 @@ func nothingIsLost(t *testing.T, m Method) {
 			}
 			p.sent = append(p.sent, own...)
 		}
-		theta = next
+		head, theta = after, next
 	}
 	for i, p := range swarm {
 		sum := p.residual(theta)
@@ -151,16 +153,18 @@ func TestResume(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, s := method(t, name, nil), noise(11)
 			n := size(tensors())
-			theta, d, buffer := s.vector(n, 4), s.vector(n, 9), s.vector(n, 9)
+			head, d, buffer := grown(m, s.vector(n, 4)), s.vector(n, 9), s.vector(n, 9)
+			theta := head[:n]
 			r := Round{Height: 1}
 			payload, err := m.Encode(nil, r, d, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			next := make([]float32, n)
-			if err := m.Apply(next, theta, r, []Update{{payload, 5}}); err != nil {
+			after := make([]float32, m.State())
+			if err := m.Apply(after, head, r, []Update{{payload, 5}}); err != nil {
 				t.Fatal(err)
 			}
+			next := after[:n]
 			if m.Learning().Residual == InModel {
 				buffer = nil
 			}
@@ -190,13 +194,12 @@ func TestMixing(t *testing.T) {
 	s := noise(12)
 	m := method(t, Streaming, func(s *Settings) { s.Values = "fp32" })
 	n := size(tensors())
-	theta := s.vector(2*n, 4)
-	clear(theta[n:])
+	theta := grown(m, s.vector(n, 4))
 	p := &peer{own: NewPrivate(m, n), local: slices.Clone(theta[:n]), learned: make([]float64, n)}
 	p.learn(s.vector(n, 9), &s)
 	r := Round{Height: 1}
 	p.publish(t, r, theta[:n])
-	next := make([]float32, 2*n)
+	next := make([]float32, m.State())
 	if err := m.Apply(next, theta, r, []Update{{p.payload, 5}}); err != nil {
 		t.Fatal(err)
 	}

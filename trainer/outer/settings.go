@@ -28,19 +28,20 @@ const DefaultChunk = 4096
 // Settings choose a method and tune it. What a method does not have is zero.
 type Settings struct {
 	Name      string  `toml:"name"`
-	Bits      uint32  `toml:"bits"`      // of a parameter
-	Values    string  `toml:"values"`    // how a value is sent
-	Chunk     uint32  `toml:"chunk"`     // parameters that share a scale; no chunk straddles two tensors
-	Keep      uint32  `toml:"keep"`      // coordinates of a chunk that are sent
-	Decay     float64 `toml:"decay"`     // β: of the residual that an included update leaves
-	OuterLR   float64 `toml:"outer_lr"`  // share of the mean update that θ moves by
-	Momentum  float64 `toml:"momentum"`  // Nesterov's, of the outer step
-	Fragments uint32  `toml:"fragments"` // parts of the model, one a round
-	Mix       float64 `toml:"mix"`       // share of its own values that a node keeps where a commit moves θ
-	Epochs    uint32  `toml:"epochs"`    // of private data, in a round; 0: rounds go by tokens
-	Residual  string  `toml:"residual"`  // where the residual is kept
-	Norms     string  `toml:"norms"`     // how values of tensors of one dimension are sent; empty: as all others
-	Embedding string  `toml:"embedding"` // how those of matrices in no layer are sent; empty: as all others
+	Bits      uint32  `toml:"bits"`                   // of a parameter
+	Values    string  `toml:"values"`                 // how a value is sent
+	Chunk     uint32  `toml:"chunk"`                  // parameters that share a scale; no chunk straddles two tensors
+	Keep      uint32  `toml:"keep"`                   // coordinates of a chunk that are sent
+	Decay     float64 `toml:"decay"`                  // β: of the residual that an included update leaves
+	OuterLR   float64 `toml:"outer_lr"`               // share of the mean update that θ moves by
+	Momentum  float64 `toml:"momentum"`               // Nesterov's, of the outer step
+	Fragments uint32  `toml:"fragments"`              // parts of the model, one a round
+	Mix       float64 `toml:"mix"`                    // share of its own values that a node keeps where a commit moves θ
+	Epochs    uint32  `toml:"epochs"`                 // of private data, in a round; 0: rounds go by tokens
+	Residual  string  `toml:"residual"`               // where the residual is kept
+	Norms     string  `toml:"norms"`                  // how values of tensors of one dimension are sent; empty: as all others
+	Embedding string  `toml:"embedding"`              // how those of matrices in no layer are sent; empty: as all others
+	Mean      string  `toml:"mean" json:",omitempty"` // whether no update counts for more than is usual
 	Schedule  []Point `toml:"schedule"`
 }
 
@@ -61,16 +62,22 @@ const (
 	ResidualBuffer = "buffer"
 )
 
+// Means, as Settings name them.
+const (
+	MeanRobust = "robust" // the package comment's
+	MeanPlain  = "plain"  // with no scale bounded, as papers have it: for members who trust each other
+)
+
 // Defaults are a method's settings as its paper or murmur's own measurements have them.
 func Defaults(name string) (Settings, error) {
 	for _, s := range []Settings{
-		{Name: Bitloco, Bits: 1, Chunk: DefaultChunk, OuterLR: 1.5, Residual: ResidualModel},
+		{Name: Bitloco, Bits: 1, Chunk: DefaultChunk, OuterLR: 1.2, Residual: ResidualModel},
 		{Name: SparseLoCo, Chunk: DefaultChunk, Keep: 64, Decay: .95, OuterLR: 1, Residual: ResidualBuffer},
 		{Name: DisTrO, Values: "bit", Keep: 8, Decay: .999},
-		{Name: DiLoCo, Values: "fp32", Chunk: DefaultChunk, OuterLR: .7, Momentum: .9},
-		{Name: Streaming, Values: "fp4", Chunk: DefaultChunk, OuterLR: .7, Momentum: .9, Fragments: 3, Mix: .5},
-		{Name: FedAvg, Values: "fp32", Chunk: DefaultChunk, OuterLR: 1},
-		{Name: AllReduce},
+		{Name: DiLoCo, Values: "fp32", Chunk: DefaultChunk, OuterLR: .7, Momentum: .9, Mean: MeanRobust},
+		{Name: Streaming, Values: "fp4", Chunk: DefaultChunk, OuterLR: .7, Momentum: .9, Fragments: 3, Mix: .5, Mean: MeanRobust},
+		{Name: FedAvg, Values: "fp32", Chunk: DefaultChunk, OuterLR: 1, Mean: MeanRobust},
+		{Name: AllReduce, Mean: MeanRobust},
 	} {
 		if s.Name == name {
 			return s, nil
@@ -115,7 +122,9 @@ func (s Settings) rules() []rule {
 	add(s.Name == Streaming, "fragments", s.Fragments, s.Fragments >= 1 && s.Fragments <= 256, "1..256")
 	add(s.Name == Streaming, "mix", s.Mix, s.Mix >= 0 && s.Mix < 1, "0 to below 1")
 	add(s.Name == FedAvg, "epochs", s.Epochs, s.Epochs <= 1000, "0..1000")
-	ok, rng := one(s.Residual, ResidualModel, ResidualBuffer)
+	ok, rng := one(s.Mean, MeanRobust, MeanPlain)
+	add(s.Name == DiLoCo || s.Name == Streaming || s.Name == FedAvg || s.Name == AllReduce, "mean", s.Mean, ok, rng)
+	ok, rng = one(s.Residual, ResidualModel, ResidualBuffer)
 	add(s.Name == Bitloco || s.Name == SparseLoCo, "residual", s.Residual, ok, rng)
 	ok, rng = one(s.Norms, "", "fp32", "fp16", "int8", "fp4")
 	add(s.Name == Bitloco || s.Name == SparseLoCo, "norms", s.Norms, ok, rng)
@@ -157,6 +166,7 @@ func (s Settings) set() map[string]bool {
 		"bits": s.Bits != 0, "values": s.Values != "", "chunk": s.Chunk != 0, "keep": s.Keep != 0, "decay": s.Decay != 0,
 		"outer_lr": s.OuterLR != 0, "momentum": s.Momentum != 0, "fragments": s.Fragments != 0, "mix": s.Mix != 0,
 		"epochs": s.Epochs != 0, "residual": s.Residual != "", "norms": s.Norms != "", "embedding": s.Embedding != "",
+		"mean": s.Mean != "",
 	}
 }
 

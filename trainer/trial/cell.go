@@ -34,6 +34,7 @@ type Cell struct {
 	Heldout   int             `json:"heldout"`
 	Fresh     bool            `json:"fresh,omitempty"` // the inner optimizer's moments begin at 0 in each round
 	Seed      uint64          `json:"seed"`            // of initial weights and of the order of the data
+	Attack    *Attack         `json:"attack,omitempty"`
 }
 
 // None is the inner optimizer of methods that are sent gradients and step by themselves.
@@ -60,6 +61,11 @@ func (c Cell) Validate() error {
 		return fmt.Errorf("%d inner steps a round: at least 1 is needed", c.H)
 	case c.Late < 0 || c.Late > c.H:
 		return fmt.Errorf("a commit %d steps late: 0 to %d can be tried", c.Late, c.H)
+	}
+	if c.Attack != nil {
+		if err := c.Attack.validate(c.Peers); err != nil {
+			return err
+		}
 	}
 	return c.Method.Validate()
 }

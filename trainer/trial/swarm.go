@@ -29,6 +29,7 @@ type swarm struct {
 	done         int    // steps of a peer
 	sent         uint64 // payload bytes of all peers
 
+	gains    [2]int // from where to where the last norm's parameters go
 	dense    uint64 // bytes of a dense gradient, where one node stands for all
 	batch    []int32
 	delta    []float32
@@ -65,15 +66,20 @@ func (s *swarm) round() error {
 	at := outer.Round{Height: s.height + 1, Tokens: s.committed}
 	tokens := uint64(n) * uint64(s.cell.Batch) * uint64(s.set.SeqLen)
 	var updates []outer.Update
+	var claims []uint64
 	next := s.cursor
 	for i, p := range s.peers {
 		if err := s.learn(i, n); err != nil {
 			return err
 		}
-		if err := s.publish(p, at); err != nil {
+		err, claim := s.publish(p, at), tokens
+		if s.hostile(i) && err == nil {
+			err, claim = s.forge(i, at), tokens*max(s.cell.Attack.Claim, 1)
+		}
+		if err != nil {
 			return fmt.Errorf("peer %d, round %d: %w", i, at.Height, err)
 		}
-		updates = append(updates, outer.Update{Payload: p.payload, Tokens: tokens})
+		updates, claims = append(updates, outer.Update{Payload: p.payload, Tokens: claim}), append(claims, claim)
 		s.sent += uint64(len(p.payload))
 		// What the peer takes in its lane until it adopts the commit is reserved, as a node does.
 		next = max(next, p.lane.High()+uint64(s.cell.Late*s.cell.Batch*len(s.peers)))
@@ -83,7 +89,9 @@ func (s *swarm) round() error {
 	}
 	s.before, s.head = s.head, s.before
 	s.height, s.cursor = at.Height, next
-	s.committed += tokens * uint64(len(s.peers))
+	for _, counted := range outer.Counted(claims) {
+		s.committed += counted
+	}
 	s.done += n
 	return nil
 }

@@ -164,7 +164,7 @@ func (b *Bench) prepare(c Cell) (*swarm, error) {
 	if c.Method == nil {
 		nodes, k.batch = 1, c.Peers*c.Batch
 		s.head = theta
-		a, err := b.method(outer.Settings{Name: outer.AllReduce}, s.rates)
+		a, err := b.method(outer.Settings{Name: outer.AllReduce, Mean: outer.MeanPlain}, s.rates)
 		if err != nil {
 			return nil, err
 		}
@@ -181,9 +181,14 @@ func (b *Bench) prepare(c Cell) (*swarm, error) {
 		if s.learning.Waits && c.Late > 0 {
 			return nil, fmt.Errorf("%s waits for each commit, which cannot be late", c.Method.Name)
 		}
-		s.head, s.before = make([]float32, m.Vectors()*b.params), make([]float32, m.Vectors()*b.params)
+		s.head, s.before = make([]float32, m.State()), make([]float32, m.State())
 		copy(s.head, theta)
 		s.delta = make([]float32, b.params)
+		for _, t := range b.p.Spec.Model.Layout() {
+			if len(t.Shape) == 1 {
+				s.gains = [2]int{t.Offset, t.Offset + t.Size}
+			}
+		}
 	}
 	if k.optimizer == None {
 		return nil, fmt.Errorf("%s needs an inner optimizer", c.Line)

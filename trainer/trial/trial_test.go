@@ -23,7 +23,7 @@ func TestOnePeerIsItsInnerOptimizer(t *testing.T) {
 // Averaged gradients of two batches are the gradient of both: what the table has one node stand for.
 func TestAllReduceIsOneNode(t *testing.T) {
 	b := real(t)
-	two := run(t, b, cell(outer.AllReduce, func(c *Cell) { c.H, c.Steps = 1, 6 }))
+	two := run(t, b, cell(outer.AllReduce, func(c *Cell) { c.H, c.Steps, c.Method.Mean = 1, 6, outer.MeanPlain }))
 	one := run(t, b, cell("", func(c *Cell) { c.Steps = 6 }))
 	near(t, two, one, 1e-4)
 	if two.Sent != one.Sent || two.Sent != 6*payload(t, b, defaults(outer.AllReduce)) {

@@ -1176,6 +1176,7 @@ type Method struct {
 	Schedule      []*MethodPoint         `protobuf:"bytes,13,rep,name=schedule,proto3" json:"schedule,omitempty"`
 	Norms         string                 `protobuf:"bytes,14,opt,name=norms,proto3" json:"norms,omitempty"`
 	Embedding     string                 `protobuf:"bytes,15,opt,name=embedding,proto3" json:"embedding,omitempty"`
+	Mean          string                 `protobuf:"bytes,16,opt,name=mean,proto3" json:"mean,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1311,6 +1312,13 @@ func (x *Method) GetNorms() string {
 func (x *Method) GetEmbedding() string {
 	if x != nil {
 		return x.Embedding
+	}
+	return ""
+}
+
+func (x *Method) GetMean() string {
+	if x != nil {
+		return x.Mean
 	}
 	return ""
 }
@@ -3041,7 +3049,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x05Shard\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x16\n" +
-	"\x06tokens\x18\x03 \x01(\x04R\x06tokens\"\x8b\x03\n" +
+	"\x06tokens\x18\x03 \x01(\x04R\x06tokens\"\x9f\x03\n" +
 	"\x06Method\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x14\n" +
@@ -3058,7 +3066,8 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\bresidual\x18\f \x01(\tR\bresidual\x122\n" +
 	"\bschedule\x18\r \x03(\v2\x16.murmur.v1.MethodPointR\bschedule\x12\x14\n" +
 	"\x05norms\x18\x0e \x01(\tR\x05norms\x12\x1c\n" +
-	"\tembedding\x18\x0f \x01(\tR\tembedding\"b\n" +
+	"\tembedding\x18\x0f \x01(\tR\tembedding\x12\x12\n" +
+	"\x04mean\x18\x10 \x01(\tR\x04mean\"b\n" +
 	"\vMethodPoint\x12\x16\n" +
 	"\x06tokens\x18\x01 \x01(\x04R\x06tokens\x12\f\n" +
 	"\x01h\x18\x02 \x01(\rR\x01h\x12\x12\n" +

@@ -1,0 +1,170 @@
+package p2p
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/murmurnet/murmur/proto"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+)
+
+// zeros is a blob of so many zeros, and its own store.
+type zeros struct {
+	size  uint64
+	id    proto.ID
+	reads *atomic.Int64 // times that it was hashed
+}
+
+func newZeros(t testing.TB, size uint64) zeros {
+	z := zeros{size: size, reads: new(atomic.Int64)}
+	tree, err := z.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.id = tree.Root()
+	z.reads.Store(0)
+	return z
+}
+
+func (z zeros) OpenBlob(proto.ID) (Blob, error) { return z, nil }
+func (z zeros) Size() uint64                    { return z.size }
+func (z zeros) Close() error                    { return nil }
+func (z zeros) Urgent() bool                    { return true }
+
+func (z zeros) ReadAt(b []byte, _ int64) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+func (z zeros) Tree() (proto.Tree, error) {
+	z.reads.Add(1)
+	return proto.ReadTree(io.NewSectionReader(z, 0, int64(z.size)), z.size)
+}
+
+// offers asks for so many on one stream, and takes none.
+func offers(t testing.TB, from, to *Network, id proto.ID, n int) {
+	s, err := from.host.NewStream(context.Background(), peer.ID(to.ID()), to.blobID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Reset() }()
+	r := bufio.NewReader(s)
+	for range n {
+		if err := writeMessage(s, &murmurv1.BlobRequest{Id: id[:]}); err != nil {
+			t.Fatal(err)
+		}
+		head := new(murmurv1.BlobHeader)
+		if err := readMessage(r, 1<<20, head); err != nil {
+			t.Fatal(err)
+		}
+		if !head.Found || len(head.Leaves) == 0 {
+			t.Fatalf("no offer: %v", head)
+		}
+	}
+}
+
+// TestOffersAreHashedOnce asks for offers again and again: a blob is read once.
+func TestOffersAreHashedOnce(t *testing.T) {
+	z := newZeros(t, 5<<20)
+	a := start(t, 1, func(p *Params) { p.Blobs = z })
+	b := start(t, 2, bootstrap(a))
+	until(t, b, 10*time.Second, "it is connected", func() bool { return len(b.Connected()) == 1 })
+	offers(t, b, a, z.id, 50)
+	offers(t, b, a, z.id, 50)
+	if n := z.reads.Load(); n != 1 {
+		t.Errorf("the blob was hashed %d times", n)
+	}
+}
+
+// BenchmarkOffer is the CPU of one that is not taken, of a blob of 1 GB.
+func BenchmarkOffer(b *testing.B) {
+	z := newZeros(b, 1<<30)
+	p, q := testParams(1), testParams(2)
+	p.Blobs = z
+	server, err := New(context.Background(), p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	q.Bootstrap = server.Addrs()
+	client, err := New(context.Background(), q)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	for len(client.Connected()) == 0 {
+		<-client.PeerChanges()
+	}
+	before := cpu(b)
+	b.ResetTimer()
+	offers(b, client, server, z.id, b.N)
+	b.StopTimer()
+	b.ReportMetric(float64((cpu(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+}
+
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// TestTreesAreBounded fills what is remembered: what was asked for last stays, and what could not be read is no part of it.
+func TestTreesAreBounded(t *testing.T) {
+	var ts trees
+	made := 0
+	blob := func(i int) (proto.ID, counted) {
+		tree := proto.Tree{Size: maxTreeLeaves / 3 * proto.LeafSize, Leaves: make([]proto.ID, maxTreeLeaves/3)}
+		tree.Leaves[0] = proto.Sum(fmt.Append(nil, i))
+		return tree.Root(), counted{tree: tree, made: &made}
+	}
+	ask := func(i int) {
+		t.Helper()
+		id, b := blob(i)
+		if tree, err := ts.of(id, b); err != nil || tree.Root() != id {
+			t.Fatalf("blob %d: %v", i, err)
+		}
+	}
+	for _, i := range []int{1, 2, 3, 1, 4} { // the fourth takes the second's room
+		ask(i)
+	}
+	if made != 4 || len(ts.held) != 3 || ts.leaves > maxTreeLeaves {
+		t.Errorf("%d made, %d held, %d leaves", made, len(ts.held), ts.leaves)
+	}
+	ask(1)
+	ask(2)
+	if made != 5 {
+		t.Errorf("%d were made, want the second again and no other", made)
+	}
+	_, b := blob(5)
+	for range 2 {
+		if _, err := ts.of(proto.Sum([]byte("another name")), b); !errors.Is(err, errDamaged) {
+			t.Errorf("a blob by another name: %v", err)
+		}
+	}
+	if made != 7 || len(ts.held) != 3 {
+		t.Errorf("%d made, %d held", made, len(ts.held))
+	}
+}
+
+// counted is a blob that has leaf hashes alone.
+type counted struct {
+	memBlob
+	tree proto.Tree
+	made *int
+}
+
+func (c counted) Tree() (proto.Tree, error) {
+	*c.made++
+	return c.tree, nil
+}
