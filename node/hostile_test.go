@@ -177,7 +177,7 @@ func (r *rogue) proof(key ed25519.PrivateKey) *murmurv1.Proof {
 	return book.Proof
 }
 
-// update makes one by a key, with a payload that honest members made before.
+// update makes one by a key, with a payload like one that honest members made before.
 func (r *rogue) update(key ed25519.PrivateKey, proof *murmurv1.Proof, parent round.Commit) round.Update {
 	var like round.Update
 	for _, like = range r.Book.All() {
@@ -185,12 +185,21 @@ func (r *rogue) update(key ed25519.PrivateKey, proof *murmurv1.Proof, parent rou
 			break
 		}
 	}
+	bytes, err := r.Store.Payload(like.Payload)
+	if err != nil {
+		r.t.Fatal(err)
+	}
 	r.seq++
+	bytes[len(bytes)/2+int(r.seq/8)%(len(bytes)/4)] ^= 1 << (r.seq % 8) // a commit lists no payload twice
+	id, err := r.Store.PutPayload(bytes)
+	if err != nil {
+		r.t.Fatal(err)
+	}
 	u := round.Update{
 		Author: proto.PeerOf(key.Public().(ed25519.PublicKey)), Parent: parent.ID, Height: parent.Height + 1, Seq: r.seq, Tokens: parent.Cap(),
-		High: parent.Cursor, Payload: like.Payload, Size: like.Size,
+		High: parent.Cursor, Payload: id, Size: like.Size,
 	}
-	u, err := r.Book.AddUpdate(proto.Seal(key, proto.DomainUpdate, chain.EncodeUpdate(r.swarm, u, proof)))
+	u, err = r.Book.AddUpdate(proto.Seal(key, proto.DomainUpdate, chain.EncodeUpdate(r.swarm, u, proof)))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -158,6 +158,6 @@ func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self 
 		StepTokens: uint64(m.Inner.Batch) * uint64(m.Model.SeqLen), SeqLen: uint64(m.Model.SeqLen),
 		MaxPayload: uint64(method.MaxPayload()), StateSize: stateSize(method),
 		HMin: r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
-		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), TotalTokens: m.Inner.TotalTokens, Paces: paces,
+		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), MaxUpdates: int(r.MaxUpdates), TotalTokens: m.Inner.TotalTokens, Paces: paces,
 	}
 }

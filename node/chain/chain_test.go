@@ -27,7 +27,7 @@ func peerOf(b byte) proto.PeerID { return proto.PeerOf(testKey(b).Public().(ed25
 func testConfig() round.Config {
 	return round.Config{
 		Self: peerOf(1), Swarm: testSwarm, StepTokens: 100, SeqLen: 10, MaxPayload: 2, HMin: 1, HMax: 100, Max: time.Second,
-		Grace: time.Second, ViewTimeout: time.Second, Snapshot: 2,
+		Grace: time.Second, ViewTimeout: time.Second, Snapshot: 2, MaxUpdates: 64,
 	}
 }
 

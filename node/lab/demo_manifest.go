@@ -16,7 +16,7 @@ func DemoManifest(method string, xla, short bool) (manifest.Manifest, error) {
 	}
 	m.Name = "demo"
 	m.Rounds = manifest.Rounds{
-		H: 30, HMin: 30, HMax: 30, MinMS: 500, MaxMS: 60_000, GraceMS: 4000, ViewTimeoutMS: 2000, SnapshotEvery: 5,
+		H: 30, HMin: 30, HMax: 30, MinMS: 500, MaxMS: 60_000, GraceMS: 4000, ViewTimeoutMS: 2000, SnapshotEvery: 5, MaxUpdates: 64,
 	}
 	m.Inner.WarmupTokens, m.Inner.TotalTokens = 100_000, 1_600_000
 	if !xla {

@@ -40,7 +40,7 @@ func benchManifest(model, method string) (manifest.Manifest, error) {
 	m.Inner.LR, m.Inner.WarmupTokens, m.Inner.TotalTokens, m.Inner.Batch = 0.01, 0, 1<<40, 2
 	m.Rounds = manifest.Rounds{
 		H: steps, HMin: steps, HMax: steps, MinMS: uint32((steps * stepTime * 3 / 4).Milliseconds()), MaxMS: 20_000,
-		GraceMS: uint32(grace.Milliseconds()), ViewTimeoutMS: uint32(viewTimeout.Milliseconds()), SnapshotEvery: 8,
+		GraceMS: uint32(grace.Milliseconds()), ViewTimeoutMS: uint32(viewTimeout.Milliseconds()), SnapshotEvery: 8, MaxUpdates: 64,
 	}
 	if m.Method.Values == "fp32" {
 		// 32 times the bytes: on disk, where payloads stay for two snapshots, and on their way.

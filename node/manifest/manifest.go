@@ -98,6 +98,7 @@ type Rounds struct {
 	GraceMS       uint32 `toml:"grace_ms"`
 	ViewTimeoutMS uint32 `toml:"view_timeout_ms"`
 	SnapshotEvery uint32 `toml:"snapshot_every"`
+	MaxUpdates    uint32 `toml:"max_updates"` // in a commit: every node applies each of them
 }
 
 // Default is a 0.87M-parameter model on the embedded text: small enough to
@@ -132,7 +133,7 @@ func For(method string) (Manifest, error) {
 		},
 		Rounds: Rounds{
 			H: 30, HMin: 10, HMax: 100, MinMS: 1000, MaxMS: 600_000,
-			GraceMS: 10_000, ViewTimeoutMS: 5_000, SnapshotEvery: 20,
+			GraceMS: 10_000, ViewTimeoutMS: 5_000, SnapshotEvery: 20, MaxUpdates: 64,
 		},
 	}
 	i, r := &m.Inner, &m.Rounds
@@ -243,6 +244,7 @@ func (m Manifest) Validate() error {
 		{r.GraceMS >= 100 && r.GraceMS <= 3_600_000, "rounds.grace_ms", r.GraceMS, "100..3600000"},
 		{r.ViewTimeoutMS >= 100 && r.ViewTimeoutMS <= 3_600_000, "rounds.view_timeout_ms", r.ViewTimeoutMS, "100..3600000"},
 		{r.SnapshotEvery >= 1 && r.SnapshotEvery <= 1024, "rounds.snapshot_every", r.SnapshotEvery, "1..1024"},
+		{r.MaxUpdates >= 1 && r.MaxUpdates <= proto.MaxUpdates, "rounds.max_updates", r.MaxUpdates, fmt.Sprintf("1..%d", proto.MaxUpdates)},
 	} {
 		if !c.ok {
 			return fmt.Errorf("%s = %v is out of range: %s", c.key, c.val, c.rng)
@@ -306,7 +308,7 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 		},
 		Rounds: &murmurv1.Rounds{
 			H: r.H, HMin: r.HMin, HMax: r.HMax, MinMs: r.MinMS, MaxMs: r.MaxMS,
-			GraceMs: r.GraceMS, ViewTimeoutMs: r.ViewTimeoutMS, SnapshotEvery: r.SnapshotEvery,
+			GraceMs: r.GraceMS, ViewTimeoutMs: r.ViewTimeoutMS, SnapshotEvery: r.SnapshotEvery, MaxUpdates: r.MaxUpdates,
 		},
 	})
 	return b, proto.Sum(b), nil
@@ -338,7 +340,7 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 		},
 		Rounds: Rounds{
 			H: r.GetH(), HMin: r.GetHMin(), HMax: r.GetHMax(), MinMS: r.GetMinMs(), MaxMS: r.GetMaxMs(),
-			GraceMS: r.GetGraceMs(), ViewTimeoutMS: r.GetViewTimeoutMs(), SnapshotEvery: r.GetSnapshotEvery(),
+			GraceMS: r.GetGraceMs(), ViewTimeoutMS: r.GetViewTimeoutMs(), SnapshotEvery: r.GetSnapshotEvery(), MaxUpdates: r.GetMaxUpdates(),
 		},
 	}
 	m.Membership.decode(w.GetMembership())

@@ -238,21 +238,27 @@ func (r *Replica) load(c round.Commit, dst []float32) (bool, error) {
 func (r *Replica) apply(dst, from []float32, parent round.Commit, updates []round.Update) error {
 	us := make([]outer.Update, 0, len(updates))
 	for _, u := range updates {
-		payload, err := r.payload(u)
+		m, err := r.p.Store.MapPayload(u.Payload)
 		if err != nil {
-			return err
+			return lost(u, err)
 		}
-		us = append(us, outer.Update{Payload: payload, Tokens: u.Tokens})
+		defer func() { _ = m.Close() }()
+		us = append(us, outer.Update{Payload: m.Bytes, Tokens: u.Tokens})
 	}
 	return r.p.Method.Apply(dst, from, outer.Round{Height: parent.Height + 1, Tokens: parent.Tokens}, us)
 }
 
 func (r *Replica) payload(u round.Update) ([]byte, error) {
 	b, err := r.p.Store.Payload(u.Payload)
+	return b, lost(u, err)
+}
+
+// lost names the payload that is missing or damaged, if that is what an error says.
+func lost(u round.Update, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, chain.ErrCorrupt) {
-		return nil, &LostError{Payload: u.Payload, Size: u.Size}
+		return &LostError{Payload: u.Payload, Size: u.Size}
 	}
-	return b, err
+	return err
 }
 
 // Bytes views a vector as its little-endian bytes; murmur runs on little-endian

@@ -5,8 +5,11 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/round"
@@ -25,7 +28,10 @@ type world struct {
 	own   []round.Update
 }
 
-func newWorld(t *testing.T, name string) *world {
+func newWorld(t *testing.T, name string) *world { return newWorldOf(t, name, params) }
+
+// newWorldOf has a model of so many parameters.
+func newWorldOf(t *testing.T, name string, params int) *world {
 	t.Helper()
 	settings, err := outer.Defaults(name)
 	if err != nil {
@@ -148,6 +154,55 @@ func replays(t *testing.T, w *world) {
 	again, why := w.open(w.chain[4])
 	if why != nil || again.Head().Height != 4 || !slices.Equal(again.state, states[4]) || len(again.Theta()) != params {
 		t.Fatalf("opened at height %d: %v", again.Head().Height, why)
+	}
+}
+
+// TestManyPayloads applies a commit of 64 updates: it takes no more memory for that than three of their payloads do.
+func TestManyPayloads(t *testing.T) {
+	const large = 1 << 23 // parameters: a payload of 1 MiB
+	w := newWorldOf(t, outer.Bitloco, large)
+	r, why := w.open(w.chain[0])
+	if why != nil {
+		t.Fatal(why)
+	}
+	payload, err := w.p.Method.Encode(nil, outer.Round{Height: 1}, r.Theta(), make([]float32, large))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var us []round.Update
+	for i := range 64 {
+		payload[len(payload)-1-i] ^= 1
+		id, err := w.p.Store.PutPayload(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		us = append(us, round.Update{Payload: id, Size: uint64(len(payload)), Tokens: 10})
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(1)) // what is not used any more is not in the way
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before, most := m.HeapAlloc, m.HeapAlloc
+	done := make(chan error)
+	go func() {
+		_, err := r.Compute(w.chain[0], us)
+		done <- err
+	}()
+	for tick := time.NewTicker(2 * time.Millisecond); ; {
+		select {
+		case err := <-done:
+			tick.Stop()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if t.Logf("%d bytes above what there was", most-before); most-before > 3*uint64(len(payload)) {
+				t.Errorf("%d bytes are taken for payloads of %d each", most-before, len(payload))
+			}
+			return
+		case <-tick.C:
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapAlloc)
+		}
 	}
 }
 

@@ -273,6 +273,69 @@ func TestForkAtEachHeight(t *testing.T) {
 	}
 }
 
+// TestCopies has a member announce others' payloads as its own, in every second round: those who
+// made them are listed, rounds take hardly longer than with an honest member in its place, and a
+// commit that lists a copy beside is invalid.
+func TestCopies(t *testing.T) {
+	honest, _ := copying(false)
+	gained, s := copying(true)
+	if t.Logf("%d rounds with copies, %d without", gained, honest); float64(gained) < .8*float64(honest) {
+		t.Errorf("%d rounds with copies, %d without", gained, honest)
+	}
+	m := s.nodes[0].m
+	for c := m.head; c.parent != nil; c = c.parent {
+		of := map[proto.ID]proto.PeerID{}
+		for _, id := range c.Updates {
+			u := s.updates[id]
+			if of[u.Payload] != "" {
+				t.Errorf("height %d lists the payload of %s and %s", c.Height, of[u.Payload], u.Author)
+			}
+			of[u.Payload] = u.Author
+		}
+	}
+	parent := m.head.parent
+	us := slices.DeleteFunc(m.listed(m.head), func(u Update) bool { return u.Author == "mob-00" })
+	forged := us[0]
+	forged.Author, forged.ID = "mob-00", payloadOf("another id", 0, 0)
+	us = append(us, forged)
+	slices.SortFunc(us, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+	byID := map[proto.ID]Update{}
+	for _, u := range us {
+		byID[u.ID] = u
+	}
+	if _, _, ok := m.wellFormed(parent.Commit, parent.members, Derive(m.cfg, parent.Commit, us, nil, parent.Notices), byID); ok {
+		t.Error("a commit that lists one payload twice is valid")
+	}
+}
+
+// copying counts the rounds of a minute in which a fifth member learns, or copies every second time.
+func copying(copies bool) (rounds uint64, s *swarm) {
+	s = peaceful(4, 6, true)
+	b := newMob(s, 1, 1, 1)
+	k := b.keys[0]
+	began, start := s.heights()[0], s.now
+	done := map[proto.ID]bool{}
+	for s.now < start+time.Minute {
+		h := s.nodes[0].m.head.Commit
+		b.tell(Heartbeat{From: k, Head: h.ID, Height: h.Height, Rate: nodeRate, Interval: 500 * time.Millisecond})
+		us, _ := s.nodes[1].m.candidates(s.nodes[1].m.head)
+		i := slices.IndexFunc(us, func(u Update) bool { return u.Author != k && u.Parent == h.ID })
+		if i >= 0 && !done[h.ID] {
+			done[h.ID] = true
+			u := b.sign(k, h)
+			if copies && len(done)%2 == 0 {
+				delete(s.updates, u.ID)
+				u.Payload = us[i].Payload
+				u.ID = idOfUpdate(u)
+				s.updates[u.ID] = u
+			}
+			b.tell(Seen{Update: u})
+		}
+		s.run(20 * time.Millisecond)
+	}
+	return s.heights()[0] - began, s
+}
+
 // TestVoteToAndFro has a member let its vote go to and fro between the head and a sibling
 // that lists the same updates.
 func TestVoteToAndFro(t *testing.T) {

@@ -226,7 +226,7 @@ func (m *Machine) ripe(b *block) bool {
 	}
 	// Half a view early is still on time: clocks of a round differ by message delays.
 	wait := time.Duration(rank) * m.cfg.ViewTimeout / 2
-	if slices.ContainsFunc(us, func(u Update) bool { return m.held[u.Payload] && !slices.Contains(b.Updates, u.ID) }) {
+	if slices.ContainsFunc(m.admissible(m.heldOf(us)), func(u Update) bool { return !slices.Contains(b.Updates, u.ID) }) {
 		wait += m.cfg.ViewTimeout * 3 / 2 // it could have had them: the next closer may do better
 	}
 	return m.now-m.round.readyAt >= wait

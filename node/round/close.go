@@ -29,12 +29,12 @@ func (m *Machine) closeRound() {
 		return
 	}
 	us, evidence := m.candidates(m.head)
-	list := m.admissible(slices.DeleteFunc(slices.Clone(us), func(u Update) bool { return !m.held[u.Payload] }))
+	list := m.admissible(m.heldOf(us))
 	if len(list) == 0 {
 		return
 	}
 	if !m.round.ready {
-		if !m.closable(us, list) {
+		if !m.closable(us) {
 			return
 		}
 		m.round.ready, m.round.readyAt = true, m.now
@@ -52,10 +52,10 @@ func (m *Machine) closeRound() {
 	m.do(Build{Draft: draft, Updates: list})
 }
 
-// admissible leaves of some updates as many newcomers' as a commit on the head may
-// list, and as many by one invite. Who is in the roster comes first; of the others,
-// which ones is drawn by the head's id, so that no key can be made ahead whose turn
-// always comes.
+// admissible leaves of some updates as many as a commit on the head may list, of newcomers
+// and by one invite, and of copies the one that was heard first. Who is in the roster comes
+// first; of the others, which ones is drawn by the head's id, so that no key can be made
+// ahead whose turn always comes.
 func (m *Machine) admissible(us []Update) []Update {
 	in := map[Key]int{} // places taken by those who stay unlisted
 	for _, r := range m.head.Roster {
@@ -63,10 +63,13 @@ func (m *Machine) admissible(us []Update) []Update {
 			in[r.Invite]++
 		}
 	}
-	by := map[proto.PeerID]Update{}
+	by, first := map[proto.PeerID]Update{}, map[proto.ID]Update{}
 	var members, movers, fresh []proto.PeerID
 	for _, u := range us {
 		by[u.Author] = u
+		if f, ok := first[u.Payload]; !ok || u.heard < f.heard {
+			first[u.Payload] = u
+		}
 		switch rank := m.head.Rank(u.Author); {
 		case rank < 0:
 			fresh = append(fresh, u.Author)
@@ -76,17 +79,19 @@ func (m *Machine) admissible(us []Update) []Update {
 			members = append(members, u.Author)
 		}
 	}
-	room := m.cfg.newcomers(m.head.Commit)
+	room, listed := m.cfg.newcomers(m.head.Commit), 0
 	out := map[proto.PeerID]bool{}
 	for _, p := range slices.Concat(drawn(m.head.ID[:], members), drawn(m.head.ID[:], movers), drawn(m.head.ID[:], fresh)) {
 		proof, counts := by[p].Proof, m.cfg.newcomer(m.head.Commit, p)
 		switch {
-		case counts && room == 0, proof.Uses > 0 && in[proof.Invite] >= int(proof.Uses):
+		case counts && room == 0, proof.Uses > 0 && in[proof.Invite] >= int(proof.Uses), listed == m.cfg.MaxUpdates,
+			first[by[p].Payload].Author != p:
 			out[p] = true
 			continue
 		case counts:
 			room--
 		}
+		listed++
 		in[proof.Invite]++
 	}
 	return slices.DeleteFunc(us, func(u Update) bool { return out[u.Author] })
@@ -97,7 +102,7 @@ func (m *Machine) admissible(us []Update) []Update {
 // let anyone in: through grace once their update is known, and for a moment if they
 // are active and have yet to publish. Active is who is present: where rounds are
 // short, heartbeats are often one round old.
-func (m *Machine) closable(us, list []Update) bool {
+func (m *Machine) closable(us []Update) bool {
 	since := m.now - max(m.round.dueAt, m.round.heldAt)
 	if m.behind() && since < m.cfg.Grace {
 		return false
@@ -108,9 +113,10 @@ func (m *Machine) closable(us, list []Update) bool {
 	by := func(us []Update, p proto.PeerID) bool {
 		return slices.ContainsFunc(us, func(u Update) bool { return u.Author == p })
 	}
-	if m.training && m.counts(m.cfg.Self) && !by(list, m.cfg.Self) {
+	if m.training && m.counts(m.cfg.Self) && !by(us, m.cfg.Self) {
 		return false
 	}
+	held := m.heldOf(us)
 	var wait time.Duration // for those that do not count
 	for _, u := range us {
 		if b := m.beats[u.Author]; b != nil && b.fresh(m.now) && !m.held[u.Payload] && m.expected(us, u.Author) {
@@ -122,7 +128,7 @@ func (m *Machine) closable(us, list []Update) bool {
 	}
 	for _, p := range m.present() {
 		switch {
-		case by(list, p):
+		case by(held, p): // it is listed, or cannot be
 		case m.counts(p):
 			return false
 		case m.expected(us, p):
@@ -135,6 +141,11 @@ func (m *Machine) closable(us, list []Update) bool {
 		return false // it holds up nobody else
 	}
 	return since >= wait || !m.waits.wait(m.now, wait-since)
+}
+
+// heldOf leaves of some updates those whose payloads are on this disk.
+func (m *Machine) heldOf(us []Update) []Update {
+	return slices.DeleteFunc(slices.Clone(us), func(u Update) bool { return !m.held[u.Payload] })
 }
 
 // accompanied tells whether another voter is heard.

@@ -193,7 +193,7 @@ func madeBy(closer proto.PeerID, among iter.Seq[*block]) (n int) {
 // evidence give, whatever its state root, and returns the listed updates and who
 // belongs after it.
 func (m *Machine) wellFormed(parent Commit, ms *members, b Commit, byID map[proto.ID]Update) ([]Update, *members, bool) {
-	if len(b.Updates) == 0 || len(b.Updates) > proto.MaxUpdates || len(b.Evidence) > proto.MaxEvidence {
+	if len(b.Updates) == 0 || len(b.Updates) > m.cfg.MaxUpdates || len(b.Evidence) > proto.MaxEvidence {
 		return nil, nil, false
 	}
 	after, ok := ms.extended(b.Notices)
@@ -201,13 +201,15 @@ func (m *Machine) wellFormed(parent Commit, ms *members, b Commit, byID map[prot
 		return nil, nil, false
 	}
 	newcomers := 0
+	payloads := make(map[proto.ID]bool, len(b.Updates))
 	var us []Update
 	var last proto.PeerID
 	for _, id := range b.Updates {
 		u, ok := byID[id]
-		if !ok || u.Author <= last || !fits(m.cfg, ms, parent, u) {
-			return nil, nil, false // missing, unsorted, listed twice, no member's, or claiming too much
+		if !ok || u.Author <= last || payloads[u.Payload] || !fits(m.cfg, ms, parent, u) {
+			return nil, nil, false // missing, unsorted, listed twice, a copy, no member's, or claiming too much
 		}
+		payloads[u.Payload] = true
 		if m.cfg.newcomer(parent, u.Author) {
 			newcomers++
 		}

@@ -22,16 +22,18 @@ type Machine struct {
 	undecided  map[proto.ID]*block // pending or being checked
 	base, head *block
 
-	updates map[proto.ID]*Update
-	authors map[proto.PeerID][]*Update // by Seq, then ID; at most maxUpdatesByAuthor
-	held    map[proto.ID]bool          // payloads on this disk that decode
-	unfit   map[proto.ID]bool
-	beats   map[proto.PeerID]*beat
-	known   map[proto.PeerID]time.Duration // voters of heads, with the time they last were; at most maxPeers
-	noticed map[proto.ID]Notice            // told to this node, on the chain or not; at most MaxNotices
-	local   *members                       // by the head's notices and those
-	tries   map[errand]*try
-	running [building + 1]int // open tries of each kind
+	updates   map[proto.ID]*Update
+	told      uint64                     // updates remembered so far
+	authors   map[proto.PeerID][]*Update // by Seq, then ID; at most maxUpdatesByAuthor
+	held      map[proto.ID]bool          // payloads on this disk that decode
+	unfit     map[proto.ID]bool
+	beats     map[proto.PeerID]*beat
+	known     map[proto.PeerID]time.Duration // voters of heads, with the time they last were; at most maxPeers
+	noticed   map[proto.ID]Notice            // told to this node, on the chain or not; at most MaxNotices
+	local     *members                       // by the head's notices and those
+	tries     map[errand]*try
+	running   [building + 1]int // open tries of each kind
+	strangers int               // open tries for payloads of whom the roster lacks
 
 	own       ledger
 	training  bool

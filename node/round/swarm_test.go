@@ -31,7 +31,7 @@ func testConfig(self proto.PeerID) Config {
 	return Config{
 		Self: self, Swarm: proto.Sum([]byte("test swarm")), StepTokens: stepTokens, SeqLen: seqLen, MaxPayload: 16, StateSize: 16 * 12,
 		HMin: 20, HMax: 20, Min: 200 * time.Millisecond, Max: 30 * time.Second,
-		Grace: 1500 * time.Millisecond, ViewTimeout: 700 * time.Millisecond, Snapshot: 6,
+		Grace: 1500 * time.Millisecond, ViewTimeout: 700 * time.Millisecond, Snapshot: 6, MaxUpdates: 64,
 	}
 }
 

@@ -37,6 +37,8 @@ type try struct {
 	after time.Duration
 	pause time.Duration
 	fails int
+
+	stranger bool // a payload of whom the roster lacks
 }
 
 // try tells whether a thing may be asked for now, and notes that it was.
@@ -79,6 +81,10 @@ func (m *Machine) closeTry(w what, t *try) {
 	if t.open {
 		t.open = false
 		m.running[w]--
+		if t.stranger {
+			t.stranger = false
+			m.strangers--
+		}
 	}
 }
 

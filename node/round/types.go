@@ -44,6 +44,7 @@ type Config struct {
 	Grace       time.Duration // the most that late payloads are waited for
 	ViewTimeout time.Duration
 	Snapshot    uint64 // heights between snapshots
+	MaxUpdates  int    // in a commit
 	TotalTokens uint64 // committed tokens that end the training
 	Paces       []Pace // by tokens
 }
@@ -76,6 +77,8 @@ func (c Config) Validate() error {
 		return errors.New("round: grace and view timeout must be above zero")
 	case c.Snapshot == 0:
 		return errors.New("round: snapshot distance must be above zero")
+	case c.MaxUpdates < 1 || c.MaxUpdates > proto.MaxUpdates:
+		return fmt.Errorf("round: a commit lists 1 to %d updates at most, not %d", proto.MaxUpdates, c.MaxUpdates)
 	}
 	return nil
 }
@@ -95,6 +98,7 @@ type Update struct {
 	Exchange time.Duration
 	StepTime time.Duration
 	Loss     float32
+	heard    uint64 // its place among those that a node has heard of
 }
 
 // Member is an author of one of the last three commits.

@@ -30,6 +30,8 @@ func (m *Machine) remember(u Update) bool {
 	if m.authors[u.Author] == nil && !m.authorRoom(u) {
 		return false
 	}
+	m.told++
+	u.heard = m.told
 	m.updates[u.ID] = &u
 	us := append(m.authors[u.Author], &u)
 	slices.SortFunc(us, func(a, b *Update) int {
@@ -170,12 +172,16 @@ func (m *Machine) arrived(u *Update) {
 // pending commits do list.
 func (m *Machine) fetch() {
 	us, _ := m.candidates(m.head)
-	for _, newcomers := range []bool{false, true} { // last, for keys are free where the swarm is open
-		for _, u := range us {
-			if m.head.Rank(u.Author) < 0 == newcomers {
-				m.want(u, nil)
-			}
+	fresh := map[proto.PeerID]Update{}
+	for _, u := range us {
+		if m.head.Rank(u.Author) < 0 {
+			fresh[u.Author] = u
+			continue
 		}
+		m.want(u, nil)
+	}
+	for _, p := range drawn(m.head.ID[:], sortedPeers(fresh)) { // last, for keys are free where the swarm is open
+		m.want(fresh[p], nil)
 	}
 	ahead := map[proto.PeerID]int{}
 	for _, b := range m.open() {
@@ -200,8 +206,14 @@ func (m *Machine) fetch() {
 // want asks for an update's payload: of its author, of those named, and of all
 // that are alive.
 func (m *Machine) want(u Update, also []proto.PeerID) {
-	if m.held[u.Payload] || m.unfit[u.Payload] || m.running[payload] >= maxFetching || !m.try(payload, u.Payload) {
+	stranger := u.Author != m.cfg.Self && m.head.Rank(u.Author) < 0
+	if m.held[u.Payload] || m.unfit[u.Payload] || m.running[payload] >= maxFetching || stranger && m.strangers >= maxFetching/4 ||
+		!m.try(payload, u.Payload) {
 		return
+	}
+	if stranger {
+		m.strangers++
+		m.tries[errand{payload, u.Payload}].stranger = true
 	}
 	m.do(Fetch{Update: u, Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
 }
@@ -210,7 +222,9 @@ func (m *Machine) want(u Update, also []proto.PeerID) {
 // is known whether their parents are valid, where the swarm is not on them.
 const maxAhead = 8
 
-// maxFetching bounds the payloads asked for at once.
+// maxFetching bounds the payloads asked for at once. Those of whom the roster lacks take a
+// quarter of it at most: half of what is fetched at once, or as many keys as somebody likes
+// would keep the others' out.
 const maxFetching = 32
 
 // maxSources bounds how many peers one thing is asked of.

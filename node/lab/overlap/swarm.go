@@ -86,7 +86,7 @@ func (s *swarm) add(i int) error {
 		Self: n.id, Swarm: s.genesis.ID, StepTokens: s.stepTokens(), SeqLen: uint64(s.p.Model.SeqLen), MaxPayload: s.size,
 		StateSize: 4 * uint64(s.p.Model.Layout().Params()),
 		HMin:      s.p.HMin, HMax: s.p.HMax, Min: time.Second, Max: 10 * time.Minute,
-		Grace: s.p.Grace, ViewTimeout: 5 * time.Second, Snapshot: snapshotEvery,
+		Grace: s.p.Grace, ViewTimeout: 5 * time.Second, Snapshot: snapshotEvery, MaxUpdates: proto.MaxUpdates,
 	}, round.State{Base: s.genesis, Head: s.genesis.ID, Alone: true})
 	if err != nil {
 		return err

@@ -1561,6 +1561,7 @@ type Rounds struct {
 	GraceMs       uint32                 `protobuf:"varint,6,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"` // the most that a closer waits for late payloads
 	ViewTimeoutMs uint32                 `protobuf:"varint,7,opt,name=view_timeout_ms,json=viewTimeoutMs,proto3" json:"view_timeout_ms,omitempty"`
 	SnapshotEvery uint32                 `protobuf:"varint,8,opt,name=snapshot_every,json=snapshotEvery,proto3" json:"snapshot_every,omitempty"` // heights
+	MaxUpdates    uint32                 `protobuf:"varint,9,opt,name=max_updates,json=maxUpdates,proto3" json:"max_updates,omitempty"`          // in a commit
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1647,6 +1648,13 @@ func (x *Rounds) GetViewTimeoutMs() uint32 {
 func (x *Rounds) GetSnapshotEvery() uint32 {
 	if x != nil {
 		return x.SnapshotEvery
+	}
+	return 0
+}
+
+func (x *Rounds) GetMaxUpdates() uint32 {
+	if x != nil {
+		return x.MaxUpdates
 	}
 	return 0
 }
@@ -3090,7 +3098,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\tdecay_all\x18\f \x01(\bR\bdecayAll\x12\x14\n" +
 	"\x05batch\x18\r \x01(\rR\x05batch\x12\x1c\n" +
 	"\toptimizer\x18\x0e \x01(\tR\toptimizer\x12\x1a\n" +
-	"\bmomentum\x18\x0f \x01(\x01R\bmomentum\"\xd8\x01\n" +
+	"\bmomentum\x18\x0f \x01(\x01R\bmomentum\"\xf9\x01\n" +
 	"\x06Rounds\x12\f\n" +
 	"\x01h\x18\x01 \x01(\rR\x01h\x12\x13\n" +
 	"\x05h_min\x18\x02 \x01(\rR\x04hMin\x12\x13\n" +
@@ -3099,7 +3107,9 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06max_ms\x18\x05 \x01(\rR\x05maxMs\x12\x19\n" +
 	"\bgrace_ms\x18\x06 \x01(\rR\agraceMs\x12&\n" +
 	"\x0fview_timeout_ms\x18\a \x01(\rR\rviewTimeoutMs\x12%\n" +
-	"\x0esnapshot_every\x18\b \x01(\rR\rsnapshotEvery\"\xef\x02\n" +
+	"\x0esnapshot_every\x18\b \x01(\rR\rsnapshotEvery\x12\x1f\n" +
+	"\vmax_updates\x18\t \x01(\rR\n" +
+	"maxUpdates\"\xef\x02\n" +
 	"\x06Update\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\fR\x06author\x12\x16\n" +
