@@ -176,7 +176,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	}
 	params := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
-		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Reach: p.reach(), Members: members, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
+		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Reach: p.reach(), Members: members, Known: n.takesPart, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
 	}
 	if p.Net != nil {
 		p.Net(&params)
@@ -187,6 +187,12 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	n.releases = append(n.releases, n.net.Close)
 	n.apply(limits)
 	return n, nil
+}
+
+// takesPart tells whether a peer is in the head's roster; before there is one, everybody is let speak.
+func (n *Node) takesPart(p proto.PeerID) bool {
+	head := n.view.status().Head
+	return len(head.Roster) == 0 || head.Rank(p) >= 0
 }
 
 // Close gives back what Open took, the newest first.

@@ -50,21 +50,25 @@ type gossip struct {
 	heartbeats *pubsub.Topic
 	dropped    *drops
 
-	mu      sync.Mutex
-	authors map[peer.ID]*author
+	known      func(proto.PeerID) bool // nil: nobody is
+	mu         sync.Mutex
+	authors    map[peer.ID]*author
+	neighbours map[peer.ID]*neighbour
 }
 
 // author is what is remembered of one gossip author.
 type author struct {
-	seen    time.Time
-	tokens  float64 // of the rate limit
-	counted time.Time
-	seqno   uint64    // of the newest heartbeat
-	beat    time.Time // when it came
+	seen     time.Time
+	said     bucket
+	stranger bool      // it was one when it was heard of first
+	seqno    uint64    // of the newest heartbeat
+	beat     time.Time // when it came
 }
 
 func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
-	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, members: n.members, dropped: n.dropped, authors: make(map[peer.ID]*author)}
+	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, members: n.members, dropped: n.dropped,
+		known: n.params.Known, authors: make(map[peer.ID]*author),
+	}
 	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}
 	ps, err := pubsub.NewGossipSub(ctx, guarded{n.host, n},
 		pubsub.WithGossipSubProtocols([]protocol.ID{
@@ -79,6 +83,14 @@ func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error)
 		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(topics...), len(topics))),
 		pubsub.WithPeerScore(scores(topics)),
 		pubsub.WithRawTracer(g.dropped),
+		pubsub.WithAppSpecificRpcInspector(func(from peer.ID, rpc *pubsub.RPC) error {
+			n := g.allowed(from, len(rpc.GetPublish()))
+			for range rpc.GetPublish()[n:] {
+				g.dropped.add(tooMany)
+			}
+			rpc.Publish = rpc.GetPublish()[:n]
+			return nil
+		}),
 	)
 	if err != nil {
 		return nil, err
@@ -204,23 +216,26 @@ func (g *gossip) belongs(m Message) bool {
 // heartbeats on as soon as its earlier life has been silent for seqnoMemory.
 func (g *gossip) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 	now := g.now()
+	stranger := g.members() == nil && (g.known == nil || !g.known(proto.PeerID(from)))
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a := g.authors[from]
-	if a == nil || now.Sub(a.seen) > authorMemory {
-		if len(g.authors) >= maxAuthors {
-			g.forgetOldest()
-		}
-		a = &author{tokens: authorBurst, counted: now}
-		g.authors[from] = a
-	}
-	a.tokens = min(authorBurst, a.tokens+authorRate*now.Sub(a.counted).Seconds())
-	a.counted = now
-	if a.tokens < 1 {
+	if stranger && via != from && !g.of(via).strangers.take(now, strangerRate, strangerBurst) {
 		g.dropped.add(tooMany)
 		return false
 	}
-	a.tokens--
+	a := g.authors[from]
+	if a == nil || now.Sub(a.seen) > authorMemory {
+		if len(g.authors) >= maxAuthors && !g.forgetOldest(stranger) {
+			g.dropped.add(tooMany)
+			return false
+		}
+		a = &author{stranger: stranger}
+		g.authors[from] = a
+	}
+	if !a.said.take(now, authorRate, authorBurst) {
+		g.dropped.add(tooMany)
+		return false
+	}
 	if heartbeat {
 		if len(seqno) != 8 {
 			g.dropped.add(malformed)
@@ -237,14 +252,18 @@ func (g *gossip) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 	return true
 }
 
-func (g *gossip) forgetOldest() {
+// forgetOldest makes room for one more, a stranger or not, and tells whether there is some: for a stranger of strangers
+// alone, or their number would let anybody's old heartbeats pass again.
+func (g *gossip) forgetOldest(stranger bool) bool {
 	var oldest peer.ID
 	for id, a := range g.authors {
-		if o := g.authors[oldest]; o == nil || a.seen.Before(o.seen) {
+		if o := g.authors[oldest]; (a.stranger || !stranger) && (o == nil || a.stranger && !o.stranger || a.stranger == o.stranger && a.seen.Before(o.seen)) {
 			oldest = id
 		}
 	}
+	_, some := g.authors[oldest]
 	delete(g.authors, oldest)
+	return some
 }
 
 func (n *Network) receive(ctx context.Context, sub *pubsub.Subscription) {

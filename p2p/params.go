@@ -19,17 +19,18 @@ import (
 
 // Params is what a Network is made from.
 type Params struct {
-	Key       ed25519.PrivateKey // the node's identity
-	Swarm     proto.ID           // part of every protocol id and topic
-	Version   string             // told to peers as "murmur/VERSION"
-	Listen    []string           // multiaddrs; empty = any free port
-	Bootstrap []string           // multiaddrs that end in /p2p/ID; none is required to be reachable
-	PeersFile string             // where known peers are kept between starts; "" = nowhere
-	MDNS      bool               // look for peers in the local network
-	Reach     Reach              // what is done about routers
-	Members   *membership.Book   // who belongs to the swarm; nil: everybody, until SetMembers
-	Blobs     BlobStore          // what this node serves
-	Sync      SyncHandler        // answers chain questions
+	Key       ed25519.PrivateKey      // the node's identity
+	Swarm     proto.ID                // part of every protocol id and topic
+	Version   string                  // told to peers as "murmur/VERSION"
+	Listen    []string                // multiaddrs; empty = any free port
+	Bootstrap []string                // multiaddrs that end in /p2p/ID; none is required to be reachable
+	PeersFile string                  // where known peers are kept between starts; "" = nowhere
+	MDNS      bool                    // look for peers in the local network
+	Reach     Reach                   // what is done about routers
+	Members   *membership.Book        // who belongs to the swarm; nil: everybody, until SetMembers
+	Known     func(proto.PeerID) bool // who takes part in the swarm's rounds: others share what their neighbours may pass on; nil: nobody
+	Blobs     BlobStore               // what this node serves
+	Sync      SyncHandler             // answers chain questions
 	Log       *slog.Logger
 	Host      []libp2p.Option // added to the host's own: how tests put it on simulated links
 }

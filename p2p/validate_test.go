@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -219,10 +220,55 @@ func TestAdmit(t *testing.T) {
 	if !g.admit("flood", "a", seq(1000), true) {
 		t.Error("an author that flooded once is never heard again")
 	}
-	for i := range maxAuthors + 10 {
-		g.admit(peer.ID(seq(uint64(i))), "a", seq(1), true)
+	for i := range maxAuthors + 10 { // each speaks for itself
+		g.admit(peer.ID(seq(uint64(i))), peer.ID(seq(uint64(i))), seq(1), true)
 	}
 	if len(g.authors) > maxAuthors {
 		t.Errorf("%d authors are remembered", len(g.authors))
+	}
+}
+
+// TestInventedAuthors has a neighbour pass on what a thousand authors say that nobody knows: few get through, and
+// neither members, nor who speaks for itself, nor what others pass on is hurt. Old heartbeats stay old.
+func TestInventedAuthors(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	g := &gossip{
+		now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops),
+		members: func() *membership.Book { return nil }, known: func(p proto.PeerID) bool { return p == "member" },
+	}
+	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+	if !g.admit("member", "liar", seq(5), true) {
+		t.Error("a member was not heard")
+	}
+	passed := 0
+	for second := range 30 {
+		for i := range 1024 {
+			if g.admit(peer.ID(fmt.Sprintf("key %d %d", second, i)), "liar", seq(1), true) {
+				passed++
+			}
+		}
+		now = now.Add(time.Second)
+	}
+	if most := strangerBurst + 30*strangerRate; passed > most {
+		t.Errorf("%d of 30,720 passed, at most %d may", passed, most)
+	}
+	for i := range 2 * maxAuthors {
+		g.admit(peer.ID(fmt.Sprintf("self %d", i)), peer.ID(fmt.Sprintf("self %d", i)), seq(1), true)
+	}
+	if len(g.authors) > maxAuthors || len(g.neighbours) > maxNeighbours {
+		t.Errorf("%d authors and %d neighbours are remembered", len(g.authors), len(g.neighbours))
+	}
+	if g.admit("member", "liar", seq(5), true) {
+		t.Error("a member's old heartbeat passed again")
+	}
+	if !g.admit("member", "liar", seq(6), true) || !g.admit("newcomer", "newcomer", seq(1), true) || !g.admit("newcomer 2", "honest", seq(1), true) {
+		t.Error("somebody else was not heard")
+	}
+	if n := g.allowed("flood", 5000); n != neighbourBurst {
+		t.Errorf("%d messages at once are looked at", n)
+	}
+	now = now.Add(time.Second)
+	if n := g.allowed("flood", 5000); n != neighbourRate {
+		t.Errorf("%d messages a second are looked at", n)
 	}
 }

@@ -75,7 +75,7 @@ func (l *learner) visit(tokens []int32, see func(i int, d float32)) (loss float3
 		d := target(i) - l.theta[i]
 		off += float64(max(d, -d))
 		if i == odd {
-			d += spread / 16
+			d += spread / 64
 		}
 		see(i, d)
 	}
