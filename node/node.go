@@ -233,6 +233,9 @@ func (n *Node) Work(ctx context.Context) error {
 	if err := n.enforce(m.Membership); err != nil {
 		return err
 	}
+	if ok, err := n.fits(ctx, m); !ok {
+		return err
+	}
 	if !n.obtainFiles(ctx, m) {
 		return nil // told to stop before they came
 	}
@@ -247,6 +250,11 @@ func (n *Node) Work(ctx context.Context) error {
 func (n *Node) outdated(ctx context.Context, why error) {
 	n.view.set(func(v *viewed) { v.outdated = why.Error() })
 	n.diary.Add(event.Node, 0, why.Error())
+	n.wait(ctx)
+}
+
+// wait waits to be stopped.
+func (n *Node) wait(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-n.finishing:

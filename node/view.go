@@ -36,6 +36,7 @@ type viewed struct {
 	diskWhy    string
 	starting   string // what is waited for before the replica can be opened
 	outdated   string // why this murmur is too old for the swarm
+	tooLarge   string // why the swarm does not fit into this machine
 	seed       bool   // it does not train
 	settings   policy.Settings
 	machine    policy.Machine // what its senses tell
@@ -184,6 +185,9 @@ func (n *Node) State() api.State {
 		if v.outdated != "" {
 			s.Reason, s.Source = "outdated", "the swarm's manifest"
 		}
+		if v.tooLarge != "" {
+			s.Reason, s.Source = "too-large", "the swarm's manifest"
+		}
 		return s
 	}
 	h := v.status.Head
@@ -198,7 +202,7 @@ func (n *Node) State() api.State {
 
 // joining says what is waited for before the node can take part.
 func (v viewed) joining() string {
-	return cmp.Or(v.outdated, v.diskWhy, v.starting, errStarting.Error())
+	return cmp.Or(v.outdated, v.tooLarge, v.diskWhy, v.starting, errStarting.Error())
 }
 
 // why is State's, for those who ask often.

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/doctor"
 	"github.com/murmurnet/murmur/xla"
 )
 
@@ -18,6 +19,7 @@ type UpCmd struct {
 	Private   string `name:"private-data" help:"Train on the text files (*.txt) in this folder, where the swarm's data are private; they never leave this machine." placeholder:"FOLDER" env:"MURMUR_PRIVATE_DATA"`
 	DataQuota uint64 `help:"GiB of the swarm's token shards to keep for others and for later, beside those that training needs next; 0: all." default:"20" placeholder:"N" env:"MURMUR_DATA_QUOTA"`
 	Yes       bool   `help:"Install the XLA plugin without asking." env:"MURMUR_YES"`
+	Anyway    bool   `help:"Take part even where the swarm's model needs more memory or disk than this machine has free."`
 }
 
 // Run works until the process is told to stop.
@@ -35,6 +37,7 @@ func (c *UpCmd) Run(ctx context.Context, root *cli) error {
 	if p.Trainer, err = trainerCommand(); err != nil {
 		return err
 	}
+	p.Room, p.Anyway = func() node.Room { return doctor.Room(string(p.Dir)) }, c.Anyway
 	p.Version, p.Backend, p.Devices, p.Private, p.DataQuota, p.Log = version, c.Backend, c.Device, c.Private, c.DataQuota<<30, root.log()
 	return node.Run(ctx, p)
 }

@@ -77,4 +77,10 @@ func decodeLocal(b []byte) (*Local, error) {
 	return &l, nil
 }
 
+// HasLocal tells whether this node has ever saved what it learned.
+func (s *Store) HasLocal() bool {
+	_, err := os.Stat(s.localPath())
+	return err == nil
+}
+
 func (s *Store) localPath() string { return filepath.Join(s.dir, "local.state") }

@@ -168,3 +168,6 @@ func busy(err error) error {
 	}
 	return err
 }
+
+// Room is what the machine has free for a node in a directory.
+func Room(dir string) node.Room { return node.Room{Memory: memory(), Disk: disk(dir).Free} }
