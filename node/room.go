@@ -23,8 +23,8 @@ func needs(m manifest.Manifest) (Room, error) {
 }
 
 // fits waits to be stopped where the swarm's model does not fit into this machine, before anything of its size is
-// fetched or made, and is false then: whoever sends a link decides how large that is. A node that took part before has
-what it needs.
+// fetched or made, and is false then: whoever sends a link decides how large that is. A node that took part before
+// has what it needs.
 func (n *Node) fits(ctx context.Context, m manifest.Manifest) (bool, error) {
 	if n.p.Room == nil || n.p.Anyway || n.store.HasLocal() {
 		return true, nil
