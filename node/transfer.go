@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
@@ -23,6 +24,7 @@ const (
 	fetchFloor = 30 * time.Second // one payload, from all sources, beside twice the grace
 	fetchLimit = 10 * time.Minute // one state
 	sayLimit   = 2 * time.Second  // one announcement
+	nextSource = 2 * time.Second  // before another peer is asked for a commit as well
 	askPeers   = 3                // peers asked the same question at most
 )
 
@@ -71,23 +73,51 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	}
 }
 
-// pull asks for a commit's body, one source after the other.
+// pull asks for a commit's body: the nearest source, and as long as none has it, one more every nextSource.
 func (n *Node) pull(ctx context.Context, e round.Pull) {
-	for _, peer := range n.net.Nearest(e.Sources) {
-		res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Commits: [][]byte{e.Commit[:]}})
-		if err != nil || len(res.Commits) == 0 {
-			continue
+	limited, cancel := context.WithTimeout(ctx, askLimit)
+	sources := n.net.Nearest(e.Sources)
+	answers := make(chan *murmurv1.Commit, len(sources))
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel()
+	more := time.NewTimer(0)
+	defer more.Stop()
+	for left := len(sources); left > 0; {
+		select {
+		case <-more.C:
+			if len(sources) == 0 {
+				continue
+			}
+			peer := sources[0]
+			sources = sources[1:]
+			asking.Go(func() { answers <- n.body(limited, peer, e.Commit) })
+			more.Reset(nextSource)
+		case w := <-answers:
+			if left--; w == nil {
+				more.Reset(0)
+				continue
+			}
+			if c, us, err := n.book.Load().AddCommit(w); err == nil && c.ID == e.Commit {
+				n.admit(w.Updates)
+				n.post(ctx, round.Pulled{Commits: []round.Commit{c}, Updates: us})
+				return
+			}
+			more.Reset(0)
+		case <-limited.Done():
+			left = 0
 		}
-		c, us, err := n.book.Load().AddCommit(res.Commits[0])
-		if err != nil || c.ID != e.Commit {
-			n.log.Debug("Peer sent no such commit", "peer", peer.Short(), "error", err)
-			continue
-		}
-		n.admit(res.Commits[0].Updates)
-		n.post(ctx, round.Pulled{Commits: []round.Commit{c}, Updates: us})
-		return
 	}
 	n.post(ctx, round.PullFailed{Commit: e.Commit})
+}
+
+// body asks one peer for a commit's body; nil: it has none.
+func (n *Node) body(ctx context.Context, peer proto.PeerID, id proto.ID) *murmurv1.Commit {
+	res, err := n.ask(ctx, peer, &murmurv1.SyncRequest{Commits: [][]byte{id[:]}})
+	if err != nil || len(res.Commits) == 0 {
+		return nil
+	}
+	return res.Commits[0]
 }
 
 // catchUp pulls what follows the head from the first peer that has it.

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	pb "google.golang.org/protobuf/proto"
 
+	"github.com/murmurnet/murmur/p2p/shaper"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -87,8 +88,15 @@ func (n *Network) answerSync(s network.Stream) error {
 	if err != nil {
 		return err
 	}
-	if size := pb.Size(resp); size > proto.MaxSync {
+	size := pb.Size(resp)
+	if size > proto.MaxSync {
 		return fmt.Errorf("an answer of %d bytes, at most %d are allowed", size, proto.MaxSync)
 	}
-	return writeMessage(paced{s}, resp)
+	sending, stop := context.WithTimeout(n.ctx, syncTimeout)
+	defer stop()
+	class := shaper.Round
+	if size > smallBlob {
+		class = shaper.Bulk // four megabytes for a hundred bytes: behind what a round waits for, and within the cap
+	}
+	return writeMessage(shaped{paced{s}, sending, &n.traffic.caps, class}, resp)
 }

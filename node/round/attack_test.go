@@ -336,6 +336,40 @@ func copying(copies bool) (rounds uint64, s *swarm) {
 	return s.heights()[0] - began, s
 }
 
+// TestChecksOfStrangers has keys that are no voters announce commits on the head, of which each costs who checks it
+// an apply: one is asked for, and one checked, at a time.
+func TestChecksOfStrangers(t *testing.T) {
+	s := peaceful(4, 8, false)
+	b := newMob(s, 30, 0, 1)
+	checks := 0
+	for range 300 {
+		h := s.nodes[0].m.head.Commit
+		k := b.keys[b.rng.IntN(len(b.keys))]
+		c := b.close(h, []proto.PeerID{k}, true)
+		b.announce(c)
+		s.run(10 * time.Millisecond)
+		for _, x := range s.nodes {
+			pulls, running := 0, 0
+			for e, try := range x.m.tries {
+				if a, ok := x.m.announced[e.id]; ok && e.what == body && try.open && !x.m.counts(a.Closer) {
+					pulls++
+				}
+			}
+			for _, u := range x.m.undecided {
+				if u.state == checking && u.account() == "" {
+					running++
+				}
+			}
+			if checks += running; pulls > 1 || running > 1 {
+				t.Fatalf("node %s asks for %d commits of strangers and checks %d", x.name, pulls, running)
+			}
+		}
+	}
+	if checks == 0 {
+		t.Error("nothing was checked")
+	}
+}
+
 // TestVoteToAndFro has a member let its vote go to and fro between the head and a sibling
 // that lists the same updates.
 func TestVoteToAndFro(t *testing.T) {

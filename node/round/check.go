@@ -8,24 +8,44 @@ import (
 
 // check asks for the roots of pending commits that have become checkable. Those
 // that would not move the head if they were valid are left alone: so nobody can
-// keep this node busy with branches that nobody is on.
+// keep this node busy with branches that nobody is on. Each check applies all updates,
+// so a closer has one at a time, and all who are no voters have one together, behind
+// the voters'.
 func (m *Machine) check() {
-	for _, b := range m.open() {
-		if b.parent.state == invalid {
-			m.decide(b, invalid)
-		}
-		if b.state != pending || !b.parent.leads() || !m.contends(b) || m.skipTo != nil && m.skipTo.under(b) {
-			continue
-		}
-		if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Payload] }) {
-			m.decide(b, invalid)
-			continue
-		}
-		if m.complete(b) && m.try(root, b.ID) {
-			m.decide(b, checking)
-			m.do(Verify{Commit: b.Commit, Updates: m.listed(b)})
+	busy := map[proto.PeerID]bool{}
+	for _, b := range m.undecided {
+		if b.state == checking {
+			busy[b.account()] = true
 		}
 	}
+	for _, outside := range []bool{false, true} {
+		for _, b := range m.open() {
+			if b.parent.state == invalid {
+				m.decide(b, invalid)
+			}
+			if b.account() == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b) || m.skipTo != nil && m.skipTo.under(b) {
+				continue
+			}
+			if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Payload] }) {
+				m.decide(b, invalid)
+				continue
+			}
+			if m.complete(b) && !busy[b.account()] && m.try(root, b.ID) {
+				busy[b.account()] = true
+				m.decide(b, checking)
+				m.do(Verify{Commit: b.Commit, Updates: m.listed(b)})
+			}
+		}
+	}
+}
+
+// account is whose checks a commit's counts among: its closer's, or empty for one who is no
+// voter.
+func (b *block) account() proto.PeerID {
+	if b.parent != nil && len(b.parent.voters) > 0 && !slices.Contains(b.parent.voters, b.Closer) {
+		return ""
+	}
+	return b.Closer
 }
 
 // contends tells whether the head would move to b or above it, were b's branch

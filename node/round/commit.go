@@ -60,8 +60,21 @@ func (b *block) sawView(a Announced) {
 	}
 }
 
-// chase pulls commits that are known of but not held.
+// chase pulls commits that are known of but not held: of a closer one at a time, and of
+// all who are no voters one together, for to announce what is not there costs nothing.
 func (m *Machine) chase() {
+	busy := map[proto.PeerID]bool{}
+	whose := func(a Announced) proto.PeerID {
+		if m.counts(a.Closer) {
+			return a.Closer
+		}
+		return ""
+	}
+	for id, a := range m.announced {
+		if t := m.tries[errand{body, id}]; t != nil && t.open {
+			busy[whose(a)] = true
+		}
+	}
 	for _, id := range sortedIDs(m.announced) {
 		a := m.announced[id]
 		switch {
@@ -71,7 +84,8 @@ func (m *Machine) chase() {
 			m.catchUp(id, a.Closer)
 		case m.fails(body, id) >= giveUpAfter:
 			delete(m.announced, id)
-		case m.try(body, id):
+		case !busy[whose(a)] && m.try(body, id):
+			busy[whose(a)] = true
 			m.do(Pull{Commit: id, Sources: m.sources([]proto.PeerID{a.Closer})})
 		}
 	}
