@@ -66,7 +66,8 @@ type author struct {
 }
 
 func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
-	g := &gossip{swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, members: n.members, dropped: n.dropped,
+	g := &gossip{
+		swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, members: n.members, dropped: n.dropped,
 		known: n.params.Known, authors: make(map[peer.ID]*author),
 	}
 	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}

@@ -18,14 +18,14 @@ func TestWeights(t *testing.T) {
 		tokens []uint64
 		want   []float64 // nil: refused
 	}{
-		"one":                           {[]uint64{7}, []float64{1}},
-		"the less of two":               {[]uint64{1, 3}, []float64{.5, .5}},
-		"up to the median":              {[]uint64{2, 1, 8}, []float64{.4, .2, .4}},
+		"one":                            {[]uint64{7}, []float64{1}},
+		"the less of two":                {[]uint64{1, 3}, []float64{.5, .5}},
+		"up to the median":               {[]uint64{2, 1, 8}, []float64{.4, .2, .4}},
 		"up to the lower median of four": {[]uint64{1, 1, 3, 4}, []float64{.25, .25, .25, .25}},
-		"no updates":                    {},
-		"no tokens":                     {[]uint64{1, 0}, nil},
-		"more tokens than are exact":    {[]uint64{1, maxTokens}, nil},
-		"tokens that wrap around":       {[]uint64{2, math.MaxUint64}, nil},
+		"no updates":                     {},
+		"no tokens":                      {[]uint64{1, 0}, nil},
+		"more tokens than are exact":     {[]uint64{1, maxTokens}, nil},
+		"tokens that wrap around":        {[]uint64{2, math.MaxUint64}, nil},
 	} {
 		updates := make([]Update, len(c.tokens))
 		for i, n := range c.tokens {
