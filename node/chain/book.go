@@ -264,6 +264,7 @@ func (b *Book) Write(key ed25519.PrivateKey, draft round.Commit) (round.Commit, 
 	w.Announce = proto.Seal(key, proto.DomainAnnounce, EncodeAnnounce(b.Swarm, draft))
 	b.mu.Lock()
 	b.keepCommit(draft, nil, w)
+	b.commits[draft.ID].raw = w // somebody may have announced the same before: this node speaks for itself
 	b.mu.Unlock()
 	return draft, b.Save(draft.ID)
 }

@@ -26,7 +26,9 @@ type block struct {
 	voters   []proto.PeerID
 	members  *members // from its children on; nil in an invalid one
 	state    validity
-	at       time.Duration // first known here
+	at       time.Duration  // first known here
+	own      bool           // this node closed it, too
+	by       []proto.PeerID // of the parent's voters, who announced it
 }
 
 // plant adds a commit to the tree, pending.

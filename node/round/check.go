@@ -18,16 +18,19 @@ func (m *Machine) check() {
 			busy[b.account()] = true
 		}
 	}
+	seen := newRivals()
 	for _, outside := range []bool{false, true} {
 		for _, b := range m.open() {
 			if b.parent.state == invalid {
 				m.decide(b, invalid)
+				seen = newRivals()
 			}
-			if b.account() == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b) || m.skipTo != nil && m.skipTo.under(b) {
+			if b.account() == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
 				continue
 			}
 			if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Payload] }) {
 				m.decide(b, invalid)
+				seen = newRivals()
 				continue
 			}
 			if m.complete(b) && !busy[b.account()] && m.try(root, b.ID) {
@@ -42,22 +45,40 @@ func (m *Machine) check() {
 // account is whose checks a commit's counts among: its closer's, or empty for one who is no
 // voter.
 func (b *block) account() proto.PeerID {
-	if b.parent != nil && len(b.parent.voters) > 0 && !slices.Contains(b.parent.voters, b.Closer) {
+	switch {
+	case len(b.by) > 0:
+		return b.by[0]
+	case b.parent != nil && len(b.parent.voters) > 0:
 		return ""
+	default:
+		return b.Closer
 	}
-	return b.Closer
 }
+
+// rivals remembers, while a node looks at what it lacks, which children of forks its head
+// would move to: of thousands of blocks on one branch each would ask the same.
+type rivals struct {
+	tips     map[*block]*block
+	contends map[*block]bool
+}
+
+func newRivals() rivals { return rivals{tips: map[*block]*block{}, contends: map[*block]bool{}} }
 
 // contends tells whether the head would move to b or above it, were b's branch
 // valid.
-func (m *Machine) contends(b *block) bool {
+func (m *Machine) contends(b *block, seen rivals) bool {
 	fork := common(b, m.head)
 	if fork == m.head {
 		return true
 	}
 	theirs, ours := b.childOf(fork), m.head.childOf(fork)
-	tip := m.best(theirs, (*block).hopeful)
-	return better(theirs, tip, m.votes(theirs, tip), ours, m.head, m.votes(ours, m.head))
+	yes, ok := seen.contends[theirs]
+	if !ok {
+		tip := m.tip(theirs, (*block).hopeful, seen.tips)
+		yes = better(theirs, tip, m.votes(theirs, tip), ours, m.head, m.votes(ours, m.head))
+		seen.contends[theirs] = yes
+	}
+	return yes
 }
 
 // childOf returns the block of b's branch whose parent is a.

@@ -171,7 +171,7 @@ func (m *Machine) votes(c, tip *block) int {
 	}
 	n := 0
 	for _, p := range voters {
-		if u := m.newest(p); u != nil && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
+		if u := m.vote(p); u != nil && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
 			n++
 		}
 	}
@@ -184,6 +184,27 @@ func (m *Machine) newest(p proto.PeerID) *Update {
 		return us[len(us)-1]
 	}
 	return nil
+}
+
+// vote is a peer's newest update for a commit that is here: one for a commit on its way
+// here takes back nothing of what its author said before.
+func (m *Machine) vote(p proto.PeerID) *Update {
+	us := m.authors[p]
+	if i := m.lastKnown(us); i >= 0 {
+		return us[i]
+	}
+	return m.newest(p)
+}
+
+// lastKnown is the place of the newest of an author's updates whose parent is here, −1 for
+// none.
+func (m *Machine) lastKnown(us []*Update) int {
+	for i, u := range slices.Backward(us) {
+		if m.blocks[u.Parent] != nil {
+			return i
+		}
+	}
+	return -1
 }
 
 // names tells whether an update is for c or a descendant of it.
@@ -212,15 +233,15 @@ func (m *Machine) ripe(b *block) bool {
 	case b.parent != m.head:
 		return m.vouched(b) // else one after the other
 	}
-	if b.Closer == m.cfg.Self || m.vouched(b) || !m.omits(b) {
+	if b.own || m.vouched(b) || !m.omits(b) {
 		return true
 	}
 	us, _ := m.candidates(m.head)
 	closers := m.closers(us)
-	if m.round.due && m.now-max(b.at, m.round.dueAt) >= m.cfg.Grace+time.Duration(len(closers))*m.cfg.ViewTimeout {
+	if m.round.due && m.now-max(b.at, m.round.dueAt) >= m.cfg.Grace+time.Duration(max(len(m.head.voters), 1))*m.cfg.ViewTimeout {
 		return true // whatever this node believes of the others, it does not stand alone
 	}
-	rank := slices.Index(closers, b.Closer)
+	rank := slices.IndexFunc(closers, func(p proto.PeerID) bool { return p == b.Closer || slices.Contains(b.by, p) })
 	if rank < 0 || !m.round.ready {
 		return false
 	}
@@ -312,7 +333,7 @@ func (m *Machine) stands(p proto.PeerID, b *block) bool {
 			return true
 		}
 	}
-	u := m.newest(p)
+	u := m.vote(p)
 	return u != nil && m.names(u, b)
 }
 

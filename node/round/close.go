@@ -14,13 +14,16 @@ import (
 // long an active newcomer may take to publish.
 const graceFloor = 500 * time.Millisecond
 
-// grace is how long a closer waits for late payloads: twice the largest recent
-// spread, the manifest's bound at most and at first.
+// grace is how long a closer waits for late payloads: twice the largest recent spread, but
+// for the third that are largest, for one member's may be what it likes; the manifest's bound
+// at most and at first.
 func (m *Machine) grace() time.Duration {
 	if len(m.spreads) == 0 {
 		return m.cfg.Grace
 	}
-	return min(max(2*slices.Max(m.spreads), graceFloor), m.cfg.Grace)
+	sorted := slices.Sorted(slices.Values(m.spreads))
+	usual := sorted[len(sorted)-1-len(sorted)/vouchShare]
+	return min(max(2*usual, graceFloor), m.cfg.Grace)
 }
 
 // closeRound builds the commit when it is this node's turn.
@@ -208,9 +211,12 @@ func (m *Machine) ranked(ps []proto.PeerID) []proto.PeerID {
 
 // drawn orders peers by the hash of a seed and their ids.
 func drawn(seed []byte, ps []proto.PeerID) []proto.PeerID {
-	draw := func(p proto.PeerID) proto.ID { return proto.Sum(append(bytes.Clone(seed), p...)) }
+	draws := make(map[proto.PeerID]proto.ID, len(ps))
+	for _, p := range ps {
+		draws[p] = proto.Sum(append(bytes.Clone(seed), p...))
+	}
 	slices.SortFunc(ps, func(a, b proto.PeerID) int {
-		x, y := draw(a), draw(b)
+		x, y := draws[a], draws[b]
 		return cmp.Or(slices.Compare(x[:], y[:]), cmp.Compare(a, b))
 	})
 	return ps
@@ -231,10 +237,11 @@ func (m *Machine) built(c Commit) {
 	if b.state == invalid {
 		return // others would not take it, whatever this node believes
 	}
-	b.sawView(Announced{View: c.View, Closer: c.Closer})
+	b.sawView(announcement{Announced: Announced{View: c.View, Closer: c.Closer}})
+	b.own = true
 	m.decide(b, valid)
 	if c.Parent == m.head.ID {
-		m.do(Announce{Commit: b.Commit})
+		m.do(Announce{Commit: c}) // as this node closed it, whoever announced the same before
 	}
 }
 

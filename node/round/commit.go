@@ -14,20 +14,34 @@ const (
 	giveUpAfter = 6  // tries, after which an announcement is forgotten
 )
 
+// announcement is the lowest view in which a commit was heard of.
+type announcement struct {
+	Announced
+	voters []proto.PeerID // who announced it and counts here; at most maxByCloser
+}
+
 // hearCommit takes word that a commit exists.
 func (m *Machine) hearCommit(a Announced) {
 	if b := m.blocks[a.Commit]; b != nil {
-		b.sawView(a)
+		b.sawView(announcement{Announced: a})
 		return
 	}
 	if a.Height <= m.base.Height || a.Height > m.head.Height+maxBlocks {
 		return
 	}
 	if old, ok := m.announced[a.Commit]; ok {
-		if a.View < old.View {
-			m.announced[a.Commit] = a
+		if parent := m.blocks[a.Parent]; m.counts(a.Closer) || parent != nil && slices.Contains(parent.voters, a.Closer) {
+			old.voters = with(old.voters, a.Closer)
 		}
+		if a.View < old.View {
+			old.Announced = a
+		}
+		m.announced[a.Commit] = old
 		return
+	}
+	first := announcement{Announced: a}
+	if m.counts(a.Closer) {
+		first.voters = with(nil, a.Closer)
 	}
 	var same []proto.ID
 	for id, old := range m.announced {
@@ -37,11 +51,11 @@ func (m *Machine) hearCommit(a Announced) {
 	}
 	if len(same) >= maxByCloser {
 		delete(m.announced, slices.MinFunc(same, func(x, y proto.ID) int {
-			return m.announced[x].before(m.announced[y])
+			return m.announced[x].before(m.announced[y].Announced)
 		}))
 	}
 	if len(m.announced) < maxPeers {
-		m.announced[a.Commit] = a
+		m.announced[a.Commit] = first
 	}
 }
 
@@ -53,10 +67,24 @@ func (a Announced) before(b Announced) int {
 	return slices.Compare(a.Commit[:], b.Commit[:])
 }
 
-// sawView keeps the lowest view in which a commit was seen.
-func (b *block) sawView(a Announced) {
+// with adds a peer to a few.
+func with(ps []proto.PeerID, p proto.PeerID) []proto.PeerID {
+	if p == "" || slices.Contains(ps, p) || len(ps) >= maxByCloser {
+		return ps
+	}
+	return append(ps[:len(ps):len(ps)], p)
+}
+
+// sawView keeps the lowest view in which a commit was seen, and the voters of its parent
+// who announced it: anybody may announce what they are about to.
+func (b *block) sawView(a announcement) {
 	if b.Closer == "" || a.View < b.View {
 		b.View, b.Closer = a.View, a.Closer
+	}
+	for _, p := range append([]proto.PeerID{a.Closer}, a.voters...) {
+		if b.parent != nil && slices.Contains(b.parent.voters, p) {
+			b.by = with(b.by, p)
+		}
 	}
 }
 
@@ -64,9 +92,9 @@ func (b *block) sawView(a Announced) {
 // all who are no voters one together, for to announce what is not there costs nothing.
 func (m *Machine) chase() {
 	busy := map[proto.PeerID]bool{}
-	whose := func(a Announced) proto.PeerID {
-		if m.counts(a.Closer) {
-			return a.Closer
+	whose := func(a announcement) proto.PeerID {
+		if len(a.voters) > 0 {
+			return a.voters[0]
 		}
 		return ""
 	}
@@ -86,7 +114,7 @@ func (m *Machine) chase() {
 			delete(m.announced, id)
 		case !busy[whose(a)] && m.try(body, id):
 			busy[whose(a)] = true
-			m.do(Pull{Commit: id, Sources: m.sources([]proto.PeerID{a.Closer})})
+			m.do(Pull{Commit: id, Sources: m.sources(append([]proto.PeerID{a.Closer}, a.voters...))})
 		}
 	}
 	for _, p := range m.peersAlive() {
@@ -154,7 +182,7 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 	parent := m.blocks[c.Parent]
 	switch {
 	case m.blocks[c.ID] != nil:
-		m.blocks[c.ID].sawView(Announced{View: c.View, Closer: c.Closer})
+		m.blocks[c.ID].sawView(announcement{Announced: Announced{View: c.View, Closer: c.Closer}})
 		return
 	case c.Height <= m.base.Height,
 		parent != nil && madeBy(c.Closer, slices.Values(parent.children)) >= maxTwins,
@@ -171,6 +199,7 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 		}
 	}
 	b := m.plant(c, parent)
+	b.sawView(announcement{Announced: Announced{View: c.View, Closer: c.Closer}})
 	if a, ok := m.announced[c.ID]; ok {
 		b.sawView(a)
 		delete(m.announced, c.ID)

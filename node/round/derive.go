@@ -33,14 +33,15 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID,
 	}
 	authors := make(map[proto.PeerID]bool, len(updates))
 	most := countable(updates)
-	// Newcomers' lanes begin where the roster's end that learn as much as is allowed. The cursor follows them only where
-	// nobody else is listed: what they took may come a second time, but nothing is skipped for them.
-	fresh := !slices.ContainsFunc(updates, func(u Update) bool { return parent.Rank(u.Author) >= 0 })
+	// The cursor follows voters, as far as the tokens that count go: newcomers' lanes begin where the roster's end that
+	// learn as much as is allowed. What others took may come a second time, but nothing is skipped for them.
+	voters := cfg.voters(parent)
+	fresh := !slices.ContainsFunc(updates, func(u Update) bool { return slices.Contains(voters, u.Author) })
 	for _, u := range updates {
 		c.Updates = append(c.Updates, u.ID)
 		c.Tokens += min(u.Tokens, most)
-		if parent.Rank(u.Author) >= 0 || fresh {
-			c.Cursor = max(c.Cursor, u.High)
+		if fresh || slices.Contains(voters, u.Author) {
+			c.Cursor = max(c.Cursor, min(u.High, parent.highest(u.Author, most, cfg.SeqLen)))
 		}
 		authors[u.Author] = true
 		seen := uint8(1)

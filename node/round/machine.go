@@ -44,7 +44,7 @@ type Machine struct {
 	round     current
 	waits     waitBudget
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
-	announced map[proto.ID]Announced
+	announced map[proto.ID]announcement
 	catching  map[proto.ID]proto.PeerID // branches asked for, by whose word
 	entering  offer                     // the foreign snapshot height asked for
 	skipTo    *block                    // the snapshot height asked for on a branch of the tree: what lies below need not come
@@ -92,7 +92,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		waits:     waitBudget{left: graceFloor},
 		settled:   s.Alone,
 		damaged:   s.Damaged,
-		announced: map[proto.ID]Announced{},
+		announced: map[proto.ID]announcement{},
 		catching:  map[proto.ID]proto.PeerID{},
 	}
 	m.base = m.plant(s.Base, nil)

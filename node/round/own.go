@@ -107,7 +107,11 @@ func (m *Machine) publish() {
 func (m *Machine) published(e Published) {
 	u := e.Update
 	m.remember(u) // a peer may have brought it before
-	m.own.note(m.updates[u.ID], e.Covers)
+	if kept := m.updates[u.ID]; kept != nil {
+		m.own.note(kept, e.Covers)
+	} else {
+		m.own.note(&u, e.Covers) // eight newer ones came from peers
+	}
 	m.done(update, u.Parent)
 	m.gotPayload(u.Payload)
 }

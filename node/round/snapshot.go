@@ -13,7 +13,7 @@ import (
 // below, so no minority may lead there.
 func (m *Machine) shortcut() {
 	for _, first := range m.open() {
-		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first) {
+		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first, newRivals()) {
 			continue
 		}
 		tip := m.best(first, (*block).hopeful)

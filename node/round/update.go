@@ -38,10 +38,14 @@ func (m *Machine) remember(u Update) bool {
 		return cmp.Or(cmp.Compare(a.Seq, b.Seq), slices.Compare(a.ID[:], b.ID[:]))
 	})
 	if len(us) > maxUpdatesByAuthor {
-		if old := us[0]; !m.inTree(old.ID) {
+		least := 0
+		if m.lastKnown(us) == 0 {
+			least = 1 // it is its author's vote
+		}
+		if old := us[least]; !m.inTree(old.ID) {
 			delete(m.updates, old.ID)
 		}
-		us = slices.Delete(us, 0, 1)
+		us = slices.Delete(us, least, least+1)
 	}
 	m.authors[u.Author] = us
 	if m.updates[u.ID] == nil {
@@ -57,9 +61,12 @@ func (m *Machine) remember(u Update) bool {
 // the roster that it follows. Of the others maxStrangers are kept, and each head draws
 // anew who; in a swarm for members those alone who belong.
 func (m *Machine) authorRoom(u Update) bool {
+	if u.Author == m.cfg.Self {
+		return true
+	}
 	in := func(p proto.PeerID, parent proto.ID) bool {
 		b := m.blocks[parent]
-		return p == m.cfg.Self || m.head.Rank(p) >= 0 || b != nil && b.Rank(p) >= 0
+		return m.head.Rank(p) >= 0 || b != nil && b.leads() && b.Rank(p) >= 0
 	}
 	if in(u.Author, u.Parent) {
 		return len(m.authors) < 2*maxPeers
@@ -160,7 +167,12 @@ func (m *Machine) arrived(u *Update) {
 			m.round.held, m.round.heldAt = true, m.now
 		}
 		if u.Author != m.cfg.Self && m.counts(u.Author) {
-			m.noteSpread(m.now - m.round.heldAt)
+			// What came before the round was due held nobody up.
+			began := m.now
+			if m.round.due {
+				began = max(m.round.heldAt, m.round.dueAt)
+			}
+			m.noteSpread(m.now - began)
 		}
 	case u.Parent == m.head.Parent && u.Author != m.cfg.Self && m.counts(u.Author):
 		// Late for the commit that is now the head: grace was too short for it.
@@ -183,7 +195,7 @@ func (m *Machine) fetch() {
 	for _, p := range drawn(m.head.ID[:], sortedPeers(fresh)) { // last, for keys are free where the swarm is open
 		m.want(fresh[p], nil)
 	}
-	ahead := map[proto.PeerID]int{}
+	ahead, seen := map[proto.PeerID]int{}, newRivals()
 	for _, b := range m.open() {
 		if m.running[payload] >= maxFetching {
 			return
@@ -194,7 +206,7 @@ func (m *Machine) fetch() {
 		if ahead[b.Closer]++; ahead[b.Closer] > maxAhead && !b.parent.leads() && !m.supported(b) {
 			continue
 		}
-		if !m.contends(b) || m.skipTo != nil && m.skipTo.under(b) {
+		if !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
 			continue
 		}
 		for _, u := range m.listed(b) {
@@ -215,7 +227,22 @@ func (m *Machine) want(u Update, also []proto.PeerID) {
 		m.strangers++
 		m.tries[errand{payload, u.Payload}].stranger = true
 	}
-	m.do(Fetch{Update: u, Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
+	m.do(Fetch{Update: m.named(u), Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
+}
+
+// named is the update by which a payload is asked for that several name: first the one
+// that was heard first, then each in its turn, for a copy may say another size.
+func (m *Machine) named(u Update) Update {
+	all := []Update{u}
+	for _, us := range m.authors {
+		for _, o := range us {
+			if o.Payload == u.Payload && o.ID != u.ID {
+				all = append(all, *o)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Update) int { return cmp.Or(cmp.Compare(a.heard, b.heard), slices.Compare(a.ID[:], b.ID[:])) })
+	return all[m.fails(payload, u.Payload)%len(all)]
 }
 
 // maxAhead bounds the commits of one closer whose payloads are asked for before it

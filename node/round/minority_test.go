@@ -1,0 +1,404 @@
+package round
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// enrol has keys publish at each head until all of them vote.
+func (b *mob) enrol(keys []proto.PeerID) {
+	for b.s.now < 10*time.Minute {
+		h := b.s.nodes[0].m.head
+		if !slices.ContainsFunc(keys, func(k proto.PeerID) bool { return !slices.Contains(h.voters, k) }) {
+			return
+		}
+		b.say(keys, h.Commit, h.Height)
+		b.publishOnce(keys, h.Commit)
+		b.s.run(100 * time.Millisecond)
+	}
+}
+
+// publishOnce has those keys publish on a commit that have not.
+func (b *mob) publishOnce(keys []proto.PeerID, c Commit) {
+	for _, k := range keys {
+		if !slices.ContainsFunc(b.authored(k), func(u Update) bool { return u.Parent == c.ID }) {
+			b.tell(Seen{Update: b.sign(k, c)})
+		}
+	}
+}
+
+// of lists the honest updates for a commit, by author.
+func (s *swarm) of(c Commit) (us []Update) {
+	for _, x := range s.nodes {
+		for _, id := range sortedIDs(s.updates) {
+			if u := s.updates[id]; u.Author == x.id && u.Parent == c.ID {
+				us = append(us, u)
+			}
+		}
+	}
+	return us
+}
+
+// made makes a commit of some updates, well-formed, that its closer announces and serves.
+func (b *mob) made(parent Commit, us []Update, closer proto.PeerID) Commit {
+	c := Derive(b.s.config("mob"), parent, us, nil, parent.Notices)
+	c.Root, c.Closer = rootOf(parent, us), closer
+	c.ID = idOf(c)
+	b.s.commits[c.ID], b.commits[c.ID] = c, c
+	return c
+}
+
+// TestSlowVoter has one voter of six say that it trains and publish only so often that it stays in the roster; and then
+// another key announce, as its own and before anybody's turn, the very commit that honest closers will make.
+func TestSlowVoter(t *testing.T) {
+	rounds := func(closed bool, mode string) uint64 {
+		s := newSwarm(5, 21)
+		s.closed = closed
+		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		for _, x := range s.nodes {
+			x.stepTime = 100 * time.Millisecond // 128 tokens at nodeRate
+			x.start()
+		}
+		s.run(40 * time.Second)
+		b := newMob(s, 2, 2, 1)
+		k, usurper := b.keys[:1], b.keys[1]
+		b.enrol(k)
+		from, start := s.nodes[0].m.head.Height, s.now
+		done := map[proto.ID]bool{}
+		for s.now < start+3*time.Minute {
+			h := s.nodes[0].m.head
+			b.say(k, h.Commit, h.Height)
+			switch us := s.of(h.Commit); {
+			case mode == "clean" || h.Height%3 == 0:
+				b.publishOnce(k, h.Commit)
+			case mode == "usurp" && len(us) == len(s.nodes) && !done[h.ID]:
+				done[h.ID] = true
+				b.announce(b.made(h.Commit, us, usurper))
+			}
+			s.run(50 * time.Millisecond)
+		}
+		return s.nodes[0].m.head.Height - from
+	}
+	for _, closed := range []bool{false, true} {
+		clean := rounds(closed, "clean")
+		for _, mode := range []string{"idle", "usurp"} {
+			// An idle one of six costs its share, a sixth, and half a second of waiting a round.
+			if n := rounds(closed, mode); 10*n < 7*clean {
+				t.Errorf("closed %v, %s: %d rounds in 3 min, %d without", closed, mode, n, clean)
+			}
+		}
+	}
+}
+
+// TestVotesFromAhead has a node hear what the others publish on commits that do not reach it, and one or two members show
+// it a branch that parted four rounds ago: its own branch keeps the others' votes.
+func TestVotesFromAhead(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		for hostile := 1; hostile <= 2; hostile++ {
+			s := newSwarm(7, 9)
+			s.closed = closed
+			for _, x := range s.nodes {
+				x.start()
+			}
+			s.run(40 * time.Second)
+			b := newMob(s, hostile, hostile, 1)
+			b.enrol(b.keys)
+			for end := s.now + 12*time.Second; s.now < end; s.run(100 * time.Millisecond) {
+				b.publishOnce(b.keys, s.nodes[0].m.head.Commit)
+			}
+			v := s.nodes[6]
+			began, voters, low := v.m.head.Height, len(v.m.head.voters), v.m.head
+			for range 4 {
+				if low.parent != nil {
+					low = low.parent
+				}
+			}
+			s.cut = func(a, c int) bool { return a == 6 || c == 6 } // as where its questions wait in line
+			tip := b.close(low.Commit, b.keys, true)
+			e := Pulled{Commits: []Commit{tip}}
+			for range 10 {
+				tip = b.close(tip, b.keys, false)
+				e.Commits = append(e.Commits, tip)
+			}
+			for _, c := range e.Commits {
+				for _, id := range c.Updates {
+					e.Updates = append(e.Updates, s.updates[id])
+				}
+			}
+			lowest := began
+			for end := s.now + 20*time.Second; s.now < end; s.run(100 * time.Millisecond) {
+				for _, x := range s.nodes[:6] { // gossip reaches it
+					st := x.m.Status()
+					v.step(Heartbeat{From: x.id, Head: st.Head.ID, Height: st.Head.Height, Rate: x.rate, Interval: 500 * time.Millisecond})
+					v.step(Seen{Update: *x.m.newest(x.id)})
+				}
+				v.step(e)
+				for _, k := range b.keys {
+					if !slices.ContainsFunc(b.authored(k), func(u Update) bool { return u.Parent == tip.ID }) {
+						b.sign(k, tip)
+					}
+					for _, u := range b.authored(k) {
+						if u.Parent == tip.ID {
+							v.step(Seen{Update: u})
+						}
+					}
+				}
+				lowest = min(lowest, v.m.head.Height)
+			}
+			if lowest+1 < began {
+				t.Errorf("closed %v, %d of %d voters hostile: the node went from height %d to %d", closed, hostile, voters, began, lowest)
+			}
+		}
+	}
+}
+
+// TestPendingComb shows a node a branch with a fork at each height, by closers made for it, whose one payload nobody
+// has: an event costs little all the same.
+func TestPendingComb(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		const n = 800
+		s := peaceful(5, 21, closed)
+		b := newMob(s, n, n, 1)
+		m := s.nodes[0].m
+		c := m.head.parent.Commit
+		var e Pulled
+		for i := range n {
+			u := b.sign(b.keys[0], c)
+			u.Payload = proto.Sum([]byte("one payload for all"))
+			u.ID = idOfUpdate(u)
+			d := b.made(c, []Update{u}, b.keys[i])
+			e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, u)
+			if i%2 == 1 {
+				c = d
+			}
+		}
+		m.Step(s.now, e)
+		m.Step(s.now+time.Millisecond, Missed{Payload: e.Updates[0].Payload})
+		began := time.Now()
+		m.Step(s.now+2*time.Millisecond, Tick{})
+		if took := time.Since(began); took > 50*time.Millisecond {
+			t.Errorf("closed %v: with %d commits undecided, an event takes %v", closed, len(m.undecided), took)
+		}
+	}
+}
+
+// TestInventedRosterPanics shows a node that has not published yet three commits, none of them valid: one whose roster
+// is invented, and two that list an update on it of each key there. The node must publish, and know the members' updates.
+func TestInventedRosterPanics(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		s := newSwarm(2, 13)
+		s.closed = closed
+		for _, x := range s.nodes {
+			x.start()
+		}
+		v := s.nodes[0]
+		bad := func(parent Commit, roster []Member, us []Update) Commit {
+			c := Commit{Parent: parent.ID, Height: parent.Height + 1, Roster: roster, Closer: "mob"}
+			for _, u := range us {
+				c.Updates = append(c.Updates, u.ID)
+			}
+			c.ID = idOf(c)
+			s.commits[c.ID] = c
+			return c
+		}
+		var roster []Member
+		for i := range 2 * maxPeers {
+			roster = append(roster, Member{Peer: proto.PeerID(fmt.Sprintf("crowd-%05d", i)), Seen: probation})
+		}
+		first := bad(testGenesis(), roster, nil)
+		var us []Update
+		for _, r := range roster {
+			u := Update{Author: r.Peer, Parent: first.ID, Height: 2, Seq: 1, Tokens: 1, Size: 16, Payload: proto.Sum([]byte("one for all"))}
+			u.ID = idOfUpdate(u)
+			s.updates[u.ID] = u
+			us = append(us, u)
+		}
+		v.step(Pulled{Commits: []Commit{first, bad(first, nil, us[:maxPeers]), bad(first, nil, us[maxPeers:])}, Updates: us})
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					t.Errorf("closed %v: the node's own update makes it panic: %v", closed, r)
+				}
+			}()
+			s.run(20 * time.Second)
+			if v.m.newest(s.nodes[1].id) == nil {
+				t.Errorf("closed %v: the node knows no update of the other", closed)
+			}
+		}()
+	}
+}
+
+// TestQuestions has one key announce sixteen commits that are not there, and a crowd as many each: of one closer's few are
+// asked for at once, and of all who do not vote no more than leave room for those who do.
+func TestQuestions(t *testing.T) {
+	for _, keys := range []int{1, 64} {
+		s := peaceful(5, 21, keys == 1)
+		m := s.nodes[0].m
+		asked := 0
+		for i := range keys {
+			for j := range maxByCloser {
+				a := Announced{Commit: payloadOf("none", uint64(i), float64(j)), Parent: m.head.ID, Height: m.head.Height + 1, Closer: proto.PeerID(fmt.Sprintf("mob-%02d", i))}
+				for _, e := range m.Step(s.now, a) {
+					if _, ok := e.(Pull); ok {
+						asked++
+					}
+				}
+			}
+		}
+		if asked > 6 { // of eight places in the driver
+			t.Errorf("%d keys have %d commits asked for at once", keys, asked)
+		}
+	}
+}
+
+// TestSiblingsCostApplies has one key announce commits on the head that list each subset of the honest updates, their
+// bodies closed by keys of its invention: few are computed.
+func TestSiblingsCostApplies(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		s := peaceful(5, 21, closed)
+		b := newMob(s, 1, 1, 1)
+		x := s.nodes[0]
+		for len(s.of(x.m.head.Commit)) < 5 || slices.ContainsFunc(s.of(x.m.head.Commit), func(u Update) bool { return !x.m.held[u.Payload] }) {
+			s.run(5 * time.Millisecond)
+		}
+		head, us, applies := x.m.head.Commit, s.of(x.m.head.Commit), 0
+		for n := 1; n < 1<<len(us)-1; n++ {
+			var some []Update
+			for i, u := range us {
+				if n>>i&1 == 1 {
+					some = append(some, u)
+				}
+			}
+			c := b.made(head, some, proto.PeerID(fmt.Sprintf("invented-%02d", n)))
+			for _, e := range x.m.Step(s.now, Pulled{Commits: []Commit{c}, Updates: some}) {
+				if _, ok := e.(Verify); ok {
+					applies++
+				}
+			}
+		}
+		if applies > 8 {
+			t.Errorf("closed %v: %d commits on one head are to be computed at once", closed, applies)
+		}
+	}
+}
+
+// TestWrongSize has a member, or a newcomer's rival, copy another's payload id with another size: a fetch by it comes to
+// nothing, and the next goes by the other's announcement.
+func TestWrongSize(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		s := peaceful(5, 21, closed)
+		b := newMob(s, 1, 1, 1)
+		m := s.nodes[0].m
+		h := m.head.Commit
+		for s.run(5 * time.Millisecond); m.head.ID == h.ID; s.run(5 * time.Millisecond) {
+		}
+		h = m.head.Commit
+		honest := b.sign("newcomer", h) // honest, from here on
+		if closed {
+			honest.Proof.Signer = testCommunity
+			honest.ID = idOfUpdate(honest)
+		}
+		copied := b.sign(b.keys[0], h)
+		copied.Payload, copied.Size = honest.Payload, 1
+		copied.ID = idOfUpdate(copied)
+		now, right, tries := s.now, 0, 0
+		var es []Effect
+		es = append(es, m.Step(now, Seen{Update: copied})...)
+		es = append(es, m.Step(now, Seen{Update: honest})...)
+		for range 6 {
+			for _, e := range es {
+				if f, ok := e.(Fetch); ok && f.Update.Payload == honest.Payload {
+					tries++
+					if f.Update.Size == honest.Size {
+						right++
+					}
+					m.Step(now, Missed{Payload: honest.Payload})
+				}
+			}
+			now += 9 * time.Second
+			es = m.Step(now, Tick{})
+			if m.head.ID != h.ID {
+				break
+			}
+		}
+		if right == 0 {
+			t.Errorf("closed %v: the payload is never asked for at its size, in %d tries", closed, tries)
+		}
+	}
+}
+
+// TestCursorRuns has one member claim all the tokens and data that it may: the cursor goes on as far as it does where the
+// others do so.
+func TestCursorRuns(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		run := func(attack bool) float64 {
+			s := newSwarm(5, 21)
+			s.closed = closed
+			for _, x := range s.nodes {
+				x.stepTime = 100 * time.Millisecond
+				x.start()
+			}
+			s.run(40 * time.Second)
+			b := newMob(s, 1, 1, 1)
+			b.enrol(b.keys)
+			from := s.nodes[0].m.head.Commit
+			for end := s.now + time.Minute; s.now < end; s.run(50 * time.Millisecond) {
+				h := s.nodes[0].m.head
+				b.say(b.keys, h.Commit, h.Height)
+				if slices.ContainsFunc(b.authored(b.keys[0]), func(u Update) bool { return u.Parent == h.ID }) {
+					continue
+				}
+				u := b.sign(b.keys[0], h.Commit)
+				u.Tokens = h.Target
+				if attack {
+					u.Tokens, u.High = h.Cap(), h.highest(u.Author, h.Cap(), seqLen)
+				}
+				u.ID = idOfUpdate(u)
+				s.updates[u.ID] = u
+				b.tell(Seen{Update: u})
+			}
+			to := s.nodes[0].m.head.Commit
+			return float64(to.Cursor-from.Cursor) / (float64(to.Tokens-from.Tokens) / seqLen)
+		}
+		if clean, hit := run(false), run(true); hit > 1.3*clean {
+			t.Errorf("closed %v: the cursor goes on by %.1f samples for each that is committed, %.1f without", closed, hit, clean)
+		}
+	}
+}
+
+// TestHugeForeign shows a node a foreign branch whose commits list a thousand updates of keys nobody knows: as one event,
+// that must not take longer than heartbeats may be apart.
+func TestHugeForeign(t *testing.T) {
+	s := peaceful(5, 21, true)
+	const n = proto.MaxUpdates
+	b := newMob(s, 3*n, 3*n, 1)
+	base := Commit{Height: 6 * 50, NextH: 20, Target: 20 * stepTokens, Tokens: 1e12, Root: payloadOf("root", 1, 1), Parent: payloadOf("parent", 1, 2)}
+	for _, k := range b.keys {
+		base.Roster = append(base.Roster, Member{Peer: k, Seen: probation})
+	}
+	slices.SortFunc(base.Roster, func(x, y Member) int { return cmp.Compare(x.Peer, y.Peer) })
+	base.Closer = b.keys[0]
+	base.ID = idOf(base)
+	f := Foreign{Branch: []Commit{base}}
+	for i := range 3 {
+		c := f.Branch[i]
+		var us []Update
+		for _, r := range base.Roster[i*n : (i+1)*n] {
+			b.seq++
+			u := Update{Author: r.Peer, Proof: Proof{Signer: testCommunity}, Parent: c.ID, Height: c.Height + 1, Seq: b.seq, Tokens: 1, Size: 16, Payload: payloadOf(r.Peer, b.seq, 3)}
+			u.ID = idOfUpdate(u)
+			us = append(us, u)
+		}
+		f.Branch, f.Updates = append(f.Branch, b.made(c, us, b.keys[0])), append(f.Updates, us...)
+	}
+	began := time.Now()
+	s.nodes[0].m.Step(s.now, f)
+	if took := time.Since(began); took > 500*time.Millisecond {
+		t.Errorf("a foreign branch of %d commits takes %v", len(f.Branch)-1, took)
+	}
+}
