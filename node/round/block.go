@@ -70,7 +70,7 @@ func (m *Machine) uproot() {
 	off := map[proto.PeerID]int{}
 	for _, b := range m.blocks {
 		if !m.head.under(b) {
-			off[b.Closer]++
+			off[b.account()]++
 		}
 	}
 	var worst *block
@@ -78,8 +78,8 @@ func (m *Machine) uproot() {
 		if len(b.children) > 0 || m.head.under(b) || b.state == checking {
 			continue
 		}
-		if worst == nil || off[b.Closer] > off[worst.Closer] ||
-			off[b.Closer] == off[worst.Closer] && slices.Compare(b.ID[:], worst.ID[:]) < 0 {
+		if worst == nil || off[b.account()] > off[worst.account()] ||
+			off[b.account()] == off[worst.account()] && slices.Compare(b.ID[:], worst.ID[:]) < 0 {
 			worst = b
 		}
 	}

@@ -163,8 +163,8 @@ func (m *Machine) caughtUp(target proto.ID) {
 // their ids and that the updates are signed.
 func (m *Machine) pulled(e Pulled) {
 	byID := indexed(e.Updates)
-	for _, c := range e.Commits {
-		m.take(c, byID)
+	for i, c := range e.Commits {
+		m.take(c, byID, i+1 < len(e.Commits) && e.Commits[i+1].Parent == c.ID)
 	}
 }
 
@@ -176,8 +176,10 @@ func indexed(us []Update) map[proto.ID]Update {
 	return byID
 }
 
-// take adds a commit to the tree.
-func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
+// take adds a commit to the tree. Of one closer few are taken that nothing follows in the
+// same answer: what others have built on may bear the name of somebody who only announced
+// it first.
+func (m *Machine) take(c Commit, updates map[proto.ID]Update, followed bool) {
 	m.done(body, c.ID)
 	parent := m.blocks[c.Parent]
 	switch {
@@ -185,8 +187,8 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update) {
 		m.blocks[c.ID].sawView(announcement{Announced: Announced{View: c.View, Closer: c.Closer}})
 		return
 	case c.Height <= m.base.Height,
-		parent != nil && madeBy(c.Closer, slices.Values(parent.children)) >= maxTwins,
-		madeBy(c.Closer, maps.Values(m.undecided)) >= 2*int(m.cfg.Snapshot)+maxByCloser: // no honest branch has more that others still serve
+		!followed && parent != nil && madeBy(c.Closer, slices.Values(parent.children)) >= maxTwins,
+		!followed && madeBy(c.Closer, maps.Values(m.undecided)) >= 2*int(m.cfg.Snapshot)+maxByCloser: // no honest branch has more that others still serve
 		delete(m.announced, c.ID)
 		return
 	case parent == nil:
