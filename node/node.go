@@ -233,10 +233,7 @@ func (n *Node) Work(ctx context.Context) error {
 	if err := n.enforce(m.Membership); err != nil {
 		return err
 	}
-	if ok, err := n.fits(ctx, m); !ok {
-		return err
-	}
-	if !n.obtainFiles(ctx, m) {
+	if !n.fits(ctx, m) || !n.obtainFiles(ctx, m) {
 		return nil // told to stop before they came
 	}
 	if err := n.assemble(m, seed); err != nil {

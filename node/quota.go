@@ -23,8 +23,14 @@ const (
 type quota struct {
 	turn sync.Mutex // held while it is weighed
 	mu   sync.Mutex
-	used api.Usage
-	seen uint64 // of the network's count
+	used usage
+	seen usage // of the network's counts
+}
+
+// usage is what is counted.
+type usage struct {
+	api.Usage
+	Drawn uint64 `json:"drawn"` // of the bytes, what peers who take no part fetched of this node's files
 }
 
 // openQuota reads what was counted before.
@@ -40,17 +46,18 @@ func openQuota(path string) (*quota, error) {
 	return q, nil
 }
 
-// count adds what the network has carried in all, and tells what the month has seen. A
-// clock that was set back begins no month.
-func (q *quota) count(total uint64, now time.Time) (used api.Usage, changed bool) {
+// count adds what the network has carried in all, and what strangers fetched, and tells what
+// the month has seen. A clock that was set back begins no month.
+func (q *quota) count(total, drawn uint64, now time.Time) (used usage, changed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	before := q.used
 	if month := now.Format("2006-01"); month > q.used.Month {
-		q.used = api.Usage{Month: month}
+		q.used = usage{Usage: api.Usage{Month: month}}
 	}
-	q.used.Bytes += total - q.seen
-	q.seen = total
+	q.used.Bytes += total - q.seen.Bytes
+	q.used.Drawn += drawn - q.seen.Drawn
+	q.seen = usage{Usage: api.Usage{Bytes: total}, Drawn: drawn}
 	return q.used, q.used != before
 }
 
@@ -74,7 +81,7 @@ func (n *Node) weigh() {
 	n.quota.turn.Lock()
 	defer n.quota.turn.Unlock()
 	now := time.Now()
-	used, changed := n.quota.count(n.net.Outside(), now)
+	used, changed := n.quota.count(n.net.Outside(), n.net.Drawn(), now)
 	if changed {
 		b, err := json.Marshal(used)
 		if err == nil {
@@ -85,6 +92,9 @@ func (n *Node) weigh() {
 		}
 	}
 	limit := n.view.get().limits.MonthGB
+	// Whoever only fetches uses up a quarter of the month at most, or a few of them would have
+	// this node rest for the rest of it.
+	n.net.Spare(limit > 0 && float64(used.Drawn) >= limit*1e9/4)
 	spent := limit > 0 && float64(used.Bytes) >= limit*1e9
 	why, next := "", time.Time{}
 	if spent {
@@ -94,7 +104,7 @@ func (n *Node) weigh() {
 	var first bool
 	n.view.set(func(v *viewed) {
 		first = spent && v.quotaWhy == ""
-		v.quotaWhy, v.quotaEnds, v.used = why, next, used
+		v.quotaWhy, v.quotaEnds, v.used = why, next, used.Usage
 	})
 	n.net.Rest(n.view.decide().Rest)
 	if first {

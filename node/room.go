@@ -11,32 +11,25 @@ import (
 // Room is what a machine has free, in bytes; 0: it is not known.
 type Room struct{ Memory, Disk uint64 }
 
-// needs is what a swarm takes of a machine at least, whatever its device: in memory the shared state twice, on the disk
-// that of the head and of two snapshot heights, and the trainer's model and moments.
-func needs(m manifest.Manifest) (Room, error) {
-	method, err := newMethod(m)
-	if err != nil {
-		return Room{}, err
-	}
-	state, params := stateSize(method), uint64(m.Model.Config().Layout().Params())
-	return Room{Memory: 2 * state, Disk: 3*state + 3*4*params}, nil
+// needs is what a swarm takes of a machine at least, whatever its method and device: in memory the model twice, on the disk
+// that of the head and of two snapshot heights, and the trainer's model and moments. Nothing of the model's size is made
+// to find it out.
+func needs(m manifest.Manifest) Room {
+	model := 4 * uint64(m.Model.Config().Layout().Params())
+	return Room{Memory: 2 * model, Disk: 6 * model}
 }
 
 // fits waits to be stopped where the swarm's model does not fit into this machine, before anything of its size is
 // fetched or made, and is false then: whoever sends a link decides how large that is. A node that took part before
 // has what it needs.
-func (n *Node) fits(ctx context.Context, m manifest.Manifest) (bool, error) {
+func (n *Node) fits(ctx context.Context, m manifest.Manifest) bool {
 	if n.p.Room == nil || n.p.Anyway || n.store.HasLocal() {
-		return true, nil
+		return true
 	}
-	need, err := needs(m)
-	if err != nil {
-		return false, err
-	}
-	have := n.p.Room()
+	need, have := needs(m), n.p.Room()
 	short := func(need, have uint64) bool { return have > 0 && have < need }
 	if !short(need.Memory, have.Memory) && !short(need.Disk, have.Disk) {
-		return true, nil
+		return true
 	}
 	const gib = 1 << 30
 	why := fmt.Sprintf("this swarm's model takes %.1f GiB of memory and %.1f GiB of disk at least, and this machine has %.1f and %.1f free: murmur up --anyway takes part all the same",
@@ -44,5 +37,5 @@ func (n *Node) fits(ctx context.Context, m manifest.Manifest) (bool, error) {
 	n.view.set(func(v *viewed) { v.tooLarge = why })
 	n.diary.Add(event.Node, 0, why)
 	n.wait(ctx)
-	return false, nil
+	return false
 }

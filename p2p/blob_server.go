@@ -139,6 +139,10 @@ func (c *blobConn) answer(ctx context.Context, req *murmurv1.BlobRequest) error 
 		return writeMessage(paced{c.s}, &murmurv1.BlobHeader{})
 	}
 	head := &murmurv1.BlobHeader{Found: true, Size: c.size}
+	if c.n.spare.Load() && c.n.outsider(c.s.Conn().RemotePeer()) {
+		c.leave()
+		return writeMessage(paced{c.s}, head)
+	}
 	if req.Count == 0 {
 		c.leave()
 		if c.size > smallBlob && !c.enter(waits, req.Rate) {
@@ -196,6 +200,9 @@ type measured struct {
 func (w *measured) Write(b []byte) (int, error) {
 	n, err := w.shaped.Write(b)
 	w.left -= uint64(n)
+	if w.c.n.outsider(w.c.s.Conn().RemotePeer()) {
+		w.c.n.drawn.Add(uint64(n))
+	}
 	w.c.places.sent(n, false)
 	w.c.moved(n, w.left)
 	return n, err

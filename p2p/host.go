@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -61,6 +62,8 @@ type Network struct {
 	coming   coming                 // what they fetch
 	places   [shaper.Classes]places // for those who fetch here, by class
 	trees    trees                  // of what is served
+	drawn    atomic.Uint64          // bytes of blobs that went to strangers
+	spare    atomic.Bool            // strangers get none
 	handling chan struct{}          // held while a sync request is answered
 	paths    sync.Map               // paths that a running Fetch writes
 

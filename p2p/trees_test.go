@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -82,6 +83,33 @@ func TestOffersAreHashedOnce(t *testing.T) {
 	offers(t, b, a, z.id, 50)
 	if n := z.reads.Load(); n != 1 {
 		t.Errorf("the blob was hashed %d times", n)
+	}
+}
+
+// TestSpare has blobs served to no stranger for a while, and counts what strangers drew before.
+func TestSpare(t *testing.T) {
+	z := newZeros(t, 5<<20)
+	var member atomic.Bool
+	a := start(t, 1, func(p *Params) { p.Blobs, p.Known = z, func(proto.PeerID) bool { return member.Load() } })
+	b := start(t, 2, bootstrap(a))
+	until(t, b, 10*time.Second, "it is connected", func() bool { return len(b.Connected()) == 1 })
+	dir := t.TempDir()
+	fetch := func(name string, limit time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		return b.Fetch(ctx, Fetch{ID: z.id, Size: z.size, MaxSize: z.size, Path: filepath.Join(dir, name), Sources: []proto.PeerID{a.ID()}})
+	}
+	if err := fetch("first", 20*time.Second); err != nil || a.Drawn() < z.size {
+		t.Fatalf("%d bytes were drawn, %v", a.Drawn(), err)
+	}
+	drawn := a.Drawn()
+	a.Spare(true)
+	if err := fetch("second", 2*time.Second); err == nil || a.Drawn() != drawn {
+		t.Errorf("a stranger drew %d bytes more, %v", a.Drawn()-drawn, err)
+	}
+	member.Store(true)
+	if err := fetch("third", 20*time.Second); err != nil || a.Drawn() != drawn {
+		t.Errorf("who takes part counts for %d bytes, %v", a.Drawn()-drawn, err)
 	}
 }
 

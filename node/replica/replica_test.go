@@ -91,7 +91,7 @@ func (w *world) grow(r *Replica, step float32) {
 	if u, err = w.p.Book.AddUpdate(proto.Seal(w.key, proto.DomainUpdate, chain.EncodeUpdate(w.p.Book.Swarm, u, nil))); err != nil {
 		w.t.Fatal(err)
 	}
-	draft := round.Derive(round.Config{StepTokens: 100, HMin: 1, HMax: 100, Snapshot: 6}, parent, []round.Update{u}, nil, nil)
+	draft := round.Derive(round.Config{StepTokens: 100, SeqLen: 10, HMin: 1, HMax: 100, Snapshot: 6}, parent, []round.Update{u}, nil, nil)
 	if draft.Root, err = r.Compute(parent, []round.Update{u}); err != nil {
 		w.t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID,
 		return slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind == RevokePeer && n.Subject == string(p) })
 	}
 	authors := make(map[proto.PeerID]bool, len(updates))
-	most := countable(updates)
+	most := countable(cfg.settled(parent, updates))
 	// The cursor follows voters, as far as the tokens that count go: newcomers' lanes begin where the roster's end that
 	// learn as much as is allowed. What others took may come a second time, but nothing is skipped for them.
 	voters := cfg.voters(parent)
@@ -67,8 +67,8 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID,
 	return c
 }
 
-// countable is what the tokens of each of a commit's updates count for at most: their lower median, as in the mean. Who
-// claims more drives neither schedules nor rounds by it.
+// countable is what the tokens of each of a commit's updates count for at most: the lower median of those that are no
+// newcomers'. Who claims more, or next to nothing, drives neither schedules nor rounds by it.
 func countable(updates []Update) uint64 {
 	if len(updates) == 0 {
 		return 0

@@ -195,6 +195,9 @@ func (m *Machine) lastCommitted(p proto.PeerID) uint64 {
 		us := m.listed(b)
 		for _, u := range us {
 			if u.Author == p {
+				if b.parent != nil {
+					us = m.cfg.settled(b.parent.Commit, us)
+				}
 				return min(u.Tokens, countable(us))
 			}
 		}

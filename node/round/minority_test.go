@@ -402,3 +402,21 @@ func TestHugeForeign(t *testing.T) {
 		t.Errorf("a foreign branch of %d commits takes %v", len(f.Branch)-1, took)
 	}
 }
+
+// TestTinyClaims has a key that is listed for the first time claim a single token, beside one honest member: the tokens
+// that are committed go on as that one's do.
+func TestTinyClaims(t *testing.T) {
+	cfg := testConfig("A")
+	parent := Commit{ID: proto.Sum([]byte("parent")), Height: 9, Target: 100, NextH: 20, Tokens: 5000, Roster: []Member{{Peer: "A", Seen: probation}}}
+	us := []Update{
+		{ID: proto.Sum([]byte("a")), Author: "A", Tokens: 100},
+		{ID: proto.Sum([]byte("b")), Author: "B", Tokens: 1},
+	}
+	if c := Derive(cfg, parent, us, nil, nil); c.Tokens != 5101 {
+		t.Errorf("%d tokens were committed, want 101 more than 5000", c.Tokens-parent.Tokens)
+	}
+	us[1].Tokens = 400
+	if c := Derive(cfg, parent, us, nil, nil); c.Tokens != 5200 {
+		t.Errorf("%d tokens were committed, want 200 more than 5000", c.Tokens-parent.Tokens)
+	}
+}
