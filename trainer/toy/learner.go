@@ -52,8 +52,8 @@ func (l *learner) Load(theta, _, _ []float32, step int64) error {
 	return nil
 }
 
-// Step moves the window that the tokens and the step's number choose towards the target, each parameter by rate at most
-// and one of them beyond, and returns the window's mean distance from it before, in units of spread.
+// Step moves the window that the tokens and the step's number choose towards the target, each parameter but one by rate at
+// most, and returns the window's mean distance from it before, in units of spread.
 func (l *learner) Step(tokens []int32, rate float64) (float32, error) {
 	most := float32(rate)
 	return l.visit(tokens, func(i int, d float32) { l.theta[i] += min(max(d, -most), most) }), nil
@@ -70,12 +70,14 @@ func (l *learner) visit(tokens []int32, see func(i int, d float32)) (loss float3
 	from := int(mix(seed)%uint64((len(l.theta)+n-1)/n)) * n
 	to := min(from+n, len(l.theta))
 	var off float64
-	odd := from + int(mix(seed+1)%uint64(to-from)) // goes past the target: no two peers learn quite the same
+	odd := from + int(mix(seed+1)%uint64(to-from)) // stays, or goes past the target: no two peers learn quite the same
 	for i := from; i < to; i++ {
 		d := target(i) - l.theta[i]
 		off += float64(max(d, -d))
 		if i == odd {
-			d += spread / 64
+			if d = 0; max(target(i)-l.theta[i], l.theta[i]-target(i)) < spread/64 {
+				d = spread / 64
+			}
 		}
 		see(i, d)
 	}
