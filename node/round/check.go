@@ -18,9 +18,9 @@ func (m *Machine) check() {
 			busy[b.account()] = true
 		}
 	}
-	seen := newRivals()
+	seen, open := newRivals(), m.open()
 	for _, outside := range []bool{false, true} {
-		for _, b := range m.open() {
+		for _, b := range open {
 			if b.parent.state == invalid {
 				m.decide(b, invalid)
 				seen = newRivals()

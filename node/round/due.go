@@ -193,13 +193,12 @@ func (m *Machine) lastCommitted(p proto.PeerID) uint64 {
 			break
 		}
 		us := m.listed(b)
-		for _, u := range us {
-			if u.Author == p {
-				if b.parent != nil {
-					us = m.cfg.settled(b.parent.Commit, us)
-				}
-				return min(u.Tokens, countable(us))
+		if i := slices.IndexFunc(us, func(u Update) bool { return u.Author == p }); i >= 0 {
+			counts := us
+			if b.parent != nil {
+				counts = m.cfg.settled(b.parent.Commit, us)
 			}
+			return min(us[i].Tokens, countable(counts))
 		}
 		b = b.parent
 	}

@@ -12,11 +12,12 @@ import (
 // the payloads on the way, or where they cannot be had. Nobody computes the commits
 // below, so no minority may lead there.
 func (m *Machine) shortcut() {
+	seen := newRivals()
 	for _, first := range m.open() {
-		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first, newRivals()) {
+		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first, seen) {
 			continue
 		}
-		tip := m.best(first, (*block).hopeful)
+		tip := m.tip(first, (*block).hopeful, seen.tips)
 		at, missing := m.lastSnapshot(first, tip)
 		if at == nil {
 			continue
