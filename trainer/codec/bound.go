@@ -23,8 +23,11 @@ func (l *limit) of(c int) float32 {
 	return l.most(c, l.room)
 }
 
-// shares turns the scales of chunk c into what of each counts.
+// shares says how much of each scale of chunk c counts; nil where nothing is bounded.
 func (l *limit) shares(c int) []float32 {
+	if l.most == nil {
+		return nil
+	}
 	copy(l.room, l.scales)
 	m := l.most(c, l.room)
 	for i, s := range l.scales {

@@ -16,10 +16,11 @@ func (o *Cosine) Chunks() int { return len(o.blocks) }
 //
 // A block's Ĉ = Σ float64(weight·share·c), over the terms in their order, is scaled by a power of two so that the largest
 // lies between 2^27 and 2^28, and rounded to integers, ties to even; a block whose largest is below 2^-900 is zero.
-// share is what most says of the block over its length, at most 1, where most is given √Σ c² as float32, the sum in
-// float64 in order, every operation rounded by itself. That is the length of the block's z and of what z would be in the
-// zeros around a block at the edges. Package dct transforms the integers exactly. Its integers, as float64 times the power of two that takes the scaling back, and
+// Package dct transforms these exactly. Its integers, as float64 times the power of two that takes the scaling back, and
 // then as float32, are subtracted.
+//
+// What most is given is √Σ c² as float32, the sum in float64 in order, every operation rounded by itself: the length of the
+// block's z and of what z would be in the zeros around a block at the edges. share is what most says over that, at most 1.
 func (o *Cosine) Subtract(dst, src []float32, terms []Term, most Most) error {
 	if err := checkTerms(o.grid.total, o.Check, dst, src, terms); err != nil {
 		return err
@@ -105,10 +106,7 @@ func (m *mixer) mix(readers []pack.Reader, u int, b *block, senders bool) ([]uin
 			m.limit.scales[i] = c.length()
 		}
 	}
-	var shares []float32
-	if m.limit.most != nil {
-		shares = m.limit.shares(u)
-	}
+	shares := m.limit.shares(u)
 	for i, c := range m.from {
 		w := m.terms[i].Weight
 		if shares != nil {

@@ -200,16 +200,18 @@ func (v *Values) Subtract(dst, src []float32, terms []Term, most Most) error {
 		var values [valueSpan]float32
 		l, weights := newLimit(most, terms), make([]float32, len(terms))
 		return func(c int, dst, src []float32) {
-			for i, t := range terms {
-				weights[i] = float32(float64(t.Weight * v.unit(t.Payload, c)))
-				if most != nil {
+			if most != nil {
+				for i, t := range terms {
 					l.scales[i] = float32(math.Sqrt(v.square(&values, t.Payload, c)))
 				}
 			}
-			if most != nil {
-				for i, share := range l.shares(c) {
-					weights[i] = float32(float64(terms[i].Weight*v.unit(terms[i].Payload, c)) * float64(share))
+			shares := l.shares(c)
+			for i, t := range terms {
+				w := float64(t.Weight * v.unit(t.Payload, c))
+				if shares != nil {
+					w = float64(w * float64(shares[i]))
 				}
+				weights[i] = float32(w)
 			}
 			for at := 0; at < len(dst); at += valueSpan {
 				to, from := dst[at:min(at+valueSpan, len(dst))], src[at:]
