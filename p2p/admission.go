@@ -184,7 +184,7 @@ func (n *Network) hello(id peer.ID) error {
 	}
 	if answer.Refused != "" {
 		why := answer.Refused
-		if len(why) > maxWhy || !printable(why) {
+		if len(why) > maxWhy || !proto.Printable(why) {
 			why = "for a reason that cannot be shown"
 		}
 		n.gate.mu.Lock()

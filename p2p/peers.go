@@ -58,7 +58,7 @@ func (n *Network) peerInfo(id peer.ID) PeerInfo {
 		BytesIn: uint64(traffic.TotalIn), BytesOut: uint64(traffic.TotalOut),
 	}
 	if v, err := n.host.Peerstore().Get(id, "AgentVersion"); err == nil {
-		if agent, _ := v.(string); len(agent) <= maxAgent && printable(agent) {
+		if agent, _ := v.(string); len(agent) <= maxAgent && proto.Printable(agent) {
 			p.Agent = agent
 		}
 	}

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
@@ -126,17 +123,12 @@ func checkHeartbeat(swarm proto.ID, h *murmurv1.Heartbeat) error {
 		return fmt.Errorf("heartbeat with a rate of %v tokens a second", h.Rate)
 	case len(h.State) > maxState, len(h.Why) > maxWhy, len(h.Version) > maxVersion, len(h.Backend) > maxBackend:
 		return errors.New("heartbeat with a text that is too long")
-	case !printable(h.State + h.Why + h.Version + h.Backend):
+	case !proto.Printable(h.State + h.Why + h.Version + h.Backend):
 		return errors.New("heartbeat with a text that cannot be shown")
 	case h.IntervalMs > maxInterval:
 		return fmt.Errorf("heartbeat with an interval of %d ms", h.IntervalMs)
 	}
 	return nil
-}
-
-// printable keeps a stranger's control characters off people's terminals.
-func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 	"golang.org/x/mod/semver"
@@ -208,7 +206,7 @@ func (m Manifest) Validate() error {
 		val any
 		rng string
 	}{
-		{m.Name != "" && len(m.Name) <= MaxName && printable(m.Name), "name", strconv.Quote(m.Name), "1 to 64 bytes of text that can be shown"},
+		{m.Name != "" && len(m.Name) <= MaxName && proto.Printable(m.Name), "name", strconv.Quote(m.Name), "1 to 64 bytes of text that can be shown"},
 		{m.MinVersion == "" || semver.IsValid("v"+m.MinVersion), "min_version", m.MinVersion, "a version such as 0.1.0"},
 		{o.Vocab >= 256 && o.Vocab <= model.MaxVocab && int(o.Vocab) >= m.Data.Vocab, "model.vocab", o.Vocab, fmt.Sprintf("%d, which the data need, to %d", max(256, m.Data.Vocab), model.MaxVocab)},
 		{o.Layers >= 1 && o.Layers <= 256, "model.layers", o.Layers, "1..256"},
@@ -352,9 +350,4 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 		return Manifest{}, [32]byte{}, fmt.Errorf("manifest: %w", err)
 	}
 	return m, [32]byte(w.Seed), nil
-}
-
-// printable tells whether a text has no character that a terminal would act on.
-func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
