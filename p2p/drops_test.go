@@ -58,7 +58,7 @@ func TestDropCauses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// The clock stands: nothing of an author's rate comes back.
 			now := time.Now()
-			g := &gossip{swarm: testSwarm, now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops), members: func() *membership.Book { return nil }}
+			g := &gossip{swarm: testSwarm, now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops), members: func() *membership.Book { return nil }, outsider: func(peer.ID) bool { return true }}
 			c.do(g)
 			for cause, n := range g.dropped.all() {
 				if n != c.want[cause] {

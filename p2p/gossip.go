@@ -50,7 +50,7 @@ type gossip struct {
 	heartbeats *pubsub.Topic
 	dropped    *drops
 
-	known      func(proto.PeerID) bool // nil: nobody is
+	outsider   func(peer.ID) bool // who takes no part in the swarm
 	mu         sync.Mutex
 	authors    map[peer.ID]*author
 	neighbours map[peer.ID]*neighbour
@@ -68,7 +68,7 @@ type author struct {
 func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
 	g := &gossip{
 		swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, members: n.members, dropped: n.dropped,
-		known: n.params.Known, authors: make(map[peer.ID]*author),
+		outsider: n.outsider, authors: make(map[peer.ID]*author),
 	}
 	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}
 	ps, err := pubsub.NewGossipSub(ctx, guarded{n.host, n},
@@ -217,7 +217,7 @@ func (g *gossip) belongs(m Message) bool {
 // heartbeats on as soon as its earlier life has been silent for seqnoMemory.
 func (g *gossip) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 	now := g.now()
-	stranger := g.members() == nil && (g.known == nil || !g.known(proto.PeerID(from)))
+	stranger := g.outsider(from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if stranger && via != from && !g.of(via).strangers.take(now, strangerRate, strangerBurst) {

@@ -166,7 +166,7 @@ func FuzzCheck(f *testing.F) {
 
 func TestAdmit(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops), members: func() *membership.Book { return nil }}
+	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops), members: func() *membership.Book { return nil }, outsider: func(peer.ID) bool { return true }}
 	const year = 365 * 24 * uint64(time.Hour)
 	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	for _, c := range []struct {
@@ -234,7 +234,7 @@ func TestInventedAuthors(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	g := &gossip{
 		now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops),
-		members: func() *membership.Book { return nil }, known: func(p proto.PeerID) bool { return p == "member" },
+		members: func() *membership.Book { return nil }, outsider: func(p peer.ID) bool { return p != "member" },
 	}
 	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	if !g.admit("member", "liar", seq(5), true) {
