@@ -160,10 +160,15 @@ func (s *Store) readBlob(path string, id proto.ID) ([]byte, error) {
 		return nil, fmt.Errorf("reading blob %s: %w", id.Short(), err)
 	}
 	if proto.HashBlob(b).Root() != id {
-		if err := s.disk.remove(path); err != nil {
-			return nil, fmt.Errorf("removing corrupt blob %s: %w", id.Short(), err)
-		}
-		return nil, fmt.Errorf("blob %s: %w", id.Short(), ErrCorrupt)
+		return nil, s.discard(path, id)
 	}
 	return b, nil
+}
+
+// discard removes a blob whose bytes do not hash to its name, and says that it was so.
+func (s *Store) discard(path string, id proto.ID) error {
+	if err := s.disk.remove(path); err != nil {
+		return fmt.Errorf("removing corrupt blob %s: %w", id.Short(), err)
+	}
+	return fmt.Errorf("blob %s: %w", id.Short(), ErrCorrupt)
 }

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -26,10 +25,10 @@ func (s *Store) MapPayload(id proto.ID) (*Mapped, error) {
 	if proto.HashBlob(m.Bytes).Root() == id {
 		return m, nil
 	}
-	if err := errors.Join(m.Close(), s.disk.remove(s.PayloadPath(id))); err != nil {
-		return nil, fmt.Errorf("removing corrupt blob %s: %w", id.Short(), err)
+	if err := m.Close(); err != nil {
+		return nil, fmt.Errorf("closing corrupt blob %s: %w", id.Short(), err)
 	}
-	return nil, fmt.Errorf("blob %s: %w", id.Short(), ErrCorrupt)
+	return nil, s.discard(s.PayloadPath(id), id)
 }
 
 func mapped(path string) (*Mapped, error) {
