@@ -19,7 +19,7 @@ import (
 // BenchMethodsCmd compares the methods.
 type BenchMethodsCmd struct {
 	Quick   bool     `help:"Each method once, 50 steps, learning rates as they come; writes files only with --out."`
-	Lines   []string `help:"Lines of the table (default: all)." placeholder:"NAME"`
+	Lines   []string `help:"Lines of the table, or attacks by name (default: all of the table)." placeholder:"NAME"`
 	Steps   int      `help:"Inner steps of a peer (default: 600)." placeholder:"N"`
 	Tune    int      `help:"Steps of the trials that choose each line's learning rate; 0 takes it as it comes." default:"150"`
 	Seeds   uint64   `help:"Seeds of the lines that a claim rests on; the others have one." default:"3"`
