@@ -31,7 +31,10 @@ var causeNames = [causes]string{
 }
 
 // drops counts them. Gossip tells it what it drops by itself.
-type drops struct{ by [causes]atomic.Uint64 }
+type drops struct {
+	self peer.ID
+	by   [causes]atomic.Uint64
+}
 
 func (d *drops) add(c cause) { d.by[c].Add(1) }
 
@@ -56,8 +59,13 @@ func (d *drops) RejectMessage(_ *pubsub.Message, reason string) {
 	}
 }
 
-// UndeliverableMessage counts what a full subscription drops.
-func (d *drops) UndeliverableMessage(*pubsub.Message) { d.add(unread) }
+// UndeliverableMessage counts what a full subscription drops, but for the node's own
+// words, which it never reads.
+func (d *drops) UndeliverableMessage(m *pubsub.Message) {
+	if m.ReceivedFrom != d.self {
+		d.add(unread)
+	}
+}
 
 // DropRPC counts the messages of a frame for a neighbour whose queue is full.
 func (d *drops) DropRPC(rpc *pubsub.RPC, _ peer.ID) {

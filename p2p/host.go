@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	bridgeLogs(p.Log.Handler())
 	prefix := "/murmur/" + p.Swarm.String()
 	ctx, cancel := context.WithCancel(ctx)
-	dropped := new(drops)
+	dropped := &drops{self: peer.ID(proto.PeerOf(p.Key.Public().(ed25519.PublicKey)))}
 	n := &Network{
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
 		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(dropped), dropped: dropped,

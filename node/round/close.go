@@ -107,7 +107,7 @@ func (m *Machine) admissible(us []Update) []Update {
 // short, heartbeats are often one round old.
 func (m *Machine) closable(us []Update) bool {
 	since := m.now - max(m.round.dueAt, m.round.heldAt)
-	if m.behind() && since < m.cfg.Grace {
+	if m.behind() && since < m.cfg.Grace || m.early() && since < m.cfg.Grace+m.cfg.ViewTimeout {
 		return false
 	}
 	if since >= m.grace() {

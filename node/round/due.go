@@ -150,8 +150,21 @@ func (m *Machine) latchDue() {
 // called tells whether most of the other members that train on the head have
 // published on it: they wait for this node, whose own clock of the round began later.
 func (m *Machine) called() bool {
+	out, of := m.turnout()
+	return 2*out > of
+}
+
+// early tells whether most of the other members that train on the head have yet to publish:
+// this node's clock of the round began before theirs, as it does where it was on another
+// branch at first, and they make no commit their head that leaves all of them out.
+func (m *Machine) early() bool {
+	out, of := m.turnout()
+	return 2*out < of
+}
+
+// turnout counts the other members that train on the head, and those of them who have published on it.
+func (m *Machine) turnout() (out, members int) {
 	us, _ := m.candidates(m.head)
-	members, out := 0, 0
 	for _, p := range m.active() {
 		if m.head.Rank(p) < 0 {
 			continue
@@ -161,7 +174,7 @@ func (m *Machine) called() bool {
 			out++
 		}
 	}
-	return 2*out > members
+	return out, members
 }
 
 // shortest is how long a round lasts at least: the manifest's bound, and long
