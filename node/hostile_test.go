@@ -42,6 +42,7 @@ type rogue struct {
 	made    []round.Commit
 	seq     uint64
 	asked   atomic.Int64 // times that it was asked for what it made
+	silent  atomic.Bool  // asked, it never answers
 }
 
 // rogueAt takes the place of a stopped daemon.
@@ -101,9 +102,13 @@ func (r *rogue) OpenBlob(id proto.ID) (p2p.Blob, error) {
 }
 
 // HandleSync answers with what it made.
-func (r *rogue) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+func (r *rogue) HandleSync(ctx context.Context, _ proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
 	res := &murmurv1.SyncResponse{}
 	r.asked.Add(1)
+	if r.silent.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range req.Commits {
@@ -380,4 +385,64 @@ func TestKeysDrawnOnTheSpot(t *testing.T) {
 			t.Errorf("the largest parameter is %g", most)
 		}
 	})
+}
+
+// TestRogueCloses has one of five close commits one after the other on each head: served, each
+// of which costs a check, and announced alone, each of which costs a question that nobody
+// answers. Rounds go on at four fifths of their pace at least.
+func TestRogueCloses(t *testing.T) {
+	for name, silent := range map[string]bool{"served": false, "announced alone": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			simtest.Run(t, simtest.Params{Seed: 6}, func(t *testing.T, net *simtest.Swarm) {
+				s := newSwarm(t, net, outer.Bitloco, root, 6)
+				s.inviteOnly = true
+				s.change = func(m *manifest.Manifest) { m.Rounds.SnapshotEvery = 5 }
+				defer s.end()
+				s.found()
+				for len(s.all) < 5 {
+					s.join()
+				}
+				s.reach(6)
+				out := s.all[4]
+				s.away[out] = time.Now().Add(time.Hour)
+				out.stop()
+				for !s.ended(out) {
+					time.Sleep(look)
+				}
+				r := rogueAt(t, s, out, out.invite)
+				defer r.end()
+				quiet := func(rounds uint64) {
+					for end := s.highest + rounds; s.highest < end; r.follow(s.all[1].n.State().Peer) {
+						s.reach(s.highest + 2)
+					}
+				}
+				quiet(4) // until nobody waits for it any more
+				calm := time.Now()
+				quiet(6)
+				peace := s.meanRound(calm)
+				from, began := s.highest, time.Now()
+				r.silent.Store(silent)
+				for attempt := 0; attempt < 24 && s.highest < from+6; attempt++ {
+					head, _ := r.follow(s.all[1].n.State().Peer)
+					for range 8 {
+						r.close(head, r.update(r.key, r.proof(r.key), head))
+						s.run(look)
+					}
+					s.run(5 * time.Second)
+				}
+				pace := s.meanRound(began)
+				t.Logf("%d commits, asked for %d times, %d rounds; one takes %v, %v before", len(r.made), r.asked.Load(), s.highest-from, pace, peace)
+				if s.highest < from+6 || pace > peace*5/4 {
+					t.Errorf("%d rounds, one takes %v, %v before", s.highest-from, pace, peace)
+				}
+				if r.asked.Load() == 0 {
+					t.Error("nobody asked for what the rogue made")
+				}
+				r.silent.Store(false)
+				s.agree()
+			})
+		})
+	}
 }

@@ -14,16 +14,22 @@ import (
 // long an active newcomer may take to publish.
 const graceFloor = 500 * time.Millisecond
 
+// stepShare of a round is the most that grace allows for the step that a member ends before it
+// publishes: one in 16.
+const stepShare = 16
+
 // grace is how long a closer waits for late payloads: twice the largest recent spread, but
 // for the third that are largest, for one member's may be what it likes; the manifest's bound
-// at most and at first.
+// at most and at first; the step that a member ends before it publishes, and the floor, at least.
 func (m *Machine) grace() time.Duration {
 	if len(m.spreads) == 0 {
 		return m.cfg.Grace
 	}
 	sorted := slices.Sorted(slices.Values(m.spreads))
 	usual := sorted[len(sorted)-1-len(sorted)/vouchShare]
-	return min(max(2*usual, graceFloor), m.cfg.Grace)
+	step := median(m.recent(), func(u Update) time.Duration { return u.StepTime })
+	step = step * time.Duration(min(m.head.NextH, stepShare)) / stepShare
+	return min(max(2*usual, graceFloor+step), m.cfg.Grace)
 }
 
 // closeRound builds the commit when it is this node's turn.

@@ -182,19 +182,24 @@ func (m *Machine) turnout() (out, members int) {
 // that at most twice what the target takes, or trainers would use up their
 // assignments, which last for four targets, before H has followed.
 func (m *Machine) shortest() time.Duration {
-	var recent []Update // of several rounds: one that met a fault says little about the next
-	for b, n := m.head, 0; b != nil && n < rosterDepth; b, n = b.parent, n+1 {
-		us := m.listed(b)
-		if b.parent != nil {
-			us = m.cfg.settled(b.parent.Commit, us)
-		}
-		recent = append(recent, us...)
-	}
+	recent := m.recent()
 	stretch := exchangesPerRound * median(recent, func(u Update) time.Duration { return u.Exchange })
 	if step := median(recent, func(u Update) time.Duration { return u.StepTime }); step > 0 {
 		stretch = min(stretch, 2*time.Duration(m.head.NextH)*step)
 	}
 	return min(max(m.cfg.Min, stretch, 2*m.lag()), m.cfg.Max)
+}
+
+// recent lists the updates of several rounds, for one that met a fault says little about the next.
+func (m *Machine) recent() (us []Update) {
+	for b, n := m.head, 0; b != nil && n < rosterDepth; b, n = b.parent, n+1 {
+		listed := m.listed(b)
+		if b.parent != nil {
+			listed = m.cfg.settled(b.parent.Commit, listed)
+		}
+		us = append(us, listed...)
+	}
+	return us
 }
 
 // lastCommitted is what a peer's newest update on the head's branch counted
