@@ -18,15 +18,22 @@ const graceFloor = 500 * time.Millisecond
 // publishes: one in 16.
 const stepShare = 16
 
-// grace is how long a closer waits for late payloads: twice the largest recent spread, but
-// for the third that are largest, for one member's may be what it likes; the manifest's bound
-// at most and at first; the step that a member ends before it publishes, and the floor, at least.
-func (m *Machine) grace() time.Duration {
+// grace is how long a closer waits for members to publish: twice the largest recent spread, but
+// for the third that are largest, for one member's may be what it likes.
+func (m *Machine) grace() time.Duration { return m.twice(len(m.spreads) / vouchShare) }
+
+// slowest is how long a closer waits for the payload of an update that it knows: twice the
+// largest recent spread, or whose line is slower than most others' would never be in.
+func (m *Machine) slowest() time.Duration { return m.twice(0) }
+
+// twice is twice the largest recent spread but for some; the manifest's bound at most and at
+// first; the step that a member ends before it publishes, and the floor, at least.
+func (m *Machine) twice(but int) time.Duration {
 	if len(m.spreads) == 0 {
 		return m.cfg.Grace
 	}
 	sorted := slices.Sorted(slices.Values(m.spreads))
-	usual := sorted[len(sorted)-1-len(sorted)/vouchShare]
+	usual := sorted[len(sorted)-1-but]
 	step := median(m.recent(), func(u Update) time.Duration { return u.StepTime })
 	step = step * time.Duration(min(m.head.NextH, stepShare)) / stepShare
 	return min(max(2*usual, graceFloor+step), m.cfg.Grace)
@@ -116,13 +123,14 @@ func (m *Machine) closable(us []Update) bool {
 	if m.behind() && since < m.cfg.Grace || m.early() && since < m.cfg.Grace+m.cfg.ViewTimeout {
 		return false
 	}
-	if since >= m.grace() {
+	if since >= m.slowest() {
 		return true
 	}
 	by := func(us []Update, p proto.PeerID) bool {
 		return slices.ContainsFunc(us, func(u Update) bool { return u.Author == p })
 	}
-	if m.training && m.counts(m.cfg.Self) && !by(us, m.cfg.Self) {
+	late := since >= m.grace()
+	if !late && m.training && m.counts(m.cfg.Self) && !by(us, m.cfg.Self) {
 		return false
 	}
 	held := m.heldOf(us)
@@ -134,6 +142,9 @@ func (m *Machine) closable(us []Update) bool {
 			}
 			wait = m.grace()
 		}
+	}
+	if late {
+		return true
 	}
 	for _, p := range m.present() {
 		switch {
