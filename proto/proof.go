@@ -14,10 +14,11 @@ var ErrNoProof = errors.New("no proof of membership")
 // Standing is what a proof of membership says, whatever the time and whoever the
 // community's keys are.
 type Standing struct {
-	Signer ed25519.PublicKey // who signed the membership, or the invite
-	Invite ed25519.PublicKey // nil for a membership
-	Until  int64             // unix seconds
-	Uses   uint32            // peers that may enter by the invite; 0: any number
+	Signer  ed25519.PublicKey // who signed the membership, or the invite
+	Invite  ed25519.PublicKey // the one that it came in by; nil for none
+	Until   int64             // unix seconds
+	Uses    uint32            // peers that may be in by the invite; 0: any number
+	Renewed bool              // a membership, which lasts when the invite is over
 }
 
 // OpenProof checks a proof's signatures, and that it is a peer's for a swarm.
@@ -28,7 +29,10 @@ func OpenProof(p *murmurv1.Proof, swarm ID, peer PeerID) (Standing, error) {
 		if err := openAs(p.Member, DomainMember, &m); err != nil {
 			return Standing{}, fmt.Errorf("membership: %w", err)
 		}
-		return Standing{Signer: p.Member.Key, Until: m.Until}, bound(m.Swarm, m.Peer, swarm, peer)
+		if len(m.Invite) > 0 && len(m.Invite) != ed25519.PublicKeySize {
+			return Standing{}, errors.New("membership by an invite without a key")
+		}
+		return Standing{Signer: p.Member.Key, Invite: m.Invite, Until: m.Until, Uses: m.Uses, Renewed: true}, bound(m.Swarm, m.Peer, swarm, peer)
 	case p.GetInvite() != nil:
 		var i murmurv1.Invite
 		if err := openAs(p.Invite, DomainInvite, &i); err != nil {

@@ -157,6 +157,27 @@ func TestNoticesTravel(t *testing.T) {
 	}
 }
 
+// TestRosterIsBounded reads commits whose rosters name more than three commits' authors, and nobody.
+func TestRosterIsBounded(t *testing.T) {
+	full := make([]round.Member, maxRoster)
+	for i := range full {
+		full[i].Peer = peerOf(1)
+	}
+	for name, c := range map[string]struct {
+		roster []round.Member
+		ok     bool
+	}{
+		"full":   {full, true},
+		"longer": {append(full, round.Member{Peer: peerOf(1)}), false},
+		"nobody": {make([]round.Member, 1), false},
+	} {
+		_, _, err := decodeContent(testSwarm, encodeContent(testSwarm, round.Commit{Height: 1, Roster: c.roster}, enclosed{}))
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestOneContentOneID refuses a content that carries what this version does not read: else
 // anybody could give an honest commit any number of ids.
 func TestOneContentOneID(t *testing.T) {

@@ -39,7 +39,7 @@ func TestProofInUpdate(t *testing.T) {
 		ok    bool
 	}{
 		{"none", nil, round.Proof{}, true},
-		{"a membership, though it has ended", member(peerOf(1), testSwarm), round.Proof{Signer: key(community)}, true},
+		{"a membership, though it has ended", member(peerOf(1), testSwarm), round.Proof{Signer: key(community), Renewed: true}, true},
 		{"an invite", entered(peerOf(1)), round.Proof{Signer: key(community), Invite: key(invite.Key), Uses: 3}, true},
 		{"another peer's membership", member(peerOf(2), testSwarm), round.Proof{}, false},
 		{"another peer's entry", entered(peerOf(2)), round.Proof{}, false},

@@ -50,7 +50,7 @@ func DecodeUpdate(swarm proto.ID, e *murmurv1.Envelope) (round.Update, error) {
 		if err != nil {
 			return round.Update{}, fmt.Errorf("update's proof of membership: %w", err)
 		}
-		proof = round.Proof{Signer: round.Key(st.Signer), Invite: round.Key(st.Invite), Uses: st.Uses}
+		proof = round.Proof{Signer: round.Key(st.Signer), Invite: round.Key(st.Invite), Uses: st.Uses, Renewed: st.Renewed}
 	}
 	return round.Update{
 		ID: proto.Sum(e.Payload), Author: author, Proof: proof, Parent: parent, Height: w.Height, Seq: w.Seq, Tokens: w.Tokens,
@@ -85,6 +85,9 @@ func encodeContent(swarm proto.ID, c round.Commit, with enclosed) []byte {
 	return proto.Encode(w)
 }
 
+// maxRoster peers are in a commit's roster: the authors of three commits.
+const maxRoster = 3 * proto.MaxUpdates
+
 // decodeContent reads a commit's content and what it holds whole. The notices'
 // signatures are checked, the evidence's are not yet.
 func decodeContent(swarm proto.ID, b []byte) (c round.Commit, with enclosed, err error) {
@@ -98,7 +101,7 @@ func decodeContent(swarm proto.ID, b []byte) (c round.Commit, with enclosed, err
 		return c, with, errors.New("commit of another swarm")
 	case w.Height == 0:
 		return c, with, errors.New("commit in genesis' place")
-	case len(w.Updates) > proto.MaxUpdates || len(w.Evidence) > proto.MaxEvidence || len(w.Roster) != len(w.RosterAge) ||
+	case len(w.Updates) > proto.MaxUpdates || len(w.Evidence) > proto.MaxEvidence || len(w.Roster) > maxRoster || len(w.Roster) != len(w.RosterAge) ||
 		len(w.Roster) != len(w.RosterSeen) || len(w.RosterInvite) > 0 && len(w.RosterInvite) != len(w.Roster) || len(w.Notices) > proto.MaxNotices:
 		return c, with, errors.New("commit with lists out of bounds")
 	}
@@ -119,8 +122,8 @@ func decodeContent(swarm proto.ID, b []byte) (c round.Commit, with enclosed, err
 		c.Updates = append(c.Updates, id)
 	}
 	for i, p := range w.Roster {
-		if len(p) > proto.MaxPeerBytes {
-			return c, with, errors.New("commit with an overlong peer id")
+		if len(p) == 0 || len(p) > proto.MaxPeerBytes {
+			return c, with, errors.New("commit with an empty or overlong peer id")
 		}
 		c.Roster = append(c.Roster, round.Member{Peer: proto.PeerID(p), Age: w.RosterAge[i], Seen: w.RosterSeen[i]})
 	}

@@ -46,6 +46,7 @@ func (m *Machine) more() bool {
 
 // enter starts the round on a new head.
 func (m *Machine) enter(b *block) {
+	m.watch(b)
 	served := b.parent == m.head && slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.counts(u.Author) })
 	m.waits.next(m.now, m.now-m.round.since, 2*m.cfg.Grace, served)
 	since := m.now
@@ -226,10 +227,11 @@ func (m *Machine) ripe(b *block) bool {
 	case m.strange(b) && m.now-m.round.since < 2*m.cfg.Max:
 		return false // where all who are past probation are away the rest may go on, but slowly
 	case !b.under(m.head):
-		// Of another branch the fork choice takes the first commit, and those above it
-		// that voters of that branch stand on; the rest is judged from there.
+		// Of another branch the fork choice takes the commits that a third of their parent's
+		// voters who are heard stand on: who is gone may have been listed by anybody since. A
+		// sibling of the head may be taken before that, if it lacks nobody.
 		stand, of := m.vouchers(b, b.parent)
-		return m.head.under(b.parent) || share(of, vouchShare) <= stand
+		return m.head.parent == b.parent && !m.ousts(b) || share(of, vouchShare) <= stand
 	case b.parent != m.head:
 		return m.vouched(b) // else one after the other
 	}
@@ -277,6 +279,15 @@ func (m *Machine) omits(b *block) bool {
 		}
 	}
 	return company && m.training && !lists(m.cfg.Self)
+}
+
+// ousts tells whether a commit of another branch lacks the update of a voter, or of this node,
+// that the first commit of this one lists: it was made when all of them could be had, and who
+// made it has no votes yet but by what it listed.
+func (m *Machine) ousts(b *block) bool {
+	return slices.ContainsFunc(m.listed(m.head.childOf(b.parent)), func(u Update) bool {
+		return (u.Author == m.cfg.Self || slices.Contains(b.parent.voters, u.Author)) && !slices.Contains(b.Updates, u.ID)
+	})
 }
 
 // present lists the peers that train on the head, or did on its parent when they

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"time"
 
@@ -218,7 +219,32 @@ func (m *Machine) closers(us []Update) []proto.PeerID {
 			others = append(others, u.Author)
 		}
 	}
-	return append(m.ranked(members), m.ranked(others)...)
+	members = m.ranked(members)
+	slices.SortStableFunc(members, func(p, q proto.PeerID) int { return cmp.Compare(m.lapsed[p], m.lapsed[q]) })
+	return append(members, m.ranked(others)...)
+}
+
+// lapse is for how many rounds the turn of a voter who let one pass comes last: heights are
+// known ahead, so that a key can be drawn whose turn comes first in many.
+const lapse = 16
+
+// watch notes whose turn to close passed before the next commit came.
+func (m *Machine) watch(next *block) {
+	maps.DeleteFunc(m.lapsed, func(_ proto.PeerID, until uint64) bool { return until < next.Height })
+	if next.parent != m.head || !m.round.ready {
+		return
+	}
+	us, _ := m.candidates(m.head)
+	passed := int((m.now - m.round.readyAt) / m.cfg.ViewTimeout)
+	turns := m.closers(us)
+	for _, p := range turns[:min(passed, len(turns))] {
+		if p == next.Closer || slices.Contains(next.by, p) {
+			return
+		}
+		if p != m.cfg.Self && slices.Contains(m.head.voters, p) {
+			m.lapsed[p] = next.Height + lapse
+		}
+	}
 }
 
 func (m *Machine) ranked(ps []proto.PeerID) []proto.PeerID {

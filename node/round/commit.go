@@ -195,10 +195,14 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update, followed bool) {
 		m.catchUp(c.ID, c.Closer)
 		return
 	}
-	for _, id := range c.mentions() {
-		if u, ok := updates[id]; ok {
-			m.seen(u)
-		}
+	var us []Update
+	var ms *members
+	ok := parent.members != nil
+	if ok {
+		us, ms, ok = m.wellFormed(parent.Commit, parent.members, c, updates)
+	}
+	if !ok { // of what is invalid its place alone is kept: the lists may be a hundred times as large
+		c = Commit{ID: c.ID, Parent: c.Parent, Height: c.Height, View: c.View, Closer: c.Closer}
 	}
 	b := m.plant(c, parent)
 	b.sawView(announcement{Announced: Announced{View: c.View, Closer: c.Closer}})
@@ -206,9 +210,12 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update, followed bool) {
 		b.sawView(a)
 		delete(m.announced, c.ID)
 	}
-	if parent.members == nil {
-		m.decide(b, invalid)
-	} else if us, ms, ok := m.wellFormed(parent.Commit, parent.members, c, updates); ok {
+	if ok {
+		for _, id := range c.mentions() {
+			if u, ok := updates[id]; ok {
+				m.seen(u)
+			}
+		}
 		b.members = ms
 		for _, u := range us {
 			m.updates[u.ID] = &u // a listed update is kept, whatever else its author sent

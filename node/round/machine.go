@@ -28,6 +28,7 @@ type Machine struct {
 	held      map[proto.ID]bool          // payloads on this disk that decode
 	unfit     map[proto.ID]bool
 	beats     map[proto.PeerID]*beat
+	lapsed    map[proto.PeerID]uint64        // voters who let their turn to close pass, with the height up to which theirs comes last
 	known     map[proto.PeerID]time.Duration // voters of heads, with the time they last were; at most maxPeers
 	noticed   map[proto.ID]Notice            // told to this node, on the chain or not; at most MaxNotices
 	local     *members                       // by the head's notices and those
@@ -87,7 +88,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
 		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
-		known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
+		lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		waits:     waitBudget{left: graceFloor},
 		settled:   s.Alone,

@@ -11,9 +11,10 @@ type Key string
 
 // Proof says by whose word an author belongs to a swarm for members.
 type Proof struct {
-	Signer Key    // the community key that signed; "" for no proof
-	Invite Key    // the invite's key; "" for a membership
-	Uses   uint32 // peers that may be in by the invite; 0: any number
+	Signer  Key    // the community key that signed; "" for no proof
+	Invite  Key    // the key of the invite that it came in by; "" for none
+	Uses    uint32 // peers that may be in by the invite; 0: any number
+	Renewed bool   // a membership, which lasts when the invite is over
 }
 
 // Notice is a community key's word on who belongs. It counts from the children of
@@ -102,7 +103,7 @@ func (s *members) admits(u Update) bool {
 	case s.listed[u.Author]:
 		return true
 	}
-	return s.keys[u.Proof.Signer] && !s.dropped[u.Proof.Signer] && !s.invites[u.Proof.Invite]
+	return s.keys[u.Proof.Signer] && !s.dropped[u.Proof.Signer] && (u.Proof.Renewed || !s.invites[u.Proof.Invite])
 }
 
 // overused tells whether a roster holds more peers than may be in by one of the

@@ -219,6 +219,11 @@ func TestInventedRosterPanics(t *testing.T) {
 			us = append(us, u)
 		}
 		v.step(Pulled{Commits: []Commit{first, bad(first, nil, us[:maxPeers]), bad(first, nil, us[maxPeers:])}, Updates: us})
+		for _, b := range v.m.blocks { // sixteen times as large here as on the wire, and thousands may come
+			if b.state == invalid && len(b.Roster)+len(b.Updates)+len(b.voters) > 0 {
+				t.Errorf("closed %v: an invalid commit's lists are kept: %d, %d, %d", closed, len(b.Roster), len(b.Updates), len(b.voters))
+			}
+		}
 		func() {
 			defer func() {
 				if r := recover(); r != nil {
@@ -418,5 +423,69 @@ func TestTinyClaims(t *testing.T) {
 	us[1].Tokens = 400
 	if c := Derive(cfg, parent, us, nil, nil); c.Tokens != 5200 {
 		t.Errorf("%d tokens were committed, want 200 more than 5000", c.Tokens-parent.Tokens)
+	}
+}
+
+// TestSiblingOusts has one or two voters say that they are paused and keep their updates back, and show, as soon as the
+// others have a commit, siblings of it that list their updates in place of some of the others': honest updates stay in.
+func TestSiblingOusts(t *testing.T) {
+	for _, honest := range []int{4, 7} {
+		for _, closed := range []bool{true, false} {
+			s := newSwarm(honest, 21)
+			s.closed = closed
+			for _, x := range s.nodes {
+				x.stepTime = 100 * time.Millisecond
+				x.start()
+			}
+			s.run(40 * time.Second)
+			b := newMob(s, honest/3, honest/3, 1)
+			b.enrol(b.keys)
+			done := map[proto.ID]bool{}
+			from := s.nodes[0].m.head.Height
+			for start := s.now; s.now < start+30*time.Second; s.run(20 * time.Millisecond) {
+				h := s.nodes[0].m.head
+				for _, k := range b.keys {
+					b.tell(Heartbeat{From: k, Head: h.ID, Height: h.Height, Rate: 1, Paused: true, Interval: 500 * time.Millisecond})
+				}
+				if h.parent == nil || h.Height == from || done[h.parent.ID] {
+					continue
+				}
+				done[h.parent.ID] = true
+				p, best := h.parent, Commit{}
+				for try := range 64 { // ids, of which the lowest wins among equals
+					list := s.of(p.Commit)
+					list = list[min(len(b.keys), len(list)):]
+					for _, k := range b.keys {
+						b.seq++
+						u := Update{Author: k, Parent: p.ID, Height: p.Height + 1, Seq: b.seq, Tokens: p.Target, High: p.Cursor, Size: 16}
+						u.Payload = payloadOf(k, p.Height, float64(try))
+						if s.closed {
+							u.Proof.Signer = testCommunity
+						}
+						u.ID = idOfUpdate(u)
+						s.updates[u.ID], s.values[u.Payload] = u, 3
+						list = append(list, u)
+					}
+					slices.SortFunc(list, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+					if c := b.made(p.Commit, list, b.keys[0]); best.Height == 0 || compareIDs(c.ID, best.ID) < 0 {
+						best = c
+					}
+				}
+				b.announce(best)
+			}
+			in, rounds := 0, 0
+			for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
+				rounds++
+				for _, x := range s.nodes {
+					if slices.ContainsFunc(c.Updates, func(id proto.ID) bool { return s.updates[id].Author == x.id }) {
+						in++
+					}
+				}
+			}
+			t.Logf("%d honest, closed %v: %d of %d honest updates in", honest, closed, in, rounds*honest)
+			if rounds < 5 || 10*in < 9*rounds*honest {
+				t.Errorf("%d honest, closed %v: %d of %d honest updates in", honest, closed, in, rounds*honest)
+			}
+		}
 	}
 }

@@ -73,15 +73,17 @@ type Book struct {
 
 // standing is what a proof gave that was checked: signatures are not checked twice.
 type standing struct {
-	proof  *murmurv1.Proof
-	until  int64  // unix seconds; 0: for good
-	signer string // the community's key
-	invite string // its key; "" for none
+	proof   *murmurv1.Proof
+	until   int64  // unix seconds; 0: for good
+	signer  string // the community's key
+	invite  string // the key of the one that it came in by; "" for none
+	uses    uint32 // peers that may be in by the invite; 0: any number
+	renewed bool   // a membership, which lasts when the invite is over
 }
 
 // lasts tells whether a standing still counts.
 func (b *Book) lasts(s standing, now time.Time) bool {
-	return (s.until == 0 || now.Unix() <= s.until) && !b.dropped[s.signer] && !b.invites[s.invite]
+	return (s.until == 0 || now.Unix() <= s.until) && !b.dropped[s.signer] && (s.renewed || !b.invites[s.invite])
 }
 
 // New makes a Book.
@@ -156,6 +158,7 @@ func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (s
 	}
 	st, err := proto.OpenProof(proof, b.p.Swarm, peer)
 	s.until, s.signer, s.invite = st.Until, string(st.Signer), string(st.Invite)
+	s.uses, s.renewed = st.Uses, st.Renewed
 	switch {
 	case errors.Is(err, proto.ErrNoProof):
 		return s, ErrNoProof
@@ -163,7 +166,7 @@ func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (s
 		return s, fmt.Errorf("%w: %w", ErrForged, err)
 	case !b.signs(s.signer):
 		return s, fmt.Errorf("%w: %w", ErrForged, errStranger)
-	case b.invites[s.invite]:
+	case b.invites[s.invite] && !s.renewed:
 		return s, ErrRevoked
 	case now.Unix() > s.until:
 		return s, ErrExpired
@@ -223,7 +226,10 @@ func (b *Book) List(now time.Time) (ls []Listing) {
 		}
 		l := Listing{Peer: p, How: "member", Until: time.Unix(s.until, 0)}
 		if s.invite != "" {
-			l.How, l.Invited = "invited", proto.PeerOf(ed25519.PublicKey(s.invite)).Short()
+			l.Invited = proto.PeerOf(ed25519.PublicKey(s.invite)).Short()
+			if !s.renewed {
+				l.How = "invited"
+			}
 		}
 		ls = append(ls, l)
 	}
@@ -239,13 +245,14 @@ func (b *Book) Issue(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.p.Key != nil {
-		b.proof, b.changed = &murmurv1.Proof{Member: b.member(b.p.Self, now)}, true
+		b.proof, b.changed = &murmurv1.Proof{Member: b.member(b.p.Self, standing{}, now)}, true
 	}
 }
 
-func (b *Book) member(peer proto.PeerID, now time.Time) *murmurv1.Envelope {
+// member signs a membership for a peer, by the invite that it came in by.
+func (b *Book) member(peer proto.PeerID, by standing, now time.Time) *murmurv1.Envelope {
 	return proto.Seal(b.p.Key, proto.DomainMember, proto.Encode(&murmurv1.Member{
-		Swarm: b.p.Swarm[:], Peer: []byte(peer), Until: now.Add(membershipFor).Unix(),
+		Swarm: b.p.Swarm[:], Peer: []byte(peer), Until: now.Add(membershipFor).Unix(), Invite: []byte(by.invite), Uses: by.uses,
 	}))
 }
 
@@ -278,11 +285,11 @@ func (b *Book) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *m
 		return nil
 	}
 	s, err := b.check(peer, proof, now)
-	newest := s.invite == "" && s.signer == string(b.p.Key.Public().(ed25519.PublicKey))
+	newest := s.renewed && s.signer == string(b.p.Key.Public().(ed25519.PublicKey))
 	if err != nil || newest && s.until > now.Add(renewBefore).Unix() {
 		return nil
 	}
-	return b.member(peer, now)
+	return b.member(peer, s, now)
 }
 
 // Take keeps a membership that somebody renewed, if it counts.

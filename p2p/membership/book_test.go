@@ -236,6 +236,26 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// TestRenewedStillCounts has the holder of an invite for one show it by one key to the community's node alone, which
+// renews it, and by a second to everybody else: they let one of the two in.
+func TestRenewedStillCounts(t *testing.T) {
+	i := invite(t, community, 1)
+	holder, host := book(t, "holder", func(p *Params) { p.Key = community }), book(t, "host", nil)
+	renewed := &murmurv1.Proof{Member: holder.Renew(peerOf("first"), proof(t, "first", i), start)}
+	if err := host.Admit(peerOf("first"), renewed, start); err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Admit(peerOf("second"), proof(t, "second", i), start); !errors.Is(err, ErrUsedUp) {
+		t.Errorf("a second key by the invite: %v", err)
+	}
+	if _, err := host.Hear([]*murmurv1.Envelope{NewNotice(community, swarm, murmurv1.Notice_INVITE, i.Key.Public().(ed25519.PublicKey))}); err != nil {
+		t.Fatal(err)
+	}
+	if !host.Admitted(peerOf("first"), start) || host.Admit(peerOf("first"), renewed, start) != nil {
+		t.Error("a membership ends with the invite that it came by")
+	}
+}
+
 func TestLists(t *testing.T) {
 	b := book(t, "host", func(p *Params) { p.Keys, p.Members = nil, []proto.PeerID{peerOf("ada")} })
 	if err := b.Admit(peerOf("ada"), nil, start); err != nil {

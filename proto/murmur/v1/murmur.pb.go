@@ -439,7 +439,9 @@ type Member struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Swarm         []byte                 `protobuf:"bytes,1,opt,name=swarm,proto3" json:"swarm,omitempty"`
 	Peer          []byte                 `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
-	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"` // unix seconds
+	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"`  // unix seconds
+	Invite        []byte                 `protobuf:"bytes,4,opt,name=invite,proto3" json:"invite,omitempty"` // key of the one that the peer came in by, if any
+	Uses          uint32                 `protobuf:"varint,5,opt,name=uses,proto3" json:"uses,omitempty"`    // its
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -491,6 +493,20 @@ func (x *Member) GetPeer() []byte {
 func (x *Member) GetUntil() int64 {
 	if x != nil {
 		return x.Until
+	}
+	return 0
+}
+
+func (x *Member) GetInvite() []byte {
+	if x != nil {
+		return x.Invite
+	}
+	return nil
+}
+
+func (x *Member) GetUses() uint32 {
+	if x != nil {
+		return x.Uses
 	}
 	return 0
 }
@@ -2990,11 +3006,13 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x04uses\x18\x04 \x01(\rR\x04uses\"1\n" +
 	"\x05Entry\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x12\n" +
-	"\x04peer\x18\x02 \x01(\fR\x04peer\"H\n" +
+	"\x04peer\x18\x02 \x01(\fR\x04peer\"t\n" +
 	"\x06Member\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12\x12\n" +
 	"\x04peer\x18\x02 \x01(\fR\x04peer\x12\x14\n" +
-	"\x05until\x18\x03 \x01(\x03R\x05until\"\xaa\x01\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\x12\x16\n" +
+	"\x06invite\x18\x04 \x01(\fR\x06invite\x12\x12\n" +
+	"\x04uses\x18\x05 \x01(\rR\x04uses\"\xaa\x01\n" +
 	"\x06Notice\x12\x14\n" +
 	"\x05swarm\x18\x01 \x01(\fR\x05swarm\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.murmur.v1.Notice.KindR\x04kind\x12\x18\n" +
