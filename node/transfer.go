@@ -131,7 +131,8 @@ func (n *Node) catchUp(ctx context.Context, e round.CatchUp) {
 		if err != nil {
 			continue
 		}
-		if err = n.takeCommits(ctx, peer, res); err == nil && len(res.Commits) > 0 {
+		news, err := n.takeCommits(ctx, peer, res)
+		if err == nil && news {
 			break
 		}
 		n.log.Debug("Catching up came to nothing", "peer", peer.Short(), "error", err)
@@ -140,15 +141,17 @@ func (n *Node) catchUp(ctx context.Context, e round.CatchUp) {
 }
 
 // takeCommits passes on a branch: what follows commits that are held, or one
-// from a snapshot height on.
-func (n *Node) takeCommits(ctx context.Context, from proto.PeerID, res *murmurv1.SyncResponse) error {
+// from a snapshot height on. It tells whether any of it was not known before.
+func (n *Node) takeCommits(ctx context.Context, from proto.PeerID, res *murmurv1.SyncResponse) (news bool, err error) {
 	var branch []round.Commit
 	var updates []round.Update
 	for _, w := range res.Commits {
+		_, known := n.book.Load().Commit(proto.Sum(w.Content))
 		c, us, err := n.book.Load().AddCommit(w)
 		if err != nil {
-			return err
+			return news, err
 		}
+		news = news || !known
 		n.admit(w.Updates)
 		branch, updates = append(branch, c), append(updates, us...)
 	}
@@ -161,11 +164,11 @@ func (n *Node) takeCommits(ctx context.Context, from proto.PeerID, res *murmurv1
 	default:
 		past, err := n.askPast(ctx, from, branch)
 		if err != nil {
-			return err
+			return news, err
 		}
 		n.post(ctx, round.Foreign{Branch: branch, Past: past, Updates: updates})
 	}
-	return nil
+	return news, nil
 }
 
 // askPast asks for the snapshot heights between a branch and this node's checkpoint, where it has

@@ -137,10 +137,13 @@ func (m *Machine) closable(us []Update) bool {
 	held := m.heldOf(us)
 	var wait time.Duration // for those that do not count
 	for _, u := range us {
-		if b := m.beats[u.Author]; b != nil && b.fresh(m.now) && !m.held[u.Payload] && m.expected(us, u.Author) {
-			if m.counts(u.Author) {
-				return false // on its way here, though its author's head may have moved on
-			}
+		if b := m.beats[u.Author]; b == nil || !b.fresh(m.now) || m.held[u.Payload] {
+			continue
+		}
+		switch {
+		case m.counts(u.Author) && (late || m.expected(us, u.Author)):
+			return false // on its way here, though its author's head may have moved on, and a slow line is asked more than once
+		case m.expected(us, u.Author):
 			wait = m.grace()
 		}
 	}

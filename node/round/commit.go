@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	maxByCloser = 16 // announcements kept of one closer
-	maxTwins    = 4  // commits of one closer for one parent: an honest one makes one, or two around a restart
-	giveUpAfter = 6  // tries, after which an announcement is forgotten
+	maxByCloser = 16  // announcements kept of one closer
+	maxTwins    = 4   // commits of one closer for one parent: an honest one makes one, or two around a restart
+	giveUpAfter = 6   // tries, after which an announcement is forgotten
+	maxUnknown  = 128 // announcements kept of all together who were never voters here
 )
 
 // announcement is the lowest view in which a commit was heard of.
@@ -44,9 +45,13 @@ func (m *Machine) hearCommit(a Announced) {
 		first.voters = with(nil, a.Closer)
 	}
 	var same []proto.ID
+	unknown := 0
 	for id, old := range m.announced {
 		if old.Closer == a.Closer {
 			same = append(same, id)
+		}
+		if !m.familiar(old.Closer) {
+			unknown++
 		}
 	}
 	if len(same) >= maxByCloser {
@@ -54,9 +59,15 @@ func (m *Machine) hearCommit(a Announced) {
 			return m.announced[x].before(m.announced[y].Announced)
 		}))
 	}
-	if len(m.announced) < maxPeers {
+	if len(m.announced) < maxPeers && (unknown < maxUnknown || m.familiar(a.Closer)) {
 		m.announced[a.Commit] = first
 	}
+}
+
+// familiar tells whether a peer votes, or did on a head of this node's.
+func (m *Machine) familiar(p proto.PeerID) bool {
+	_, ok := m.known[p]
+	return ok || m.counts(p)
 }
 
 // before orders announcements by height, then id.
@@ -125,13 +136,23 @@ func (m *Machine) chase() {
 	}
 }
 
-// maxCatching bounds the branches asked for at once.
-const maxCatching = 4
+// Branches asked for at once: in all, and by word of those who were never voters here.
+const (
+	maxCatching  = 4
+	maxByUnknown = maxCatching / 2
+)
 
 // catchUp asks for the branch of a commit that hangs in the air, by word of a
 // peer: one at a time of each, so that no peer's inventions are in another's way.
 func (m *Machine) catchUp(target proto.ID, of proto.PeerID) {
-	if _, under := m.catching[target]; under || len(m.catching) >= maxCatching || !m.try(branch, peerKey(of)) {
+	unknown := 0
+	for _, p := range m.catching {
+		if !m.familiar(p) {
+			unknown++
+		}
+	}
+	_, under := m.catching[target]
+	if under || len(m.catching) >= maxCatching || unknown >= maxByUnknown && !m.familiar(of) || !m.try(branch, peerKey(of)) {
 		return
 	}
 	m.catching[target] = of

@@ -63,6 +63,8 @@ type current struct {
 	ready   bool // view 0 may close
 	readyAt time.Duration
 	saidAt  time.Duration // last announced the own update
+
+	measured map[proto.PeerID]bool // voters whose payloads' spread was noted
 }
 
 // State is what a node has on disk when it starts.

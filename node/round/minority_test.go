@@ -76,6 +76,16 @@ func TestSlowVoter(t *testing.T) {
 			switch us := s.of(h.Commit); {
 			case mode == "clean" || h.Height%3 == 0:
 				b.publishOnce(k, h.Commit)
+			case mode == "late" && h.parent != nil && !done[h.ID]:
+				done[h.ID] = true
+				for i := range 8 { // one payload that all have had, eight times for the commit before
+					u := b.sign(k[0], h.parent.Commit)
+					delete(s.updates, u.ID)
+					u.Payload, u.Tokens = s.nodes[0].m.listed(h)[0].Payload, uint64(i+1)
+					u.ID = idOfUpdate(u)
+					s.updates[u.ID] = u
+					b.tell(Seen{Update: u})
+				}
 			case mode == "usurp" && len(us) == len(s.nodes) && !done[h.ID]:
 				done[h.ID] = true
 				b.announce(b.made(h.Commit, us, usurper))
@@ -86,7 +96,7 @@ func TestSlowVoter(t *testing.T) {
 	}
 	for _, closed := range []bool{false, true} {
 		clean := rounds(closed, "clean")
-		for _, mode := range []string{"idle", "usurp"} {
+		for _, mode := range []string{"idle", "usurp", "late"} {
 			// An idle one of six costs its share, a sixth, and half a second of waiting a round.
 			if n := rounds(closed, mode); 10*n < 7*clean {
 				t.Errorf("closed %v, %s: %d rounds in 3 min, %d without", closed, mode, n, clean)
@@ -487,5 +497,53 @@ func TestSiblingOusts(t *testing.T) {
 				t.Errorf("%d honest, closed %v: %d of %d honest updates in", honest, closed, in, rounds*honest)
 			}
 		}
+	}
+}
+
+// TestQuestionsByStrangers has sixteen strangers tell of branches that nobody has, and are slow to say so, and 48 of
+// commits on the head: voters' own commits are heard of as before.
+func TestQuestionsByStrangers(t *testing.T) {
+	const hosts, names = 16, 48
+	run := func(attacked bool) (uint64, int) {
+		s := newSwarm(5, 21)
+		s.nowhere = map[proto.ID]bool{}
+		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		for _, x := range s.nodes {
+			x.stepTime = 100 * time.Millisecond
+			x.start()
+		}
+		s.run(40 * time.Second)
+		b := newMob(s, hosts+names, 0, 1)
+		from, apart := s.nodes[0].m.head.Height, 0
+		for i := -20; i < 240; i++ { // all of them at first, then two a second each for a minute
+			for j, k := range b.keys {
+				if i >= 0 && (i+j)%8 > 0 || !attacked {
+					continue
+				}
+				b.seq++
+				h := s.nodes[0].m.head
+				a := Announced{Commit: payloadOf(k, b.seq, 5), Parent: h.ID, Height: h.Height + 1, Closer: k}
+				if j < hosts {
+					s.nowhere[a.Commit] = true
+					a.Parent, a.Height = payloadOf(k, b.seq, 6), h.Height+1000
+				}
+				b.tell(a)
+			}
+			if i < 0 {
+				s.run(50 * time.Millisecond)
+				continue
+			}
+			s.run(250 * time.Millisecond)
+			if len(s.heads()) > 1 {
+				apart++
+			}
+		}
+		return s.nodes[0].m.head.Height - from, apart
+	}
+	clean, _ := run(false)
+	rounds, apart := run(true)
+	t.Logf("%d rounds a minute, %d without; apart %d of 240 times", rounds, clean, apart)
+	if 10*rounds < 8*clean || apart > 60 {
+		t.Errorf("%d rounds a minute, %d without; apart %d of 240 times", rounds, clean, apart)
 	}
 }

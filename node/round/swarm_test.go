@@ -73,6 +73,7 @@ type swarm struct {
 	change   func(*Config)       // nil: nothing
 	mob      *mob                // whoever attacks it
 	cut      func(a, b int) bool // links that carry nothing now
+	nowhere  map[proto.ID]bool   // commits that nobody has, as nobody says for ten seconds
 
 	updates map[proto.ID]Update  // all ever made
 	commits map[proto.ID]Commit  // all ever made
@@ -448,6 +449,10 @@ func (n *simNode) carryOut(effect Effect) {
 		n.ask(e.Sources, func(p *simNode) bool { return p.m.blocks[e.Commit] != nil }, 20*time.Millisecond,
 			func(p *simNode) { n.pulled(p, e.Commit) }, func() { n.step(PullFailed{Commit: e.Commit}) })
 	case CatchUp:
+		if s.nowhere[e.Target] {
+			n.later(9900*time.Millisecond, func() { n.step(CaughtUp{Target: e.Target}) })
+			return
+		}
 		n.ask(e.Sources, func(*simNode) bool { return true }, 40*time.Millisecond,
 			func(p *simNode) { n.catchUp(p, e) }, func() { n.step(CaughtUp{Target: e.Target}) })
 	case Enter:

@@ -159,6 +159,19 @@ func (m *Machine) gotPayload(p proto.ID) {
 	}
 }
 
+// measures tells whether an update that came is the first in this round of a voter's: who signs
+// more of them would have more than a share of the spreads.
+func (m *Machine) measures(u *Update) bool {
+	if u.Author == m.cfg.Self || !m.counts(u.Author) || m.round.measured[u.Author] {
+		return false
+	}
+	if m.round.measured == nil {
+		m.round.measured = map[proto.PeerID]bool{}
+	}
+	m.round.measured[u.Author] = true
+	return true
+}
+
 // arrived notes when an update's payload came, for grace.
 func (m *Machine) arrived(u *Update) {
 	switch {
@@ -166,7 +179,7 @@ func (m *Machine) arrived(u *Update) {
 		if !m.round.held {
 			m.round.held, m.round.heldAt = true, m.now
 		}
-		if u.Author != m.cfg.Self && m.counts(u.Author) {
+		if m.measures(u) {
 			// What came before the round was due held nobody up.
 			began := m.now
 			if m.round.due {
@@ -174,7 +187,7 @@ func (m *Machine) arrived(u *Update) {
 			}
 			m.noteSpread(m.now - began)
 		}
-	case u.Parent == m.head.Parent && u.Author != m.cfg.Self && m.counts(u.Author):
+	case u.Parent == m.head.Parent && m.measures(u):
 		// Late for the commit that is now the head: grace was too short for it.
 		m.noteSpread(m.cfg.Grace)
 	}
