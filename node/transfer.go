@@ -48,9 +48,12 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	// from what is here.
 	limited, cancel := context.WithTimeout(ctx, fetchFloor+2*time.Duration(n.manifest.Rounds.GraceMS)*time.Millisecond)
 	defer cancel()
-	err := n.net.Fetch(limited, p2p.Fetch{
-		ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: n.store.PayloadPath(id), Sources: e.Sources,
-	})
+	var err error
+	if !e.Shared {
+		err = n.net.Fetch(limited, p2p.Fetch{
+			ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: n.store.PayloadPath(id), Sources: e.Sources,
+		})
+	}
 	if err != nil {
 		n.store.MakeRoom(err) // for the next try
 		n.log.Debug("Payload did not come", "payload", id.Short(), "author", e.Update.Author.Short(), "error", err)
@@ -62,14 +65,16 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	case err != nil:
 		n.post(ctx, round.Missed{Payload: id})
 	case n.method.Check(e.Update.Height, b) != nil:
-		if err := os.Remove(n.store.PayloadPath(id)); err != nil { // or it would count as held after a restart
+		if e.Shared {
+			n.log.Debug("An update names a payload of another round's", "payload", id.Short(), "author", e.Update.Author.Short())
+		} else if err := os.Remove(n.store.PayloadPath(id)); err != nil { // or it would count as held after a restart
 			n.log.Warn("A payload that does not decode stays on disk", "payload", id.Short(), "error", err)
 		}
 		n.view.flag(e.Update.Author, fmt.Sprintf("its update for round %d does not decode", e.Update.Height))
 		n.diary.Add(event.Peer, e.Update.Height, fmt.Sprintf("%s sent an update that does not decode; it is left out", e.Update.Author.Short()))
-		n.post(ctx, round.Unfit{Payload: id})
+		n.post(ctx, round.Unfit{Payload: id, Height: e.Update.Height})
 	default:
-		n.post(ctx, round.Held{Payload: id})
+		n.post(ctx, round.Held{Payload: id, Height: e.Update.Height})
 	}
 }
 

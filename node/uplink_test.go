@@ -36,7 +36,7 @@ func TestUnequalUplinks(t *testing.T) {
 	root := t.TempDir()
 	simtest.Run(t, simtest.Params{Link: link}, func(t *testing.T, net *simtest.Swarm) {
 		s := &swarm{
-			t: t, method: outer.FedAvg, net: net, rng: rand.New(rand.NewPCG(1, 2)), root: root,
+			t: t, method: outer.FedAvg, net: net, inviteOnly: true, rng: rand.New(rand.NewPCG(1, 2)), root: root,
 			away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
 			change: func(m *manifest.Manifest) { // 260,672 parameters of 4 bytes
 				m.Model.Layers, m.Model.FFN = 6, 126

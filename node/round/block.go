@@ -1,6 +1,7 @@
 package round
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -139,7 +140,7 @@ func (m *Machine) ownIn(b *block) []Update {
 func (m *Machine) complete(b *block) bool {
 	for _, id := range b.Updates {
 		u := m.updates[id]
-		if u == nil || !m.held[u.Payload] {
+		if u == nil || !m.holds(*u) {
 			return false
 		}
 	}
@@ -237,16 +238,9 @@ func (m *Machine) forget() {
 		}
 		payloads[u.Payload] = true
 	}
-	for p := range m.held {
-		if !payloads[p] {
-			delete(m.held, p)
-		}
-	}
-	for p := range m.unfit {
-		if !payloads[p] {
-			delete(m.unfit, p)
-		}
-	}
+	maps.DeleteFunc(m.found, func(p proto.ID, _ bool) bool { return !payloads[p] })
+	maps.DeleteFunc(m.held, func(p use, _ bool) bool { return !payloads[p.payload] })
+	maps.DeleteFunc(m.unfit, func(p use, _ bool) bool { return !payloads[p.payload] })
 	for e, t := range m.tries {
 		if !t.open && !payloads[e.id] && t.after+retryMost < m.now {
 			delete(m.tries, e)

@@ -28,7 +28,7 @@ func (m *Machine) check() {
 			if b.account() == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
 				continue
 			}
-			if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Payload] }) {
+			if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.use()] }) {
 				m.decide(b, invalid)
 				seen = newRivals()
 				continue

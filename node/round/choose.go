@@ -59,7 +59,7 @@ func (m *Machine) enter(b *block) {
 	m.round, m.own.done = current{since: since}, false
 	us, _ := m.candidates(b)
 	for _, u := range us {
-		if m.held[u.Payload] {
+		if m.holds(u) {
 			m.round.held, m.round.heldAt = true, m.now
 		}
 	}
@@ -281,13 +281,14 @@ func (m *Machine) omits(b *block) bool {
 	return company && m.training && !lists(m.cfg.Self)
 }
 
-// ousts tells whether a commit of another branch lacks the update of a voter, or of this node,
-// that the first commit of this one lists: it was made when all of them could be had, and who
-// made it has no votes yet but by what it listed.
+// ousts tells whether a sibling of the head lacks the update of a voter, or of this node, or a
+// notice, that the head has, or lists who is revoked: it was made when all of them could be
+// had, and who made it has no votes yet but by what it listed.
 func (m *Machine) ousts(b *block) bool {
-	return slices.ContainsFunc(m.listed(m.head.childOf(b.parent)), func(u Update) bool {
+	return slices.ContainsFunc(m.listed(m.head), func(u Update) bool {
 		return (u.Author == m.cfg.Self || slices.Contains(b.parent.voters, u.Author)) && !slices.Contains(b.Updates, u.ID)
-	})
+	}) || slices.ContainsFunc(m.head.Notices, func(n Notice) bool { return !slices.Contains(b.Notices, n) }) ||
+		slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.local.admits(u) })
 }
 
 // present lists the peers that train on the head, or did on its parent when they

@@ -137,7 +137,7 @@ func (m *Machine) closable(us []Update) bool {
 	held := m.heldOf(us)
 	var wait time.Duration // for those that do not count
 	for _, u := range us {
-		if b := m.beats[u.Author]; b == nil || !b.fresh(m.now) || m.held[u.Payload] {
+		if b := m.beats[u.Author]; b == nil || !b.fresh(m.now) || m.holds(u) {
 			continue
 		}
 		switch {
@@ -169,7 +169,7 @@ func (m *Machine) closable(us []Update) bool {
 
 // heldOf leaves of some updates those whose payloads are on this disk.
 func (m *Machine) heldOf(us []Update) []Update {
-	return slices.DeleteFunc(slices.Clone(us), func(u Update) bool { return !m.held[u.Payload] })
+	return slices.DeleteFunc(slices.Clone(us), func(u Update) bool { return !m.holds(u) })
 }
 
 // accompanied tells whether another voter is heard.

@@ -36,10 +36,16 @@ type (
 	}
 	// Seen brings an update announcement.
 	Seen struct{ Update Update }
-	// Held says that a payload is on this disk and decodes.
-	Held struct{ Payload proto.ID }
-	// Unfit says that a payload is on this disk and does not decode.
-	Unfit struct{ Payload proto.ID }
+	// Held says that a payload is on this disk and decodes in an update of a height.
+	Held struct {
+		Payload proto.ID
+		Height  uint64
+	}
+	// Unfit says that a payload does not decode in an update of a height.
+	Unfit struct {
+		Payload proto.ID
+		Height  uint64
+	}
 	// Missed says that fetching a payload came to nothing for now.
 	Missed struct{ Payload proto.ID }
 	// Announced says that a commit exists.

@@ -25,16 +25,18 @@ type Machine struct {
 	updates   map[proto.ID]*Update
 	told      uint64                     // updates remembered so far
 	authors   map[proto.PeerID][]*Update // by Seq, then ID; at most maxUpdatesByAuthor
-	held      map[proto.ID]bool          // payloads on this disk that decode
-	unfit     map[proto.ID]bool
+	found     map[proto.ID]bool          // payloads that were on this disk at the start, and decode
+	held      map[use]bool               // payloads on this disk that decode
+	unfit     map[use]bool
 	beats     map[proto.PeerID]*beat
 	lapsed    map[proto.PeerID]uint64        // voters who let their turn to close pass, with the height up to which theirs comes last
 	known     map[proto.PeerID]time.Duration // voters of heads, with the time they last were; at most maxPeers
 	noticed   map[proto.ID]Notice            // told to this node, on the chain or not; at most MaxNotices
 	local     *members                       // by the head's notices and those
 	tries     map[errand]*try
-	running   [building + 1]int // open tries of each kind
-	strangers int               // open tries for payloads of whom the roster lacks
+	running   [building + 1]int    // open tries of each kind
+	fetching  map[proto.PeerID]int // open tries for payloads, by author
+	strangers int                  // open tries for payloads of whom the roster lacks
 
 	own       ledger
 	training  bool
@@ -89,8 +91,8 @@ func New(cfg Config, s State) (*Machine, error) {
 	m := &Machine{
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
-		held: map[proto.ID]bool{}, unfit: map[proto.ID]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
-		lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
+		found: map[proto.ID]bool{}, held: map[use]bool{}, unfit: map[use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
+		fetching: map[proto.PeerID]int{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		waits:     waitBudget{left: graceFloor},
 		settled:   s.Alone,
@@ -104,7 +106,7 @@ func New(cfg Config, s State) (*Machine, error) {
 	m.head = m.base
 	m.meet(m.base)
 	for _, p := range s.Held {
-		m.held[p] = true
+		m.found[p] = true
 	}
 	for _, c := range s.Commits {
 		if parent := m.blocks[c.Parent]; parent != nil {
@@ -147,9 +149,9 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 	case Seen:
 		m.seen(e.Update)
 	case Held:
-		m.gotPayload(e.Payload)
+		m.gotPayload(use{e.Payload, e.Height})
 	case Unfit:
-		m.unfit[e.Payload] = true
+		m.unfit[use{e.Payload, e.Height}] = true
 		m.done(payload, e.Payload)
 	case Missed:
 		m.retry(payload, e.Payload)

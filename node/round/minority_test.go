@@ -278,7 +278,7 @@ func TestSiblingsCostApplies(t *testing.T) {
 		s := peaceful(5, 21, closed)
 		b := newMob(s, 1, 1, 1)
 		x := s.nodes[0]
-		for len(s.of(x.m.head.Commit)) < 5 || slices.ContainsFunc(s.of(x.m.head.Commit), func(u Update) bool { return !x.m.held[u.Payload] }) {
+		for len(s.of(x.m.head.Commit)) < 5 || slices.ContainsFunc(s.of(x.m.head.Commit), func(u Update) bool { return !x.m.holds(u) }) {
 			s.run(5 * time.Millisecond)
 		}
 		head, us, applies := x.m.head.Commit, s.of(x.m.head.Commit), 0
@@ -545,5 +545,145 @@ func TestQuestionsByStrangers(t *testing.T) {
 	t.Logf("%d rounds a minute, %d without; apart %d of 240 times", rounds, clean, apart)
 	if 10*rounds < 8*clean || apart > 60 {
 		t.Errorf("%d rounds a minute, %d without; apart %d of 240 times", rounds, clean, apart)
+	}
+}
+
+// TestPayloadOfAnotherHeight has a voter sign, beside its update, one for another height with the same payload, which
+// decodes in the first alone, and one node hear of that first: it stays on the others' branch.
+func TestPayloadOfAnotherHeight(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		s := newSwarm(6, 21)
+		s.closed, s.snapshot, s.only = closed, 50, map[proto.ID]uint64{}
+		for _, x := range s.nodes {
+			x.start()
+		}
+		s.run(30 * time.Second)
+		b := newMob(s, 1, 1, 1)
+		listed, last := 0, proto.ID{}
+		for end := s.now + 30*time.Second; s.now < end; s.run(20 * time.Millisecond) {
+			h := s.nodes[5].m.head
+			if h.ID == last {
+				continue
+			}
+			last = h.ID
+			for _, u := range s.nodes[5].m.listed(h) {
+				if u.Author == b.keys[0] {
+					listed++
+				}
+			}
+			u := b.sign(b.keys[0], h.Commit)
+			s.only[u.Payload] = u.Height
+			other := u
+			other.Height, other.Seq, other.Parent = u.Height+1, u.Seq+1, payloadOf("nowhere", b.seq, 1)
+			b.seq++
+			other.ID = idOfUpdate(other)
+			s.updates[other.ID] = other
+			for i, x := range s.nodes {
+				first, second := u, other
+				if i == 0 {
+					first, second = other, u
+				}
+				s.at(100*time.Millisecond, func() { x.step(Seen{Update: first}) })
+				s.at(300*time.Millisecond, func() { x.step(Seen{Update: second}) })
+			}
+		}
+		s.run(10 * time.Second)
+		if heights := s.heights(); listed < 5 || slices.Max(heights)-slices.Min(heights) > 1 {
+			t.Errorf("closed %v: heights %v; its updates are in %d rounds", closed, heights, listed)
+		}
+	}
+}
+
+// TestPlacesOfOneAuthor has a voter sign 33 updates for a head, each in a commit of its own by a closer of its invention,
+// and let their payloads trickle: the others' payloads come as before.
+func TestPlacesOfOneAuthor(t *testing.T) {
+	run := func(closed, attack bool) (rounds uint64, honest int) {
+		s := newSwarm(5, 21)
+		s.closed, s.trickles = closed, map[proto.ID]bool{}
+		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		for _, x := range s.nodes {
+			x.stepTime = 100 * time.Millisecond
+			x.start()
+		}
+		s.run(40 * time.Second)
+		b := newMob(s, 1, 1, 1)
+		b.enrol(b.keys)
+		k := b.keys[0]
+		from, last, next := s.nodes[0].m.head.Height, proto.ID{}, s.now
+		for end := s.now + 2*time.Minute; s.now < end; s.run(50 * time.Millisecond) {
+			h := s.nodes[0].m.head
+			b.say(b.keys, h.Commit, h.Height)
+			if h.ID != last {
+				last = h.ID
+				for _, u := range s.nodes[0].m.listed(h) {
+					if u.Author != k {
+						honest++
+					}
+				}
+			}
+			switch {
+			case !attack && h.Height%3 > 0, attack && s.now < next:
+			case !attack || !slices.Contains(h.voters, k):
+				b.publishOnce(b.keys, h.Commit)
+			case !slices.ContainsFunc(b.authored(k), func(u Update) bool { return u.Parent == h.ID }):
+				next = s.now + 50*time.Second
+				var e Pulled
+				for i := range 33 {
+					u := b.sign(k, h.Commit)
+					s.trickles[u.Payload] = true
+					e.Commits = append(e.Commits, b.made(h.Commit, []Update{u}, proto.PeerID(fmt.Sprintf("invented-%02d", i))))
+					e.Updates = append(e.Updates, u)
+				}
+				b.tell(e)
+			}
+		}
+		return s.nodes[0].m.head.Height - from, honest
+	}
+	for _, closed := range []bool{true, false} {
+		clean, _ := run(closed, false)
+		rounds, honest := run(closed, true)
+		t.Logf("closed %v: %d rounds, %d without; %d updates of the five in", closed, rounds, clean, honest)
+		if 10*rounds < 8*clean || honest < int(rounds)*9/2 {
+			t.Errorf("closed %v: %d rounds, %d without; %d updates of the five in", closed, rounds, clean, honest)
+		}
+	}
+}
+
+// TestRevokedBySibling has a member show a sibling of each head, with all honest updates and that of one who is revoked in
+// place of the notice: it stays out.
+func TestRevokedBySibling(t *testing.T) {
+	s := newSwarm(7, 21)
+	s.closed = true
+	for _, x := range s.nodes {
+		x.stepTime = 100 * time.Millisecond
+		x.start()
+	}
+	s.run(40 * time.Second)
+	b := newMob(s, 2, 2, 1)
+	b.enrol(b.keys)
+	k, out := b.keys[0], b.keys[1]
+	for _, x := range s.nodes {
+		x.step(Noticed{Notices: []Notice{{ID: payloadOf("notice", 1, 1), Kind: RevokePeer, Subject: string(out), Signer: testCommunity}}})
+	}
+	from, last := s.nodes[0].m.head.Height, proto.ID{}
+	for end := s.now + 30*time.Second; s.now < end; s.run(20 * time.Millisecond) {
+		h := s.nodes[0].m.head
+		b.tell(Heartbeat{From: k, Head: h.ID, Height: h.Height, Rate: 1, Paused: true, Interval: 500 * time.Millisecond})
+		if h.Height > from && h.parent.ID != last {
+			last = h.parent.ID
+			us := append(s.of(h.parent.Commit), b.sign(k, h.parent.Commit), b.sign(out, h.parent.Commit))
+			slices.SortFunc(us, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+			b.announce(b.made(h.parent.Commit, us, k)) // with its parent's notices alone
+		}
+	}
+	rounds := 0
+	for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
+		rounds++
+		if len(c.Notices) == 0 || slices.ContainsFunc(c.Updates, func(id proto.ID) bool { return s.updates[id].Author == out }) {
+			t.Errorf("height %d has %d notices and %d updates", c.Height, len(c.Notices), len(c.Updates))
+		}
+	}
+	if rounds < 5 {
+		t.Errorf("%d rounds", rounds)
 	}
 }

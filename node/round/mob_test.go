@@ -235,7 +235,7 @@ func (b *mob) answers(n *simNode, effect Effect) bool {
 	case Fetch:
 		if slices.Contains(b.keys, e.Update.Author) && !b.mute && b.rng.IntN(4) > 0 {
 			n.payloads[e.Update.Payload] = true
-			return later(Held{Payload: e.Update.Payload})
+			return later(Held{Payload: e.Update.Payload, Height: e.Update.Height})
 		}
 	case Enter:
 		if _, ok := b.commits[e.Commit.ID]; ok {

@@ -113,7 +113,7 @@ func (m *Machine) published(e Published) {
 		m.own.note(&u, e.Covers) // eight newer ones came from peers
 	}
 	m.done(update, u.Parent)
-	m.gotPayload(u.Payload)
+	m.gotPayload(u.use())
 }
 
 // noteSpread keeps how far apart the payloads of a round came.

@@ -59,7 +59,7 @@ func (m *Machine) lastSnapshot(first, tip *block) (at *block, missing uint64) {
 			continue
 		}
 		for _, id := range b.Updates {
-			if u := m.updates[id]; u == nil || !m.held[u.Payload] {
+			if u := m.updates[id]; u == nil || !m.holds(*u) {
 				missing++
 			}
 		}

@@ -73,6 +73,8 @@ type swarm struct {
 	change   func(*Config)       // nil: nothing
 	mob      *mob                // whoever attacks it
 	cut      func(a, b int) bool // links that carry nothing now
+	trickles map[proto.ID]bool   // payloads that come so slowly that they are given up
+	only     map[proto.ID]uint64 // payloads that decode at one height, which is its parameters'
 	nowhere  map[proto.ID]bool   // commits that nobody has, as nobody says for ten seconds
 
 	updates map[proto.ID]Update  // all ever made
@@ -435,6 +437,21 @@ func (n *simNode) carryOut(effect Effect) {
 	if s.mob != nil && s.mob.answers(n, effect) {
 		return
 	}
+	if f, ok := effect.(Fetch); ok && s.trickles[f.Update.Payload] {
+		n.later(30*time.Second+2*n.m.cfg.Grace, func() { n.step(Missed{Payload: f.Update.Payload}) })
+		return
+	}
+	if f, ok := effect.(Fetch); ok && s.only[f.Update.Payload] > 0 {
+		n.later(100*time.Millisecond, func() {
+			if u := f.Update; s.only[u.Payload] != u.Height {
+				n.step(Unfit{Payload: u.Payload, Height: u.Height})
+			} else {
+				n.payloads[u.Payload] = true
+				n.step(Held{Payload: u.Payload, Height: u.Height})
+			}
+		})
+		return
+	}
 	switch e := effect.(type) {
 	case Publish:
 		n.later(10*time.Millisecond, func() { n.publish(e) })
@@ -443,7 +460,10 @@ func (n *simNode) carryOut(effect Effect) {
 		s.gossip(n, func(to *simNode) { to.hear(u) })
 	case Fetch:
 		n.ask(e.Sources, func(p *simNode) bool { return p.payloads[e.Update.Payload] && !p.withhold[n] }, 120*time.Millisecond,
-			func(*simNode) { n.payloads[e.Update.Payload] = true; n.step(Held{Payload: e.Update.Payload}) },
+			func(*simNode) {
+				n.payloads[e.Update.Payload] = true
+				n.step(Held{Payload: e.Update.Payload, Height: e.Update.Height})
+			},
 			func() { n.step(Missed{Payload: e.Update.Payload}) })
 	case Pull:
 		n.ask(e.Sources, func(p *simNode) bool { return p.m.blocks[e.Commit] != nil }, 20*time.Millisecond,

@@ -38,7 +38,8 @@ type try struct {
 	pause time.Duration
 	fails int
 
-	stranger bool // a payload of whom the roster lacks
+	author   proto.PeerID // of the update whose payload it is
+	stranger bool         // the roster lacks the author
 }
 
 // try tells whether a thing may be asked for now, and notes that it was.
@@ -82,9 +83,14 @@ func (m *Machine) closeTry(w what, t *try) {
 		t.open = false
 		m.running[w]--
 		if t.stranger {
-			t.stranger = false
 			m.strangers--
 		}
+		if t.author != "" {
+			if m.fetching[t.author]--; m.fetching[t.author] == 0 {
+				delete(m.fetching, t.author)
+			}
+		}
+		t.author, t.stranger = "", false
 	}
 }
 

@@ -51,7 +51,7 @@ func (m *Machine) remember(u Update) bool {
 	if m.updates[u.ID] == nil {
 		return false
 	}
-	if m.held[u.Payload] {
+	if m.holds(u) {
 		m.arrived(&u) // the same bytes came with an earlier update
 	}
 	return true
@@ -113,7 +113,7 @@ func (m *Machine) candidates(b *block) (us []Update, evidence [][2]proto.ID) {
 		twice := false
 		for _, u := range m.authors[author] {
 			switch {
-			case u.Parent != b.ID || !fits(m.cfg, b.members, b.Commit, *u) || !m.local.admits(*u) || m.unfit[u.Payload]:
+			case u.Parent != b.ID || !fits(m.cfg, b.members, b.Commit, *u) || !m.local.admits(*u) || m.unfit[u.use()]:
 			case first == nil:
 				first = u
 			case !twice:
@@ -143,16 +143,38 @@ func (m *Machine) knownAuthors() []proto.PeerID {
 	return as
 }
 
+// use is a payload in updates of a height: what it holds may depend on the height, and
+// anybody may name another's at one that it was not made for.
+type use struct {
+	payload proto.ID
+	height  uint64
+}
+
+func (u Update) use() use { return use{u.Payload, u.Height} }
+
+// holds tells whether an update's payload is on this disk and decodes there.
+func (m *Machine) holds(u Update) bool { return m.held[u.use()] || m.found[u.Payload] }
+
+// shared tells whether a payload is held for updates of another height.
+func (m *Machine) shared(p proto.ID) bool {
+	for u := range m.held {
+		if u.payload == p {
+			return true
+		}
+	}
+	return false
+}
+
 // gotPayload takes note of a payload on this disk.
-func (m *Machine) gotPayload(p proto.ID) {
-	if m.held[p] {
+func (m *Machine) gotPayload(p use) {
+	if m.held[p] || m.found[p.payload] {
 		return
 	}
 	m.held[p] = true
-	m.done(payload, p)
+	m.done(payload, p.payload)
 	for _, us := range m.authors {
 		for _, u := range us {
-			if u.Payload == p {
+			if u.use() == p {
 				m.arrived(u)
 			}
 		}
@@ -232,15 +254,17 @@ func (m *Machine) fetch() {
 // that are alive.
 func (m *Machine) want(u Update, also []proto.PeerID) {
 	stranger := u.Author != m.cfg.Self && m.head.Rank(u.Author) < 0
-	if m.held[u.Payload] || m.unfit[u.Payload] || m.running[payload] >= maxFetching || stranger && m.strangers >= maxFetching/4 ||
+	if m.holds(u) || m.unfit[u.use()] || m.running[payload] >= maxFetching || m.fetching[u.Author] >= maxOfAuthor || stranger && m.strangers >= maxFetching/4 ||
 		!m.try(payload, u.Payload) {
 		return
 	}
+	t := m.tries[errand{payload, u.Payload}]
+	t.author, t.stranger = u.Author, stranger
+	m.fetching[u.Author]++
 	if stranger {
 		m.strangers++
-		m.tries[errand{payload, u.Payload}].stranger = true
 	}
-	m.do(Fetch{Update: m.named(u), Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
+	m.do(Fetch{Update: m.named(u), Shared: m.shared(u.Payload), Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
 }
 
 // named is the update by which a payload is asked for that several name: first the one
@@ -249,7 +273,7 @@ func (m *Machine) named(u Update) Update {
 	all := []Update{u}
 	for _, us := range m.authors {
 		for _, o := range us {
-			if o.Payload == u.Payload && o.ID != u.ID {
+			if o.use() == u.use() && o.ID != u.ID {
 				all = append(all, *o)
 			}
 		}
@@ -266,6 +290,10 @@ const maxAhead = 8
 // quarter of it at most: half of what is fetched at once, or as many keys as somebody likes
 // would keep the others' out.
 const maxFetching = 32
+
+// maxOfAuthor bounds the payloads of one author's asked for at once: who signs many updates, and
+// sends none of their payloads, would have all places.
+const maxOfAuthor = 4
 
 // maxSources bounds how many peers one thing is asked of.
 const maxSources = 8
