@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
@@ -56,6 +57,11 @@ func (h *hand) verify(ctx context.Context, e round.Verify) {
 		h.n.diary.Add(event.Chain, e.Commit.Height, fmt.Sprintf("refused a commit of %s: its state is not what its updates give", h.n.name(e.Commit.Closer)))
 	default:
 		err = h.book.Save(e.Commit.ID)
+	}
+	if errors.Is(err, chain.ErrForgotten) { // others had its place: it is here again for the next try
+		h.n.transfer(ctx, h.n.questions, func(ctx context.Context) {
+			h.n.pull(ctx, round.Pull{Commit: e.Commit.ID, Sources: h.n.net.Connected()})
+		})
 	}
 	if err != nil {
 		h.n.trouble("checking a commit", err)

@@ -20,7 +20,7 @@ func TestUnequalUplinks(t *testing.T) {
 	}
 	const (
 		count  = 16
-		warmup = 3 // rounds until lines are measured and the pace is found
+		warmup = 5 // rounds until lines are measured and the pace is found
 		rounds = 20
 	)
 	link := func(i int) simtest.Link {

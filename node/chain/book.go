@@ -269,6 +269,9 @@ func (b *Book) Write(key ed25519.PrivateKey, draft round.Commit) (round.Commit, 
 	return draft, b.Save(draft.ID)
 }
 
+// ErrForgotten says that a commit that was read had to make room for others since.
+var ErrForgotten = errors.New("it is not held")
+
 // Save puts a commit that was found valid on disk.
 func (b *Book) Save(id proto.ID) error {
 	b.mu.RLock()
@@ -276,7 +279,7 @@ func (b *Book) Save(id proto.ID) error {
 	b.mu.RUnlock()
 	switch {
 	case p == nil:
-		return fmt.Errorf("commit %s cannot be saved: it is not held", id.Short())
+		return fmt.Errorf("commit %s cannot be saved: %w", id.Short(), ErrForgotten)
 	case p.raw == nil:
 		return nil // genesis
 	}

@@ -356,7 +356,7 @@ func TestChecksOfStrangers(t *testing.T) {
 				}
 			}
 			for _, u := range x.m.undecided {
-				if u.state == checking && u.account() == "" {
+				if u.state == checking && u.checkedFor == "" {
 					running++
 				}
 			}

@@ -30,6 +30,8 @@ type block struct {
 	at       time.Duration  // first known here
 	own      bool           // this node closed it, too
 	by       []proto.PeerID // of the parent's voters, who announced it
+
+	checkedFor proto.PeerID // among whose checks the one under way counts
 }
 
 // plant adds a commit to the tree, pending.

@@ -15,7 +15,7 @@ func (m *Machine) check() {
 	busy := map[proto.PeerID]bool{}
 	for _, b := range m.undecided {
 		if b.state == checking {
-			busy[b.account()] = true
+			busy[b.checkedFor] = true
 		}
 	}
 	seen, open := newRivals(), m.open()
@@ -33,8 +33,10 @@ func (m *Machine) check() {
 				seen = newRivals()
 				continue
 			}
-			if m.complete(b) && !busy[b.account()] && m.try(root, b.ID) {
-				busy[b.account()] = true
+			free := slices.IndexFunc(b.accounts(), func(p proto.PeerID) bool { return !busy[p] })
+			if free >= 0 && m.complete(b) && m.try(root, b.ID) {
+				b.checkedFor = b.accounts()[free]
+				busy[b.checkedFor] = true
 				m.decide(b, checking)
 				m.do(Verify{Commit: b.Commit, Updates: m.listed(b)})
 			}
@@ -42,16 +44,20 @@ func (m *Machine) check() {
 	}
 }
 
-// account is whose checks a commit's counts among: its closer's, or empty for one who is no
-// voter.
-func (b *block) account() proto.PeerID {
+// account is whose checks a commit's counts among at first.
+func (b *block) account() proto.PeerID { return b.accounts()[0] }
+
+// accounts are those whose checks a commit's may count among: voters who announced it, of
+// whom one who keeps its own checks busy is not in the others' way; or its closer; or nobody by
+// name for one who is no voter.
+func (b *block) accounts() []proto.PeerID {
 	switch {
 	case len(b.by) > 0:
-		return b.by[0]
+		return b.by
 	case b.parent != nil && len(b.parent.voters) > 0:
-		return ""
+		return []proto.PeerID{""}
 	default:
-		return b.Closer
+		return []proto.PeerID{b.Closer}
 	}
 }
 

@@ -281,12 +281,11 @@ func (m *Machine) omits(b *block) bool {
 	return company && m.training && !lists(m.cfg.Self)
 }
 
-// ousts tells whether a sibling of the head lacks the update of a voter, or of this node, or a
-// notice, that the head has, or lists who is revoked: it was made when all of them could be
+// ousts tells whether a sibling of the head lacks an update, or a notice, that the head has, or lists who is revoked: it was made when all of them could be
 // had, and who made it has no votes yet but by what it listed.
 func (m *Machine) ousts(b *block) bool {
 	return slices.ContainsFunc(m.listed(m.head), func(u Update) bool {
-		return (u.Author == m.cfg.Self || slices.Contains(b.parent.voters, u.Author)) && !slices.Contains(b.Updates, u.ID)
+		return !slices.Contains(b.Updates, u.ID)
 	}) || slices.ContainsFunc(m.head.Notices, func(n Notice) bool { return !slices.Contains(b.Notices, n) }) ||
 		slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.local.admits(u) })
 }
