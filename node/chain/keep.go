@@ -115,6 +115,13 @@ func (b *Book) boundUpdates() {
 			cmp.Compare(away(x), away(y)), slices.Compare(x.ID[:], y.ID[:]),
 		)
 	})
+	of := map[proto.PeerID]int{} // each author's first go before any author's second
+	place := make(map[proto.ID]int, len(loose))
+	for _, u := range loose {
+		place[u.ID] = of[u.Author]
+		of[u.Author]++
+	}
+	slices.SortStableFunc(loose, func(x, y *slip) int { return cmp.Compare(place[x.ID], place[y.ID]) })
 	for _, u := range loose[maxLooseUpdates/2:] {
 		delete(b.updates, u.ID)
 	}

@@ -216,6 +216,10 @@ func TestBookIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	another, err := b.AddUpdate(signed(3, at[3], 4))
+	if err != nil {
+		t.Fatal(err)
+	}
 	far := round.Commit{ID: proto.Sum([]byte("far")), Height: 1e6}
 	for seq := range uint64(3 * maxLooseUpdates) {
 		parent := at[3]
@@ -229,10 +233,13 @@ func TestBookIsBounded(t *testing.T) {
 			t.Fatalf("the book holds %d updates", len(b.updates))
 		}
 	}
-	for name, u := range map[string]round.Update{"own": {ID: proto.Sum(own.Payload)}, "a member's": member} {
+	for name, u := range map[string]round.Update{"own": {ID: proto.Sum(own.Payload)}, "a member's": member, "another's one": another} {
 		if _, ok := b.Update(u.ID); !ok {
 			t.Errorf("%s update on the head is gone", name)
 		}
+	}
+	if err := b.Save(far.ID); !errors.Is(err, ErrForgotten) {
+		t.Errorf("saving what is not held: %v", err)
 	}
 	near := round.Commit{ID: proto.Sum([]byte("near")), Parent: at[3].ID, Height: 4}
 	b.keepCommit(near, nil, &murmurv1.Commit{})
