@@ -226,12 +226,11 @@ func (m *Machine) ripe(b *block) bool {
 		return true
 	case m.strange(b) && m.now-m.round.since < 2*m.cfg.Max:
 		return false // where all who are past probation are away the rest may go on, but slowly
+	case !b.under(m.head) && m.head.under(b.parent):
+		return m.matches(b)
 	case !b.under(m.head):
-		// Of another branch the fork choice takes the commits that a third of their parent's
-		// voters who are heard stand on: who is gone may have been listed by anybody since. A
-		// sibling of the head may be taken before that, if it lacks nobody.
-		stand, of := m.vouchers(b, b.parent)
-		return m.head.parent == b.parent && !m.ousts(b) || share(of, vouchShare) <= stand
+		stand, of := m.vouchers(b, b.parent) // the rest of another branch is judged from there
+		return share(of, vouchShare) <= stand
 	case b.parent != m.head:
 		return m.vouched(b) // else one after the other
 	}
@@ -279,6 +278,26 @@ func (m *Machine) omits(b *block) bool {
 		}
 	}
 	return company && m.training && !lists(m.cfg.Self)
+}
+
+// matches tells whether the first commit of another branch may be taken when the fork choice
+// says so: if as many voters stand on it as on this branch, for who is gone, or has not
+// published since, may have been listed by anybody; or if it is a sibling of the head that
+// lacks nobody; or if this node does not go on from its head and agreement is all there is.
+func (m *Machine) matches(b *block) bool {
+	if !m.training || m.Complete() || len(b.parent.voters) == 0 || m.head.parent == b.parent && !m.ousts(b) {
+		return true
+	}
+	ours, there, here := m.head.childOf(b.parent), 0, 0
+	for _, p := range b.parent.voters {
+		switch {
+		case p == m.cfg.Self || m.stands(p, ours):
+			here++
+		case m.stands(p, b):
+			there++
+		}
+	}
+	return there >= here
 }
 
 // ousts tells whether a sibling of the head lacks an update, or a notice, that the head has, or lists who is revoked: it was made when all of them could be
