@@ -248,7 +248,7 @@ func (m *Machine) ripe(b *block) bool {
 	}
 	// Half a view early is still on time: clocks of a round differ by message delays.
 	wait := time.Duration(rank) * m.cfg.ViewTimeout / 2
-	if slices.ContainsFunc(m.admissible(m.heldOf(us)), func(u Update) bool { return !slices.Contains(b.Updates, u.ID) }) {
+	if slices.ContainsFunc(m.admissible(m.heldOf(us)), func(u Update) bool { return m.held[u.use()] <= m.round.readyAt && !slices.Contains(b.Updates, u.ID) }) {
 		wait += m.cfg.ViewTimeout * 3 / 2 // it could have had them: the next closer may do better
 	}
 	return m.now-m.round.readyAt >= wait
@@ -282,10 +282,10 @@ func (m *Machine) omits(b *block) bool {
 
 // matches tells whether the first commit of another branch may be taken when the fork choice
 // says so: if as many voters stand on it as on this branch, for who is gone, or has not
-// published since, may have been listed by anybody; or if it is a sibling of the head that
-// lacks nobody; or if this node does not go on from its head and agreement is all there is.
+// published since, may have been listed by anybody; or if this node does not go on from its
+// head, and agreement is all there is.
 func (m *Machine) matches(b *block) bool {
-	if !m.training || m.Complete() || len(b.parent.voters) == 0 || m.head.parent == b.parent && !m.ousts(b) {
+	if !m.training || m.Complete() || len(b.parent.voters) == 0 {
 		return true
 	}
 	ours, there, here := m.head.childOf(b.parent), 0, 0
@@ -298,15 +298,6 @@ func (m *Machine) matches(b *block) bool {
 		}
 	}
 	return there >= here
-}
-
-// ousts tells whether a sibling of the head lacks an update, or a notice, that the head has, or lists who is revoked: it was made when all of them could be
-// had, and who made it has no votes yet but by what it listed.
-func (m *Machine) ousts(b *block) bool {
-	return slices.ContainsFunc(m.listed(m.head), func(u Update) bool {
-		return !slices.Contains(b.Updates, u.ID)
-	}) || slices.ContainsFunc(m.head.Notices, func(n Notice) bool { return !slices.Contains(b.Notices, n) }) ||
-		slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.local.admits(u) })
 }
 
 // present lists the peers that train on the head, or did on its parent when they

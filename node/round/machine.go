@@ -26,7 +26,7 @@ type Machine struct {
 	told      uint64                     // updates remembered so far
 	authors   map[proto.PeerID][]*Update // by Seq, then ID; at most maxUpdatesByAuthor
 	found     map[proto.ID]bool          // payloads that were on this disk at the start, and decode
-	held      map[use]bool               // payloads on this disk that decode
+	held      map[use]time.Duration      // payloads on this disk that decode, with the time they came
 	unfit     map[use]bool
 	beats     map[proto.PeerID]*beat
 	lapsed    map[proto.PeerID]uint64        // voters who let their turn to close pass, with the height up to which theirs comes last
@@ -91,7 +91,7 @@ func New(cfg Config, s State) (*Machine, error) {
 	m := &Machine{
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
-		found: map[proto.ID]bool{}, held: map[use]bool{}, unfit: map[use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
+		found: map[proto.ID]bool{}, held: map[use]time.Duration{}, unfit: map[use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
 		fetching: map[proto.PeerID]int{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		waits:     waitBudget{left: graceFloor},

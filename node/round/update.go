@@ -153,7 +153,10 @@ type use struct {
 func (u Update) use() use { return use{u.Payload, u.Height} }
 
 // holds tells whether an update's payload is on this disk and decodes there.
-func (m *Machine) holds(u Update) bool { return m.held[u.use()] || m.found[u.Payload] }
+func (m *Machine) holds(u Update) bool {
+	_, ok := m.held[u.use()]
+	return ok || m.found[u.Payload]
+}
 
 // shared tells whether a payload is held for updates of another height.
 func (m *Machine) shared(p proto.ID) bool {
@@ -167,10 +170,10 @@ func (m *Machine) shared(p proto.ID) bool {
 
 // gotPayload takes note of a payload on this disk.
 func (m *Machine) gotPayload(p use) {
-	if m.held[p] || m.found[p.payload] {
+	if _, ok := m.held[p]; ok || m.found[p.payload] {
 		return
 	}
-	m.held[p] = true
+	m.held[p] = m.now
 	m.done(payload, p.payload)
 	for _, us := range m.authors {
 		for _, u := range us {
