@@ -298,11 +298,11 @@ func TestKeysDrawnOnTheSpot(t *testing.T) {
 			}
 		}
 		quiet(4) // until nobody waits for the two any more
-		from, calm := s.highest, time.Now()
+		calm := time.Now()
 		quiet(6)
 		peace := s.meanRound(calm)
 		lowest := map[*daemon]uint64{}
-		from = s.highest
+		from := s.highest
 		began := time.Now()
 		watch := func(d time.Duration) {
 			for end := time.Now().Add(d); time.Now().Before(end); {

@@ -3,6 +3,7 @@ package node_test
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,6 +58,7 @@ func TestUnequalUplinks(t *testing.T) {
 			s.run(time.Second)
 		}
 		in := map[proto.PeerID]int{}
+		without := map[proto.PeerID][]uint64{} // heights
 		var exchange time.Duration
 		seen := 0
 		for _, o := range s.all[0].n.Rounds(0) {
@@ -67,6 +69,11 @@ func TestUnequalUplinks(t *testing.T) {
 			for _, p := range o.Included {
 				in[p]++
 			}
+			for _, d := range s.all {
+				if p := d.n.State().Peer; !slices.Contains(o.Included, p) {
+					without[p] = append(without[p], o.Height-from)
+				}
+			}
 			if !o.Stages.Published.IsZero() && o.Stages.Held.After(o.Stages.Published) {
 				exchange = max(exchange, o.Stages.Held.Sub(o.Stages.Published))
 			}
@@ -76,7 +83,7 @@ func TestUnequalUplinks(t *testing.T) {
 			share := float64(in[d.n.State().Peer]) / float64(seen)
 			t.Logf("node %d, %d Mbit/s up: in %.0f %% of the rounds", i, link(i).Up/1_000_000, 100*share)
 			if share < 0.95 {
-				t.Errorf("node %d is in %.0f %% of the rounds", i, 100*share)
+				t.Errorf("node %d is in %.0f %% of the rounds, not in %d", i, 100*share, without[d.n.State().Peer])
 			}
 		}
 	})
