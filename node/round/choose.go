@@ -289,11 +289,15 @@ func (m *Machine) matches(b *block) bool {
 		return true
 	}
 	ours, there, here := m.head.childOf(b.parent), 0, 0
+	on := m.stands
+	if m.head != ours { // whoever is on a branch has published on it: what is signed is the same for all
+		on = m.publishedOn
+	}
 	for _, p := range b.parent.voters {
-		switch {
-		case p == m.cfg.Self || m.stands(p, ours):
+		switch mine, theirs := on(p, ours), on(p, b); {
+		case p == m.cfg.Self || mine && !theirs: // who says both says neither
 			here++
-		case m.stands(p, b):
+		case theirs && !mine:
 			there++
 		}
 	}
@@ -344,6 +348,12 @@ func (m *Machine) vouchers(b, on *block) (stand, of int) {
 		}
 	}
 	return stand, of
+}
+
+// publishedOn tells whether a peer's newest update is for b or above it.
+func (m *Machine) publishedOn(p proto.PeerID, b *block) bool {
+	u := m.vote(p)
+	return u != nil && m.names(u, b)
 }
 
 // stands tells whether a peer is on b or above it, by its heartbeat or its newest

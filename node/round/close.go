@@ -240,8 +240,9 @@ func (m *Machine) watch(next *block) {
 	us, _ := m.candidates(m.head)
 	passed := int((m.now - m.round.readyAt) / m.cfg.ViewTimeout)
 	turns := m.closers(us)
-	for _, p := range turns[:min(passed, len(turns))] {
-		if p == next.Closer || slices.Contains(next.by, p) {
+	for i, p := range turns[:min(passed, len(turns))] {
+		// To announce what another closes later is not to close.
+		if over := m.round.readyAt + time.Duration(i+1)*m.cfg.ViewTimeout; next.at < over && (p == next.Closer || slices.Contains(next.by, p)) {
 			return
 		}
 		if p != m.cfg.Self && slices.Contains(m.head.voters, p) {

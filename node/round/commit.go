@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -34,7 +35,8 @@ func (m *Machine) hearCommit(a Announced) {
 		if parent := m.blocks[a.Parent]; m.counts(a.Closer) || parent != nil && slices.Contains(parent.voters, a.Closer) {
 			old.voters = with(old.voters, a.Closer)
 		}
-		if a.View < old.View {
+		// The parent that is here is the commit's, as far as anybody can tell who has not read it.
+		if here, was := m.blocks[a.Parent] != nil, m.blocks[old.Parent] != nil; here && !was || here == was && a.View < old.View {
 			old.Announced = a
 		}
 		m.announced[a.Commit] = old
@@ -99,19 +101,24 @@ func (b *block) sawView(a announcement) {
 	}
 }
 
-// chase pulls commits that are known of but not held: of a closer one at a time, and of
-// all who are no voters one together, for to announce what is not there costs nothing.
+// chase pulls commits that are known of but not held: for each voter who announced them one
+// at a time, and for all who are no voters one together, for to announce what is not there costs nothing.
 func (m *Machine) chase() {
 	busy := map[proto.PeerID]bool{}
-	whose := func(a announcement) proto.PeerID {
-		if len(a.voters) > 0 {
-			return a.voters[0]
+	for e, t := range m.tries {
+		if e.what == body && t.open {
+			busy[t.pulledFor] = true
 		}
-		return ""
 	}
-	for id, a := range m.announced {
-		if t := m.tries[errand{body, id}]; t != nil && t.open {
-			busy[whose(a)] = true
+	type hanging struct {
+		commit proto.ID
+		of     proto.PeerID
+	}
+	var ahead []hanging
+	for _, p := range m.peersAlive() {
+		b := m.beats[p]
+		if _, ok := m.announced[b.Head]; !ok && m.blocks[b.Head] == nil {
+			ahead = append(ahead, hanging{b.Head, p})
 		}
 	}
 	for _, id := range sortedIDs(m.announced) {
@@ -120,19 +127,29 @@ func (m *Machine) chase() {
 		case m.blocks[id] != nil:
 			delete(m.announced, id)
 		case m.blocks[a.Parent] == nil:
-			m.catchUp(id, a.Closer)
+			ahead = append(ahead, hanging{id, a.Closer})
 		case m.fails(body, id) >= giveUpAfter:
 			delete(m.announced, id)
-		case !busy[whose(a)] && m.try(body, id):
-			busy[whose(a)] = true
+		default:
+			whose := a.voters
+			if len(whose) == 0 {
+				whose = []proto.PeerID{""}
+			}
+			free := slices.IndexFunc(whose, func(p proto.PeerID) bool { return !busy[p] })
+			if free < 0 || !m.try(body, id) {
+				continue
+			}
+			m.tries[errand{body, id}].pulledFor = whose[free]
+			busy[whose[free]] = true
 			m.do(Pull{Commit: id, Sources: m.sources(append([]proto.PeerID{a.Closer}, a.voters...))})
 		}
 	}
-	for _, p := range m.peersAlive() {
-		b := m.beats[p]
-		if _, ok := m.announced[b.Head]; !ok && m.blocks[b.Head] == nil {
-			m.catchUp(b.Head, p)
-		}
+	// Whose word came to nothing most often is last, or a few would have all places.
+	slices.SortStableFunc(ahead, func(x, y hanging) int {
+		return cmp.Compare(m.fails(branch, peerKey(x.of)), m.fails(branch, peerKey(y.of)))
+	})
+	for _, h := range ahead {
+		m.catchUp(h.commit, h.of)
 	}
 }
 

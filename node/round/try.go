@@ -38,8 +38,9 @@ type try struct {
 	pause time.Duration
 	fails int
 
-	author   proto.PeerID // of the update whose payload it is
-	stranger bool         // the roster lacks the author
+	author    proto.PeerID // of the update whose payload it is
+	stranger  bool         // the roster lacks the author
+	pulledFor proto.PeerID // the voter among whose pulls a commit's counts; "" for none
 }
 
 // try tells whether a thing may be asked for now, and notes that it was.
