@@ -687,3 +687,116 @@ func TestRevokedBySibling(t *testing.T) {
 		t.Errorf("%d rounds", rounds)
 	}
 }
+
+// TestVoterOnBothSides has a voter close two commits in its turn, show one to each half, sign one update on the first, and
+// say by heartbeats that it stands on the second: each half would count it as its own.
+func TestVoterOnBothSides(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		s := newSwarm(4, 21)
+		s.closed, s.snapshot = closed, 20
+		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		for _, x := range s.nodes {
+			x.stepTime = 100 * time.Millisecond
+			x.start()
+		}
+		s.run(40 * time.Second)
+		b := newMob(s, 1, 1, 1)
+		b.enrol(b.keys)
+		k, first := b.keys[0], s.nodes[0]
+		for _, x := range s.nodes {
+			x.deepest = 0
+		}
+		var second Commit
+		split, splits, apart := time.Duration(-1), 0, time.Duration(0)
+		ready := func(h *block, others int) bool {
+			us, _ := first.m.candidates(h)
+			turns := first.m.closers(us)
+			return len(s.heads()) == 1 && first.m.round.due && len(turns) > 0 && turns[0] == k && len(s.of(h.Commit)) == others &&
+				!slices.ContainsFunc(s.nodes, func(x *simNode) bool { us, _ := x.m.candidates(x.m.head); return len(x.m.heldOf(us)) <= others })
+		}
+		for end := s.now + 3*time.Minute; s.now < end; s.run(100 * time.Millisecond) {
+			if len(s.heads()) > 1 {
+				apart += 100 * time.Millisecond
+			}
+			h := first.m.head
+			if split >= 0 {
+				b.say(b.keys, second, second.Height)
+				if d := s.now - split; d > 4*time.Second && d < 6*time.Second && len(s.heads()) == 1 {
+					split = -1
+				}
+				continue
+			}
+			b.say(b.keys, h.Commit, h.Height)
+			b.publishOnce(b.keys, h.Commit)
+			if !ready(h, len(s.nodes)) {
+				continue
+			}
+			split, splits = s.now, splits+1
+			honest := s.of(h.Commit)
+			slices.SortFunc(honest, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+			all := slices.Clone(honest)
+			for _, u := range b.authored(k) {
+				if u.Parent == h.ID {
+					all = append(all, u)
+				}
+			}
+			slices.SortFunc(all, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+			one := b.made(h.Commit, all, k)
+			second = b.made(h.Commit, honest, k)
+			for i, c := range []Commit{one, second} {
+				for j, x := range s.nodes {
+					after := 50 * time.Millisecond
+					if j/2 != i {
+						after += 600 * time.Millisecond
+					}
+					s.at(after, func() { x.step(Announced{Commit: c.ID, Parent: c.Parent, Height: c.Height, Closer: k}) })
+				}
+			}
+			u := b.sign(k, one)
+			s.at(100*time.Millisecond, func() { b.tell(Seen{Update: u}) })
+		}
+		t.Logf("closed %v: split %d times, apart %v of 3m", closed, splits, apart)
+		if splits < 3 || apart > 30*time.Second {
+			t.Errorf("closed %v: split %d times, apart %v of 3m", closed, splits, apart)
+		}
+		for _, x := range s.nodes {
+			if x.deepest > 1 {
+				t.Errorf("closed %v: %s was made to undo %d commits", closed, x.name, x.deepest)
+			}
+		}
+	}
+}
+
+// TestNewcomerAmongQuestions has eight strangers tell a newcomer of branches that nobody has, and are slow to say so: it
+// comes up with the others all the same.
+func TestNewcomerAmongQuestions(t *testing.T) {
+	s := newSwarm(6, 21)
+	s.nowhere, s.snapshot = map[proto.ID]bool{}, 20
+	s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+	for _, x := range s.nodes {
+		x.stepTime = 100 * time.Millisecond
+		if x.i < 5 {
+			x.start()
+		}
+	}
+	s.run(2 * time.Minute)
+	b := newMob(s, 8, 0, 1)
+	ref, v := s.nodes[0], s.nodes[5]
+	v.start()
+	for i, end := 0, s.now+time.Minute; v.m.head.Height+2 < ref.m.head.Height; i++ {
+		for _, k := range b.keys {
+			if i%20 > 0 { // two a second
+				continue
+			}
+			b.seq++
+			a := Announced{Commit: payloadOf(k, b.seq, 5), Parent: payloadOf(k, b.seq, 6), Height: ref.m.head.Height + 1, Closer: k}
+			beat := payloadOf(k, b.seq, 7)
+			s.nowhere[a.Commit], s.nowhere[beat] = true, true
+			v.step(a)
+			v.step(Heartbeat{From: k, Head: beat, Height: a.Height, Interval: 5 * time.Second})
+		}
+		if s.run(25 * time.Millisecond); s.now > end {
+			t.Fatalf("after a minute the newcomer stands at height %d, the others at %d", v.m.head.Height, ref.m.head.Height)
+		}
+	}
+}
