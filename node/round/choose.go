@@ -234,7 +234,7 @@ func (m *Machine) ripe(b *block) bool {
 	case b.parent != m.head:
 		return m.vouched(b) // else one after the other
 	}
-	if b.own || m.vouched(b) || !m.omits(b) {
+	if b.own || m.vouched(b) || !m.omits(b) || m.begun(b) {
 		return true
 	}
 	us, _ := m.candidates(m.head)
@@ -320,6 +320,26 @@ func (m *Machine) present() []proto.PeerID {
 // vouchShare of the voters beside its closer must stand on a commit that leaves
 // others out, for it to be taken before its turn: one in three.
 const vouchShare = 3
+
+// begun tells whether the swarm began with a child of genesis: its branch is as long as a roster
+// is deep, and a third of its tip's voters stand there. Genesis has no voters to vouch for it, and
+// newcomers who wait for a round of their own there make another beginning together.
+func (m *Machine) begun(b *block) bool {
+	tip := m.best(b, (*block).hopeful)
+	if len(b.parent.voters) > 0 || tip.Height < b.Height+rosterDepth {
+		return false
+	}
+	stand, of := 0, 0
+	for _, p := range tip.voters {
+		if p == m.cfg.Self || p == b.Closer {
+			continue
+		}
+		if of++; m.stands(p, b) {
+			stand++
+		}
+	}
+	return max(share(of, vouchShare), 1) <= stand
+}
 
 // vouched tells whether so many of the head's voters stand on b or above it.
 func (m *Machine) vouched(b *block) bool {

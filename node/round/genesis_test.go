@@ -2,6 +2,7 @@ package round
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -70,6 +71,34 @@ func TestHostileHalf(t *testing.T) {
 		}
 		for _, f := range s.faults {
 			t.Errorf("seed %d: %s", seed, f)
+		}
+	}
+}
+
+// TestJoiningTogether has several join at once a swarm whose base is genesis still: they come to where the others are.
+func TestJoiningTogether(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		for _, old := range []int{2, 3, 5} {
+			for _, fresh := range []int{1, 4, 6} {
+				s := newSwarm(old+fresh, 5)
+				s.closed, s.snapshot = closed, 200
+				for _, x := range s.nodes[:old] {
+					x.start()
+				}
+				s.run(30 * time.Second)
+				was := s.nodes[0].m.head
+				for _, x := range s.nodes[old:] {
+					x.start()
+				}
+				for range 100 {
+					if s.run(100 * time.Millisecond); !s.nodes[0].m.head.under(was.parent) {
+						t.Fatalf("closed %v, %d and %d: who was there went back from height %d to another branch", closed, old, fresh, was.Height)
+					}
+				}
+				if hs := s.heights(); slices.Max(hs)-slices.Min(hs) > 2 || slices.Min(hs) <= was.Height {
+					t.Errorf("closed %v, %d and %d: heights %v, from %d", closed, old, fresh, hs, was.Height)
+				}
+			}
 		}
 	}
 }
