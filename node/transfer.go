@@ -48,19 +48,19 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	// from what is here.
 	limited, cancel := context.WithTimeout(ctx, fetchFloor+2*time.Duration(n.manifest.Rounds.GraceMS)*time.Millisecond)
 	defer cancel()
-	var err error
-	if !e.Shared {
+	b, err := n.store.Payload(id)
+	if err != nil {
 		err = n.net.Fetch(limited, p2p.Fetch{
 			ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: n.store.PayloadPath(id), Sources: e.Sources,
 		})
+		if err != nil {
+			n.store.MakeRoom(err) // for the next try
+			n.log.Debug("Payload did not come", "payload", id.Short(), "author", e.Update.Author.Short(), "error", err)
+			n.post(ctx, round.Missed{Payload: id})
+			return
+		}
+		b, err = n.store.Payload(id)
 	}
-	if err != nil {
-		n.store.MakeRoom(err) // for the next try
-		n.log.Debug("Payload did not come", "payload", id.Short(), "author", e.Update.Author.Short(), "error", err)
-		n.post(ctx, round.Missed{Payload: id})
-		return
-	}
-	b, err := n.store.Payload(id)
 	switch {
 	case err != nil:
 		n.post(ctx, round.Missed{Payload: id})

@@ -240,7 +240,6 @@ func (m *Machine) forget() {
 		}
 		payloads[u.Payload] = true
 	}
-	maps.DeleteFunc(m.found, func(p proto.ID, _ bool) bool { return !payloads[p] })
 	maps.DeleteFunc(m.held, func(p use, _ time.Duration) bool { return !payloads[p.payload] })
 	maps.DeleteFunc(m.unfit, func(p use, _ bool) bool { return !payloads[p.payload] })
 	for e, t := range m.tries {

@@ -25,7 +25,6 @@ type Machine struct {
 	updates   map[proto.ID]*Update
 	told      uint64                     // updates remembered so far
 	authors   map[proto.PeerID][]*Update // by Seq, then ID; at most maxUpdatesByAuthor
-	found     map[proto.ID]bool          // payloads that were on this disk at the start, and decode
 	held      map[use]time.Duration      // payloads on this disk that decode, with the time they came
 	unfit     map[use]bool
 	beats     map[proto.PeerID]*beat
@@ -91,7 +90,7 @@ func New(cfg Config, s State) (*Machine, error) {
 	m := &Machine{
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
-		found: map[proto.ID]bool{}, held: map[use]time.Duration{}, unfit: map[use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
+		held: map[use]time.Duration{}, unfit: map[use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
 		fetching: map[proto.PeerID]int{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		waits:     waitBudget{left: graceFloor},
@@ -105,8 +104,14 @@ func New(cfg Config, s State) (*Machine, error) {
 	m.decide(m.base, valid)
 	m.head = m.base
 	m.meet(m.base)
+	here := map[proto.ID]bool{}
 	for _, p := range s.Held {
-		m.found[p] = true
+		here[p] = true
+	}
+	for _, u := range s.Updates { // of others that name the same bytes nobody knows yet
+		if here[u.Payload] {
+			m.held[u.use()] = m.now
+		}
 	}
 	for _, c := range s.Commits {
 		if parent := m.blocks[c.Parent]; parent != nil {

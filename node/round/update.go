@@ -155,7 +155,7 @@ func (u Update) use() use { return use{u.Payload, u.Height} }
 // holds tells whether an update's payload is on this disk and decodes there.
 func (m *Machine) holds(u Update) bool {
 	_, ok := m.held[u.use()]
-	return ok || m.found[u.Payload]
+	return ok
 }
 
 // shared tells whether a payload is held for updates of another height.
@@ -170,7 +170,7 @@ func (m *Machine) shared(p proto.ID) bool {
 
 // gotPayload takes note of a payload on this disk.
 func (m *Machine) gotPayload(p use) {
-	if _, ok := m.held[p]; ok || m.found[p.payload] {
+	if _, ok := m.held[p]; ok {
 		return
 	}
 	m.held[p] = m.now

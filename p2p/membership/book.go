@@ -172,7 +172,7 @@ func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (s
 		return s, ErrExpired
 	case s.invite == "":
 		return s, nil
-	case !b.entered[s.invite][peer] && st.Uses > 0 && len(b.entered[s.invite]) >= int(st.Uses):
+	case !s.renewed && !b.entered[s.invite][peer] && st.Uses > 0 && b.in(s.invite) >= int(st.Uses):
 		return s, ErrUsedUp
 	}
 	b.enter(s.invite, peer)
@@ -181,6 +181,16 @@ func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (s
 
 // signs tells whether a key is the community's now.
 func (b *Book) signs(key string) bool { return b.keys[key] && !b.dropped[key] }
+
+// in counts who entered by an invite, but for those who were thrown out.
+func (b *Book) in(invite string) (n int) {
+	for p := range b.entered[invite] {
+		if !b.peers[p] {
+			n++
+		}
+	}
+	return n
+}
 
 func (b *Book) enter(invite string, peer proto.PeerID) {
 	if b.entered[invite] == nil {

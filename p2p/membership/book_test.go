@@ -248,6 +248,10 @@ func TestRenewedStillCounts(t *testing.T) {
 	if err := host.Admit(peerOf("second"), proof(t, "second", i), start); !errors.Is(err, ErrUsedUp) {
 		t.Errorf("a second key by the invite: %v", err)
 	}
+	late := book(t, "late", nil)
+	if err := errors.Join(late.Admit(peerOf("second"), proof(t, "second", i), start), late.Admit(peerOf("first"), renewed, start)); err != nil {
+		t.Errorf("a member is out where another entered by its invite before: %v", err)
+	}
 	if _, err := host.Hear([]*murmurv1.Envelope{NewNotice(community, swarm, murmurv1.Notice_INVITE, i.Key.Public().(ed25519.PublicKey))}); err != nil {
 		t.Fatal(err)
 	}
