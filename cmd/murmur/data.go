@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/murmurnet/murmur/trainer/corpus"
+	"github.com/murmurnet/murmur/trainer/lfs"
 	"github.com/murmurnet/murmur/trainer/shard"
 	"github.com/murmurnet/murmur/trainer/token"
 )
@@ -67,6 +69,9 @@ func openTokenizer(name string) (*token.Tokenizer, []byte, error) {
 	content, err := os.ReadFile(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	if err := lfs.Check(bytes.NewReader(content)); err != nil {
+		return nil, nil, fmt.Errorf("%s %w", name, err)
 	}
 	t, err := token.Parse(content)
 	if err != nil {

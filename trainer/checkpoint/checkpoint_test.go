@@ -153,6 +153,7 @@ func TestRefusals(t *testing.T) {
 			return bytes.Replace(b, []byte(old), []byte(new), 1)
 		}
 	}
+	pointer := "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("ab", 32) + "\nsize 4976698672\n"
 	for _, test := range []struct {
 		name, file string
 		change     func([]byte) []byte
@@ -165,6 +166,8 @@ func TestRefusals(t *testing.T) {
 		{"half a file", singleFile, func(b []byte) []byte { return b[:len(b)/2] }, "it was cut off, fetch it again"},
 		{"half a header", singleFile, func(b []byte) []byte { return b[:100] }, "ends in its header"},
 		{"a huge header", singleFile, func(b []byte) []byte { return append(binary.LittleEndian.AppendUint64(nil, 1<<40), b[8:]...) }, "a header of"},
+		{"a pointer", singleFile, func([]byte) []byte { return []byte(pointer) }, "git lfs pull"},
+		{"a pointer for config", configFile, func([]byte) []byte { return []byte(pointer) }, "git lfs pull"},
 		{"another type", singleFile, replace(`"F32"`, `"I32"`), "is stored as I32"},
 		{"another shape", configFile, replace(`"intermediate_size": 160`, `"intermediate_size": 161`), "has shape [160 64], want [161 64]"},
 		{"too many tensors", configFile, replace(`"num_hidden_layers": 2`, `"num_hidden_layers": 1`), "is not part of a Llama"},

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/murmurnet/murmur/trainer/lfs"
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
@@ -176,5 +178,12 @@ func readSmall(path string) ([]byte, error) {
 	if info.Size() > maxJSON {
 		return nil, fmt.Errorf("%s has %d bytes: at most %d are read", path, info.Size(), maxJSON)
 	}
-	return os.ReadFile(path)
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = lfs.Check(bytes.NewReader(b))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
 }

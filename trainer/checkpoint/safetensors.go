@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/murmurnet/murmur/trainer/lfs"
 )
 
 const (
@@ -62,6 +64,9 @@ func parseHeader(f io.ReaderAt, size int64) (map[string]place, error) {
 		return nil, errors.New("this is no safetensors file: it has no header")
 	}
 	n := binary.LittleEndian.Uint64(length[:])
+	if err := lfs.Check(f); err != nil {
+		return nil, err
+	}
 	if n > maxHeader {
 		return nil, fmt.Errorf("this is no safetensors file: a header of %d bytes, want at most %d", n, maxHeader)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/murmurnet/murmur/trainer/lfs"
 )
 
 const (
@@ -34,6 +36,9 @@ func checkColumn(f file, column string) (err error) {
 // openRows opens a parquet file and finds a column.
 func openRows(f *file, in *os.File, name string) (pf *parquet.File, index int, err error) {
 	defer recovered(f, &err)
+	if err := lfs.Check(in); err != nil {
+		return nil, 0, fmt.Errorf("%s %w", f.name, err)
+	}
 	var end [parquetEnding]byte
 	if f.size < int64(len(parquetMagic)+len(end)) {
 		return nil, 0, fmt.Errorf("%s is no parquet file: it has %d bytes", f.name, f.size)

@@ -306,6 +306,23 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := func(name, content string) []string { return []string{write(t, dir, name, []byte(content))} }
+	pointer := "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("ab", 32) + "\nsize 4976698672\n"
+	var wide bytes.Buffer
+	z, err := zstd.NewWriter(&wide, zstd.WithWindowSize(256<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // in a stream, as the header of a whole text of a few bytes says no window
+		if _, err := z.Write([]byte("a text\n")); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name    string
 		sources []string
@@ -332,6 +349,10 @@ func TestRefusals(t *testing.T) {
 		{"half gzip", file("half.txt.gz", string(gzipped(strings.Repeat("text ", 1000))[:40])), nil, "half.txt.gz cannot be read to its end"},
 		{"half gzip lines", file("half.jsonl.gz", string(gzipped(strings.Repeat("{\"text\": \"a\"}\n", 1000))[:40])), nil, "half.jsonl.gz cannot be read to its end"},
 		{"not zstd", file("plain.txt.zst", "plain"), nil, "plain.txt.zst cannot be read to its end"},
+		{"wide zstd", file("wide.txt.zst", wide.String()), nil, "wide.txt.zst needs more than the 128 MiB that it is unpacked with here; unpack it first: zstd -d --long=31"},
+		{"text pointer", file("pointer.txt", pointer), nil, "pointer.txt is a Git LFS pointer in the place of the file: run git lfs pull"},
+		{"packed pointer", file("pointer.jsonl.zst", pointer), nil, "pointer.jsonl.zst is a Git LFS pointer"},
+		{"parquet pointer", file("pointer.parquet", pointer), nil, "pointer.parquet is a Git LFS pointer"},
 		{"column", file("a.parquet", string(whole)), func(p *Params) { p.Column = "body" }, `a.parquet has no column "body", but id, text, tags: choose one with --column`},
 		{"number column", file("b.parquet", string(whole)), func(p *Params) { p.Column = "id" }, `column "id" of `},
 		{"list column", file("c.parquet", string(whole)), func(p *Params) { p.Column = "tags" }, `column "tags" of `},

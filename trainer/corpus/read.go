@@ -7,6 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/murmurnet/murmur/trainer/lfs"
 )
 
 // reader fills blocks in the order of files.
@@ -23,6 +27,9 @@ func (r *reader) read(ctx context.Context, f *file) (err error) {
 		return fmt.Errorf("source: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	if err := lfs.Check(in); err != nil {
+		return fmt.Errorf("%s %w", f.name, err)
+	}
 	if f.kind == ".parquet" {
 		return r.rows(ctx, f, in)
 	}
@@ -112,7 +119,12 @@ func fill(in io.Reader, dst []byte) (n int, end bool, err error) {
 	return n, false, nil
 }
 
-func unreadable(err error) error { return fmt.Errorf(" cannot be read to its end: %w", err) }
+func unreadable(err error) error {
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return fmt.Errorf(" needs more than the %d MiB that it is unpacked with here; unpack it first: zstd -d --long=31", maxWindow>>20)
+	}
+	return fmt.Errorf(" cannot be read to its end: %w", err)
+}
 
 // jsonl reads whole lines.
 func (r *reader) jsonl(ctx context.Context, f *file, in *bufio.Reader, counter *counted) error {
