@@ -108,6 +108,10 @@ func (f *Founding) Data(dir string) error {
 // Seal fixes the manifest and returns the swarm's id.
 func (f *Founding) Seal() (id proto.ID, err error) {
 	m := f.Manifest
+	// transformers' LlamaConfig refuses it, whatever head_dim says (5.24), so that nothing would load what is exported.
+	if o := m.Model; o.Weights == nil && o.Heads > 0 && o.Dim%o.Heads != 0 {
+		return id, fmt.Errorf("model.dim is %d, which model.heads, %d, does not divide: transformers would not load such a model; choose a multiple", o.Dim, o.Heads)
+	}
 	if m.Data.Name == manifest.Shards && m.Model.SeqLen > 0 {
 		var samples uint64
 		for _, n := range data.SampleCounts(m.Data, int(m.Model.SeqLen)) {
