@@ -12,9 +12,11 @@ import (
 	"github.com/murmurnet/murmur/p2p"
 )
 
+const limitsFile = "limits.json"
+
 // Limits are what a person allows murmur on this machine, across restarts.
 func (d Dir) Limits() (l api.Limits, err error) {
-	b, err := os.ReadFile(d.path("limits.json"))
+	b, err := os.ReadFile(d.path(limitsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
 	}
@@ -25,7 +27,7 @@ func (d Dir) Limits() (l api.Limits, err error) {
 		err = l.Validate()
 	}
 	if err != nil {
-		return api.Limits{}, fmt.Errorf("%s cannot be used, set the limits again with murmur limit: %w", d.path("limits.json"), err)
+		return api.Limits{}, fmt.Errorf("%s cannot be used, set the limits again with murmur limit: %w", d.path(limitsFile), err)
 	}
 	return l, nil
 }
@@ -36,7 +38,7 @@ func (d Dir) SetLimits(l api.Limits) error {
 	if err != nil {
 		return err
 	}
-	return writeOnce(d.path("limits.json"), append(b, '\n'))
+	return writeOnce(d.path(limitsFile), append(b, '\n'))
 }
 
 // SetLimits keeps limits and has them count at once.
@@ -44,9 +46,7 @@ func (n *Node) SetLimits(l api.Limits) error {
 	if err := l.Validate(); err != nil {
 		return err
 	}
-	if err := n.p.Dir.SetLimits(l); err != nil {
-		return err
-	}
+	n.kept(limitsFile, n.p.Dir.SetLimits(l))
 	n.apply(l)
 	n.diary.Add(event.Node, 0, "limits: "+l.String())
 	return nil

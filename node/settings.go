@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/policy"
@@ -37,6 +40,30 @@ func (d Dir) SetSettings(s policy.Settings) error {
 	return writeOnce(d.path(settingsFile), append(b, '\n'))
 }
 
+// kept notes whether the disk took a file of what a person wants. That counts at once all the
+// same: a machine that is to stop must not go on because its disk is full.
+func (n *Node) kept(file string, err error) {
+	n.view.set(func(v *viewed) {
+		unkept := maps.Clone(v.unkept)
+		if delete(unkept, file); err != nil {
+			if unkept == nil {
+				unkept = map[string]string{}
+			}
+			unkept[file] = err.Error()
+		}
+		v.unkept = unkept
+	})
+}
+
+// unsaid tells what the disk did not take, empty if it has all.
+func (v viewed) unsaid() string {
+	var all []string
+	for _, file := range slices.Sorted(maps.Keys(v.unkept)) {
+		all = append(all, fmt.Sprintf("%s could not be written, so it counts until the next start alone: %s", file, v.unkept[file]))
+	}
+	return strings.Join(all, "; ")
+}
+
 // ChangeSettings changes what a person wants, at once and across restarts.
 func (n *Node) ChangeSettings(change func(*policy.Settings)) error {
 	n.wishes.Lock()
@@ -46,9 +73,7 @@ func (n *Node) ChangeSettings(change func(*policy.Settings)) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	if err := n.p.Dir.SetSettings(s); err != nil {
-		return err
-	}
+	n.kept(settingsFile, n.p.Dir.SetSettings(s))
 	n.view.set(func(v *viewed) {
 		v.settings = s
 		v.machine.Again(s)

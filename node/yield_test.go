@@ -1,6 +1,10 @@
 package node_test
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +84,25 @@ func TestYield(t *testing.T) {
 			d.feels.set(tc.end)
 			back := until("it trains again", tc.back, training)
 			t.Logf("%s: gone after %v, back after %v", tc.reason, gone, back)
+		}
+		// A folder in the file's place refuses the write as a full disk does.
+		file := filepath.Join(string(d.dir), "policy.json")
+		if err := errors.Join(os.Remove(file), os.MkdirAll(filepath.Join(file, "full"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.n.ChangeSettings(func(s *policy.Settings) { s.Pause.On = true }); err != nil {
+			t.Fatal(err)
+		}
+		until("it pauses though that cannot be written", time.Second, func() bool { return d.n.State().Reason == string(policy.Paused) })
+		if said := d.n.State().Unkept; !strings.Contains(said, "policy.json could not be written, so it counts until the next start alone") {
+			t.Errorf("it says %q", said)
+		}
+		if err := errors.Join(os.RemoveAll(file), d.n.ChangeSettings(func(s *policy.Settings) { s.Pause.On = false })); err != nil {
+			t.Fatal(err)
+		}
+		until("it trains again", time.Minute, training)
+		if said := d.n.State().Unkept; said != "" {
+			t.Errorf("it says %q", said)
 		}
 	})
 }

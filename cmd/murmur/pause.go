@@ -107,13 +107,17 @@ type reasons struct {
 	Why    string    `json:"why"`
 	Source string    `json:"source"`
 	Until  time.Time `json:"until,omitzero"`
+	Unkept string    `json:"unkept,omitempty"`
 }
 
-func reasonOf(s api.State) reasons { return reasons{s.Reason, s.Why, s.Source, s.Until} }
+func reasonOf(s api.State) reasons { return reasons{s.Reason, s.Why, s.Source, s.Until, s.Unkept} }
 
-// Table is two lines.
+// Table is two lines, and one for what the disk did not take.
 func (r reasons) Table(out io.Writer) error {
 	_, err := fmt.Fprintf(out, "%s: %s\ndecided by %s\n", r.Reason, r.Why, r.by())
+	if err == nil && r.Unkept != "" {
+		_, err = fmt.Fprintln(out, r.Unkept)
+	}
 	return err
 }
 

@@ -26,8 +26,9 @@ type State struct {
 	Started  time.Time          `json:"started"`
 	Reason   string             `json:"reason"` // of node/policy
 	Why      string             `json:"why"`
-	Source   string             `json:"source"`         // who or what decided
-	Until    time.Time          `json:"until,omitzero"` // when that may change by itself
+	Source   string             `json:"source"`           // who or what decided
+	Until    time.Time          `json:"until,omitzero"`   // when that may change by itself
+	Unkept   string             `json:"unkept,omitempty"` // what a person asked for that the disk did not take
 	Head     Head               `json:"head"`
 	Round    Round              `json:"round"`
 	Counts   Counts             `json:"counts"`
