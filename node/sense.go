@@ -59,6 +59,11 @@ func (n *Node) sense(ctx context.Context) {
 // feel takes in what the machine tells.
 func (n *Node) feel(ctx context.Context, machine Senses) {
 	v := n.view.get()
+	if _, turned := v.settings.Pause.Turned(time.Now()); turned {
+		if err := n.ChangeSettings(func(s *policy.Settings) { s.Pause, _ = s.Pause.Turned(time.Now()) }); err != nil {
+			n.log.Warn("A pause whose clock was set back keeps its end", "error", err)
+		}
+	}
 	r, ds := machine.Read(ctx, senses.Ask{
 		Settings: v.settings, Backend: cmp.Or(v.trainer.Backend, n.p.Backend), Cards: n.p.Devices, Pids: v.trainers,
 	})

@@ -100,6 +100,11 @@ func TestYield(t *testing.T) {
 		if err := errors.Join(os.RemoveAll(file), d.n.ChangeSettings(func(s *policy.Settings) { s.Pause.On = false })); err != nil {
 			t.Fatal(err)
 		}
+		if err := d.n.ChangeSettings(func(s *policy.Settings) { // by a clock that was a month ahead
+			s.Pause = policy.Pause{On: true, Span: 10 * time.Second, Until: time.Now().AddDate(0, 1, 0)}
+		}); err != nil {
+			t.Fatal(err)
+		}
 		until("it trains again", time.Minute, training)
 		if said := d.n.State().Unkept; said != "" {
 			t.Errorf("it says %q", said)

@@ -266,3 +266,32 @@ func TestOtherSource(t *testing.T) {
 		t.Errorf("in the dark: %+v", d)
 	}
 }
+
+// TestTurned has the clock set back, and on, after a pause was asked for.
+func TestTurned(t *testing.T) {
+	ahead := time.Date(2026, 12, 30, 12, 0, 0, 0, time.UTC)
+	two, err := ParsePause("2h", ahead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	evening, err := ParsePause("18:30", ahead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		p    Pause
+		now  time.Time
+		left time.Duration
+	}{
+		"an hour later":    {two, ahead.Add(time.Hour), time.Hour},
+		"a month back":     {two, ahead.AddDate(0, 0, -30), 2 * time.Hour},
+		"to an hour, back": {evening, ahead.AddDate(0, 0, -30), 6*time.Hour + 30*time.Minute},
+		"without an end":   {Pause{On: true}, ahead.AddDate(0, 0, -30), 0},
+		"over":             {Pause{}, ahead, 0},
+	} {
+		p, turned := c.p.Turned(c.now)
+		if c.left > 0 && p.Until.Sub(c.now) != c.left || turned != (p != c.p) {
+			t.Errorf("%s: %v left, turned %v", name, p.Until.Sub(c.now), turned)
+		}
+	}
+}

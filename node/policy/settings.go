@@ -56,9 +56,21 @@ func (s Settings) Share() float64 {
 
 // Pause is a person's word that the machine is not to train for now.
 type Pause struct {
-	On    bool      `json:"on"`
-	Until time.Time `json:"until,omitzero"` // zero: until it is told to go on
-	Keep  bool      `json:"keep,omitempty"` // the trainer stays loaded, to go on at once
+	On    bool          `json:"on"`
+	Until time.Time     `json:"until,omitzero"` // zero: until it is told to go on
+	Span  time.Duration `json:"span,omitempty"` // nanoseconds; how long that was when it was said; zero: not known
+	Keep  bool          `json:"keep,omitempty"` // the trainer stays loaded, to go on at once
+}
+
+// Turned returns a pause as it was meant where more of it is left than was asked for, for then
+// the clock was set back meanwhile: a pause of two hours said by a clock a month ahead would
+// last for a month.
+func (p Pause) Turned(now time.Time) (meant Pause, turned bool) {
+	if !p.On || p.Span == 0 || p.Until.Sub(now) <= p.Span {
+		return p, false
+	}
+	p.Until = now.Add(p.Span).Round(0)
+	return p, true
 }
 
 func (p Pause) holds(now time.Time) bool { return p.On && (p.Until.IsZero() || now.Before(p.Until)) }
@@ -90,7 +102,7 @@ func ParsePause(s string, now time.Time) (Pause, error) {
 		if d <= 0 || d > maxPause {
 			return Pause{}, fmt.Errorf("a pause of %v: it must be above 0 and at most %v, or without an end", d, maxPause)
 		}
-		p.Until = now.Add(d).Round(0) // by the clock on the wall: a machine may sleep meanwhile
+		p.Until, p.Span = now.Add(d).Round(0), d // by the clock on the wall: a machine may sleep meanwhile
 		return p, nil
 	}
 	hour, minute := morning, 0
@@ -106,6 +118,7 @@ func ParsePause(s string, now time.Time) (Pause, error) {
 		d++
 		p.Until = time.Date(y, m, d, hour, minute, 0, 0, now.Location())
 	}
+	p.Span = p.Until.Sub(now)
 	return p, nil
 }
 
