@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -26,14 +28,19 @@ type Dir string
 
 func (d Dir) path(name string) string { return filepath.Join(string(d), name) }
 
+const lockWait = 200 * time.Millisecond
+
 // lock takes the directory for this process, until the returned function.
 func (d Dir) lock() (unlock func() error, err error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory %s: %w", d, err)
 	}
 	l := flock.New(d.path("lock"))
-	got, err := l.TryLock()
-	if err != nil {
+	// Who looks whether a daemon runs here has the lock for a moment.
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	got, err := l.TryLockContext(ctx, lockWait/10)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("locking the directory %s: %w", d, err)
 	}
 	if !got {
@@ -100,6 +107,20 @@ func (d Dir) Manifest() ([]byte, error) { return os.ReadFile(d.path("manifest.pb
 // SetManifest keeps the manifest.
 func (d Dir) SetManifest(b []byte) error { return writeOnce(d.path("manifest.pb"), b) }
 
+// Readable tells why a directory cannot be looked into: it is not there, or this account may not.
+func (d Dir) Readable() error {
+	_, err := os.ReadDir(string(d))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no directory %s: is --dir right?", d)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("this account may not read %s: run murmur as the one that the directory belongs to", d)
+	case err != nil:
+		return fmt.Errorf("reading the directory %s: %w", d, err)
+	}
+	return nil
+}
+
 // Swarm returns the id of the swarm that the directory belongs to.
 func (d Dir) Swarm() (proto.ID, error) {
 	if b, err := d.Manifest(); err == nil {
@@ -107,6 +128,12 @@ func (d Dir) Swarm() (proto.ID, error) {
 	}
 	b, err := os.ReadFile(d.path("swarm"))
 	if err != nil {
+		if err := d.Readable(); err != nil {
+			return proto.ID{}, err
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return proto.ID{}, fmt.Errorf("which swarm %s belongs to: %w", d, err)
+		}
 		return proto.ID{}, fmt.Errorf("%s belongs to no swarm yet; run murmur init or murmur join first", d)
 	}
 	return proto.ParseID(strings.TrimSpace(string(b)))

@@ -52,6 +52,9 @@ func (f DirFlag) ask(question func(*api.Client, node.Dir) error) error {
 	if err != nil {
 		return err
 	}
+	if err := dir.Readable(); err != nil {
+		return err
+	}
 	client := api.NewClient(string(dir))
 	defer client.Close()
 	return question(client, dir)

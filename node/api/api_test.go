@@ -11,6 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/gofrs/flock"
+
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
@@ -82,14 +84,30 @@ func TestClientAndServer(t *testing.T) {
 	if _, err := c.State(t.Context()); !errors.Is(err, ErrNoDaemon) {
 		t.Fatalf("without a daemon: %v", err)
 	}
+	// A daemon that does not answer is no daemon that is not there.
+	l := flock.New(filepath.Join(dir, "lock"))
+	if got, err := l.TryLock(); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	if _, err := c.State(t.Context()); !errors.Is(err, ErrDeaf) || errors.Is(err, ErrNoDaemon) {
+		t.Fatalf("with a daemon that is deaf: %v", err)
+	}
+	if err := l.Unlock(); err != nil {
+		t.Fatal(err)
+	}
 	// A socket file that a killed daemon left is replaced.
-	if err := os.WriteFile(SocketPath(dir), nil, 0o600); err != nil {
+	left, err := place(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := New(&told{})
 	if err := s.Socket(dir); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("TMPDIR", t.TempDir()) // of who asks
 	ctx := t.Context()
 	if st, err := c.Pause(ctx, "15m", true); err != nil || !st.Policy.Pause.On || !st.Policy.Pause.Keep || time.Until(st.Policy.Pause.Until) > 15*time.Minute {
 		t.Fatalf("%+v, %v", st.Policy, err)

@@ -11,7 +11,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
+
+	"github.com/gofrs/flock"
 
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/policy"
@@ -21,23 +25,42 @@ import (
 // ErrNoDaemon says that no daemon serves a directory.
 var ErrNoDaemon = errors.New("no murmur daemon is running here; start one with: murmur up")
 
+// ErrDeaf says that a daemon holds a directory, but does not answer at its socket.
+var ErrDeaf = errors.New("a murmur daemon runs here, but its socket cannot be reached: nothing was changed; stop it and start it again")
+
 // Client talks to the daemon of one swarm's directory.
 type Client struct{ http *http.Client }
 
 // NewClient makes a client for a directory; it connects when first used.
 func NewClient(dir string) *Client {
-	path := SocketPath(dir)
 	return &Client{http: &http.Client{
 		Timeout: askTimeout,
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
-			c, err := d.DialContext(ctx, "unix", path)
+			c, err := d.DialContext(ctx, "unix", SocketPath(dir)) // it is known once the daemon is there
 			if err != nil {
+				if held(dir) {
+					return nil, fmt.Errorf("%w: %w", ErrDeaf, err)
+				}
 				return nil, fmt.Errorf("%w (%w)", ErrNoDaemon, err)
 			}
 			return c, nil
 		}},
 	}}
+}
+
+// held tells whether a daemon has the directory's lock.
+func held(dir string) bool {
+	name := filepath.Join(dir, "lock")
+	if _, err := os.Stat(name); err != nil {
+		return false // nor is there a reason to make one
+	}
+	l := flock.New(name)
+	free, err := l.TryRLock()
+	if free {
+		_ = l.Unlock() // it was taken for a moment, to look
+	}
+	return !free && err == nil
 }
 
 // Close drops idle connections.
@@ -185,8 +208,10 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 func (c *Client) send(by *http.Client, req *http.Request) (*http.Response, error) {
 	res, err := by.Do(req)
 	if err != nil {
-		if errors.Is(err, ErrNoDaemon) {
-			return nil, ErrNoDaemon
+		for _, known := range []error{ErrNoDaemon, ErrDeaf} {
+			if errors.Is(err, known) {
+				return nil, known
+			}
 		}
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}

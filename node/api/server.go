@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,14 +24,37 @@ const (
 	askTimeout    = 10 * time.Minute
 )
 
-// SocketPath is where a swarm's directory has its API socket. Deep directories
-// do not fit into a socket's address: theirs is in the temporary directory.
+const (
+	socketFile = "api.sock"
+	elsewhere  = "api.path" // says where the socket is that does not fit into the directory's name
+)
+
+// SocketPath is where a swarm's directory has its API socket. Deep directories do not fit into
+// a socket's address: theirs is where the daemon says that it put it, for the temporary
+// directory of who asks may be another.
 func SocketPath(dir string) string {
-	p := filepath.Join(dir, "api.sock")
+	p := filepath.Join(dir, socketFile)
 	if len(p) <= maxSocketPath {
 		return p
 	}
-	return filepath.Join(os.TempDir(), "murmur-"+proto.Sum([]byte(dir)).Short()+".sock")
+	at, err := os.ReadFile(filepath.Join(dir, elsewhere))
+	if err != nil {
+		return p // nobody serves it
+	}
+	return strings.TrimSpace(string(at))
+}
+
+// place chooses where a directory's socket will be, and says so where that is elsewhere.
+func place(dir string) (string, error) {
+	p := filepath.Join(dir, socketFile)
+	if len(p) <= maxSocketPath {
+		return p, nil
+	}
+	p = filepath.Join(os.TempDir(), "murmur-"+proto.Sum([]byte(dir)).Short()+".sock")
+	if err := os.WriteFile(filepath.Join(dir, elsewhere), []byte(p+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("saying where the socket is: %w", err)
+	}
+	return p, nil
 }
 
 // API answers questions about a node at the doors that are opened to it.
@@ -46,7 +70,10 @@ func New(src Source) *API { return &API{src: src, watched: newStream(src, stream
 // Socket opens the socket of dir to processes of this user. A socket file that nobody serves
 // is replaced; the caller holds the directory's lock.
 func (a *API) Socket(dir string) error {
-	path := SocketPath(dir)
+	path, err := place(dir)
+	if err != nil {
+		return err
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("replacing the old socket: %w", err)
 	}
