@@ -112,7 +112,7 @@ func (d Dir) Readable() error {
 	_, err := os.ReadDir(string(d))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no directory %s: is --dir right?", d)
+		return fmt.Errorf("there is no directory %s; is --dir right? A new one begins with murmur init or murmur join", d)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("this account may not read %s: run murmur as the one that the directory belongs to", d)
 	case err != nil:

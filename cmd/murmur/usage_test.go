@@ -28,7 +28,7 @@ func TestRefusals(t *testing.T) {
 		{"no command", nil, 2, "murmur --help"},
 		{"status without a swarm", []string{"status"}, 1, "run murmur init or murmur join LINK first"},
 		{"status without a daemon", []string{"status", "--dir", home}, 1, "murmur up"},
-		{"up in an empty directory", []string{"up", "--dir", filepath.Join(home, "nothing")}, 1, "run murmur init or murmur join first"},
+		{"up in an empty directory", []string{"up", "--dir", filepath.Join(home, "nothing")}, 1, "begins with murmur init or murmur join"},
 		{"no link", []string{"join", "http://example.org"}, 2, "murmur://"},
 		{"a cut link", []string{"join", "murmur://bafkr4i"}, 2, "murmur://"},
 		{"unknown key", []string{"init", write("a.toml", "[rounds]\nhmin = 1\n"), "--dir", filepath.Join(home, "x")}, 2, `did you mean "rounds.h_min"?`},
