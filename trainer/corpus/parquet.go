@@ -93,10 +93,14 @@ func (r *reader) rows(ctx context.Context, f *file, in *os.File) (err error) {
 		return err
 	}
 	g := gather{reader: r, file: f, rows: pf.NumRows()}
-	for _, group := range pf.RowGroups() {
+	for i, group := range pf.RowGroups() {
 		if err := g.chunk(ctx, group.ColumnChunks()[index]); err != nil {
 			if ctx.Err() != nil {
 				return err
+			}
+			// parquet-go 0.32.0 does not read all that pyarrow 26 writes so: findings/parquet-go-lz4-pages.sh.
+			if pf.Metadata().RowGroups[i].Columns[index].MetaData.Codec.String() == "LZ4_RAW" {
+				return fmt.Errorf("%s is packed with LZ4, of which some files cannot be read here; write it again with another codec, such as zstd: %w", f.name, err)
 			}
 			return fmt.Errorf("%s is damaged: %w", f.name, err)
 		}

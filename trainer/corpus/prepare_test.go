@@ -307,6 +307,17 @@ func TestRefusals(t *testing.T) {
 	}
 	file := func(name, content string) []string { return []string{write(t, dir, name, []byte(content))} }
 	pointer := "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("ab", 32) + "\nsize 4976698672\n"
+	type row struct {
+		Text string `parquet:"text,dict"`
+	}
+	var packed bytes.Buffer
+	if err := parquet.Write(&packed, slices.Repeat([]row{{"a text"}, {"another"}}, 100), parquet.Compression(&parquet.Lz4Raw)); err != nil {
+		t.Fatal(err)
+	}
+	lz4 := packed.Bytes()
+	for i := range 60 { // pages come first, the footer last
+		lz4[len(parquetMagic)+i] ^= 0x55
+	}
 	var wide bytes.Buffer
 	z, err := zstd.NewWriter(&wide, zstd.WithWindowSize(256<<20))
 	if err != nil {
@@ -358,6 +369,7 @@ func TestRefusals(t *testing.T) {
 		{"list column", file("c.parquet", string(whole)), func(p *Params) { p.Column = "tags" }, `column "tags" of `},
 		{"group column", file("d.parquet", nested.String()), func(p *Params) { p.Column = "A" }, `column "A" of `},
 		{"half parquet", file("half.parquet", string(whole[:len(whole)/2])), nil, "half.parquet is no whole parquet file"},
+		{"lz4 parquet", file("lz4.parquet", string(lz4)), nil, "lz4.parquet is packed with LZ4, of which some files cannot be read here; write it again with another codec, such as zstd"},
 		{"tiny parquet", file("tiny.parquet", "PAR1"), nil, "tiny.parquet is no parquet file"},
 		{"footer", file("footer.parquet", string(footer)), nil, "footer.parquet is damaged"},
 		{"parquet without rows", file("norows.parquet", string(parquetOf(nil, 10))), nil, "norows.parquet holds no text"},
