@@ -2,8 +2,11 @@ package worker
 
 import (
 	"bufio"
+	"io/fs"
 	"math"
 	"os"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,18 +14,77 @@ import (
 // memoryShare of what is free may a training step take; the rest is for the daemon, caches, and what comes later.
 const memoryShare = 0.8
 
-// available is how many bytes a training step may take on this machine, or in this control group; 0 is unknown.
+// available is how many bytes a training step may take on this machine, and in the control groups that the process is
+// in; 0 is unknown.
 func available() uint64 {
-	free := memoryFree()
-	if limit, ok := number("/sys/fs/cgroup/memory.max"); ok {
-		if used, ok := number("/sys/fs/cgroup/memory.current"); ok {
-			free = min(free, limit-min(used, limit))
-		}
-	}
+	free := min(memoryFree(), groupsFree(os.DirFS("/")))
 	if free == math.MaxUint64 {
 		return 0
 	}
 	return uint64(memoryShare * float64(free))
+}
+
+// hierarchy is where a version of control groups has its files, and how they are called.
+type hierarchy struct{ mount, limit, used, stat, cached string }
+
+var (
+	unified = hierarchy{"sys/fs/cgroup", "memory.max", "memory.current", "memory.stat", "inactive_file "}
+	hybrid  = hierarchy{"sys/fs/cgroup/unified", "memory.max", "memory.current", "memory.stat", "inactive_file "}
+	first   = hierarchy{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", "total_inactive_file "}
+)
+
+// groupsFree is what the tightest of the control groups has left from the process's own to the root: a unit of systemd has
+// its limit far below the root. Files that the kernel would drop from its cache are not in use.
+func groupsFree(root fs.FS) uint64 {
+	free := uint64(math.MaxUint64)
+	groups, err := fs.ReadFile(root, "proc/self/cgroup")
+	if err != nil {
+		return free
+	}
+	for line := range strings.Lines(string(groups)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) < 3 {
+			continue
+		}
+		var kinds []hierarchy
+		switch {
+		case fields[1] == "":
+			kinds = []hierarchy{unified, hybrid}
+		case slices.Contains(strings.Split(fields[1], ","), "memory"):
+			kinds = []hierarchy{first}
+		}
+		for _, h := range kinds {
+			for dir := path.Join("/", fields[2]); ; dir = path.Dir(dir) { // in a container it may be the host's, and not be there
+				at := path.Join(h.mount, dir)
+				if limit, ok := number(root, path.Join(at, h.limit)); ok {
+					used, _ := number(root, path.Join(at, h.used))
+					used -= min(used, cached(root, path.Join(at, h.stat), h.cached))
+					free = min(free, limit-min(used, limit))
+				}
+				if dir == "/" {
+					break
+				}
+			}
+		}
+	}
+	return free
+}
+
+// cached reads an entry of a group's statistics; 0 where there is none.
+func cached(root fs.FS, name, key string) uint64 {
+	b, err := fs.ReadFile(root, name)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(line, key); ok {
+			n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
+			if err == nil {
+				return n
+			}
+		}
+	}
+	return 0
 }
 
 // memoryFree is what the kernel could give without swapping.
@@ -43,8 +105,8 @@ func memoryFree() uint64 {
 	return math.MaxUint64
 }
 
-func number(path string) (uint64, bool) {
-	b, err := os.ReadFile(path)
+func number(root fs.FS, name string) (uint64, bool) {
+	b, err := fs.ReadFile(root, name)
 	if err != nil {
 		return 0, false
 	}
