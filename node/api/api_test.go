@@ -3,6 +3,9 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -183,5 +186,14 @@ func TestClientAndServer(t *testing.T) {
 	c.Close()
 	if _, err := c.State(ctx); !errors.Is(err, ErrNoDaemon) {
 		t.Fatalf("after its end: %v", err)
+	}
+}
+
+// TestReplyThatCannotBeTold answers with an error in place of half a JSON text.
+func TestReplyThatCannotBeTold(t *testing.T) {
+	w := httptest.NewRecorder()
+	reply(w, map[string]float64{"loss": math.NaN()})
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "cannot be told") {
+		t.Errorf("%d: %s", w.Code, w.Body)
 	}
 }

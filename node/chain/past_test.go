@@ -2,6 +2,7 @@ package chain
 
 import (
 	"crypto/ed25519"
+	"math"
 	"testing"
 
 	"github.com/murmurnet/murmur/node/round"
@@ -192,5 +193,15 @@ func TestOneContentOneID(t *testing.T) {
 	}
 	if _, _, err := decodeContent(testSwarm, append(b[:len(b):len(b)], 0xf8, 0x7f, 1)); err == nil { // field 2047, a number
 		t.Error("a field that nobody knows is taken")
+	}
+}
+
+// TestLossIsANumber refuses updates whose loss no view could tell.
+func TestLossIsANumber(t *testing.T) {
+	for loss, ok := range map[float32]bool{3.5: true, float32(math.NaN()): false, float32(math.Inf(1)): false} {
+		u := round.Update{Author: peerOf(1), Height: 1, Seq: 1, Tokens: 1, Size: 1, Loss: loss}
+		if _, err := DecodeUpdate(testSwarm, proto.Seal(testKey(1), proto.DomainUpdate, EncodeUpdate(testSwarm, u, nil))); (err == nil) != ok {
+			t.Errorf("%v: %v", loss, err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -41,6 +42,8 @@ func DecodeUpdate(swarm proto.ID, e *murmurv1.Envelope) (round.Update, error) {
 		return round.Update{}, errors.New("update of another swarm")
 	case string(w.Author) != string(author):
 		return round.Update{}, errors.New("update is not signed by its author")
+	case math.IsNaN(float64(w.Loss)) || math.IsInf(float64(w.Loss), 0):
+		return round.Update{}, errors.New("update with a loss that is no number") // nor could any view tell it
 	case w.Cohort != 0:
 		return round.Update{}, fmt.Errorf("update of cohort %d, this version knows cohort 0", w.Cohort)
 	}
