@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/gofrs/flock"
+	"go.uber.org/goleak"
 
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/policy"
