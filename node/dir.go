@@ -28,6 +28,7 @@ type Dir string
 
 func (d Dir) path(name string) string { return filepath.Join(string(d), name) }
 
+// lockWait is for who looks whether a daemon runs here, and has the lock for a moment.
 const lockWait = 200 * time.Millisecond
 
 // lock takes the directory for this process, until the returned function.
@@ -36,7 +37,6 @@ func (d Dir) lock() (unlock func() error, err error) {
 		return nil, fmt.Errorf("making the directory %s: %w", d, err)
 	}
 	l := flock.New(d.path("lock"))
-	// Who looks whether a daemon runs here has the lock for a moment.
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()
 	got, err := l.TryLockContext(ctx, lockWait/10)

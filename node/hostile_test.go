@@ -246,6 +246,30 @@ func (r *rogue) close(parent round.Commit, us ...round.Update) round.Commit {
 	return c
 }
 
+// peace is how long a round takes while the rogue only listens, once nobody waits for who left.
+func (r *rogue) peace(s *swarm) time.Duration {
+	listen := func(rounds uint64) {
+		for end := s.highest + rounds; s.highest < end; r.follow(s.all[1].n.State().Peer) {
+			s.reach(s.highest + 2)
+		}
+	}
+	listen(4)
+	calm := time.Now()
+	listen(6)
+	return s.meanRound(calm)
+}
+
+// lose stops daemons for good.
+func (s *swarm) lose(ds ...*daemon) {
+	for _, d := range ds {
+		s.away[d] = time.Now().Add(time.Hour)
+		d.stop()
+		for !s.ended(d) {
+			time.Sleep(look)
+		}
+	}
+}
+
 // largest is the largest parameter of a stopped daemon's model.
 func largest(t *testing.T, d *daemon) (most float64) {
 	taken, err := d.dir.Take()
@@ -280,27 +304,13 @@ func TestKeysDrawnOnTheSpot(t *testing.T) {
 			t.Fatal(err)
 		}
 		revoked := proto.PeerOf(keyOut.Public().(ed25519.PublicKey))
-		for _, d := range []*daemon{out, gone} {
-			s.away[d] = time.Now().Add(time.Hour)
-			d.stop()
-			for !s.ended(d) {
-				time.Sleep(look)
-			}
-		}
+		s.lose(out, gone)
 		if err := s.all[0].n.Revoke(revoked); err != nil {
 			t.Fatal(err)
 		}
 		r := rogueAt(t, s, out, out.invite)
 		defer r.end()
-		quiet := func(rounds uint64) {
-			for end := s.highest + rounds; s.highest < end; r.follow(s.all[1].n.State().Peer) {
-				s.reach(s.highest + 2)
-			}
-		}
-		quiet(4) // until nobody waits for the two any more
-		calm := time.Now()
-		quiet(6)
-		peace := s.meanRound(calm)
+		peace := r.peace(s)
 		lowest := map[*daemon]uint64{}
 		from := s.highest
 		began := time.Now()
@@ -376,11 +386,7 @@ func TestKeysDrawnOnTheSpot(t *testing.T) {
 			}
 		}
 		victim := s.all[1]
-		victim.stop()
-		for !s.ended(victim) {
-			time.Sleep(look)
-		}
-		s.away[victim] = time.Now().Add(time.Hour)
+		s.lose(victim)
 		if most := largest(t, victim); most > 2 {
 			t.Errorf("the largest parameter is %g", most)
 		}
@@ -406,25 +412,17 @@ func TestRogueCloses(t *testing.T) {
 				}
 				s.reach(6)
 				out := s.all[4]
-				s.away[out] = time.Now().Add(time.Hour)
-				out.stop()
-				for !s.ended(out) {
-					time.Sleep(look)
-				}
+				s.lose(out)
 				r := rogueAt(t, s, out, out.invite)
 				defer r.end()
-				quiet := func(rounds uint64) {
-					for end := s.highest + rounds; s.highest < end; r.follow(s.all[1].n.State().Peer) {
-						s.reach(s.highest + 2)
-					}
-				}
-				quiet(4) // until nobody waits for it any more
-				calm := time.Now()
-				quiet(6)
-				peace := s.meanRound(calm)
+				peace := r.peace(s)
 				from, began := s.highest, time.Now()
 				r.silent.Store(silent)
-				for attempt := 0; attempt < 24 && s.highest < from+6; attempt++ {
+				rounds := uint64(6)
+				if racing {
+					rounds = 3
+				}
+				for attempt := 0; attempt < 24 && s.highest < from+rounds; attempt++ {
 					head, _ := r.follow(s.all[1].n.State().Peer)
 					for range 8 {
 						r.close(head, r.update(r.key, r.proof(r.key), head))
@@ -434,7 +432,7 @@ func TestRogueCloses(t *testing.T) {
 				}
 				pace := s.meanRound(began)
 				t.Logf("%d commits, asked for %d times, %d rounds; one takes %v, %v before", len(r.made), r.asked.Load(), s.highest-from, pace, peace)
-				if s.highest < from+6 || pace > peace*5/4 {
+				if s.highest < from+rounds || pace > peace*5/4 {
 					t.Errorf("%d rounds, one takes %v, %v before", s.highest-from, pace, peace)
 				}
 				if r.asked.Load() == 0 {

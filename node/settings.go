@@ -55,8 +55,8 @@ func (n *Node) kept(file string, err error) {
 	})
 }
 
-// unsaid tells what the disk did not take, empty if it has all.
-func (v viewed) unsaid() string {
+// notKept tells what the disk did not take, empty if it has all.
+func (v viewed) notKept() string {
 	var all []string
 	for _, file := range slices.Sorted(maps.Keys(v.unkept)) {
 		all = append(all, fmt.Sprintf("%s could not be written, so it counts until the next start alone: %s", file, v.unkept[file]))

@@ -174,7 +174,7 @@ func (n *Node) State() api.State {
 	s := api.State{
 		Version: n.p.Version, Swarm: n.swarm, Peer: n.self, Started: n.start,
 		Link:   p2p.Link{Swarm: n.swarm, Addrs: forOthers(n.net.Addrs())}.String(),
-		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Unkept: v.unsaid(), Policy: v.settings, Trainer: v.trainer,
+		Reason: string(d.Reason), Why: d.Why, Source: d.Source, Until: d.Until, Unkept: v.notKept(), Policy: v.settings, Trainer: v.trainer,
 		Traffic: api.Traffic{BytesIn: traffic.BytesIn, BytesOut: traffic.BytesOut, Protocols: map[string]api.Bytes{}, Necessary: v.necessary, AllReduce: uint64(v.allReduce), Dropped: traffic.Dropped}, Counts: v.counts, Health: v.health,
 		Share: v.share, Devices: v.devices, Page: n.page, Peers: n.peers(), Process: n.process(), Reach: n.reach(), Limits: v.limits, Usage: v.used, Sends: n.sends(),
 	}

@@ -91,14 +91,14 @@ func TestClientAndServer(t *testing.T) {
 	if got, err := l.TryLock(); !got || err != nil {
 		t.Fatal(got, err)
 	}
-	if _, err := c.State(t.Context()); !errors.Is(err, ErrDeaf) || errors.Is(err, ErrNoDaemon) {
-		t.Fatalf("with a daemon that is deaf: %v", err)
+	if _, err := c.State(t.Context()); !errors.Is(err, ErrUnanswered) || errors.Is(err, ErrNoDaemon) {
+		t.Fatalf("with a daemon that does not answer: %v", err)
 	}
 	if err := l.Unlock(); err != nil {
 		t.Fatal(err)
 	}
 	// A socket file that a killed daemon left is replaced.
-	left, err := place(dir)
+	left, err := newSocketPath(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@ import (
 // ErrNoDaemon says that no daemon serves a directory.
 var ErrNoDaemon = errors.New("no murmur daemon is running here; start one with: murmur up")
 
-// ErrDeaf says that a daemon holds a directory, but does not answer at its socket.
-var ErrDeaf = errors.New("a murmur daemon runs here, but its socket cannot be reached: nothing was changed; stop it and start it again")
+// ErrUnanswered says that a daemon holds a directory, but does not answer at its socket.
+var ErrUnanswered = errors.New("a murmur daemon runs here, but its socket cannot be reached: nothing was changed; stop it and start it again")
 
 // Client talks to the daemon of one swarm's directory.
 type Client struct{ http *http.Client }
@@ -40,7 +40,7 @@ func NewClient(dir string) *Client {
 			c, err := d.DialContext(ctx, "unix", SocketPath(dir)) // it is known once the daemon is there
 			if err != nil {
 				if held(dir) {
-					return nil, fmt.Errorf("%w: %w", ErrDeaf, err)
+					return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)
 				}
 				return nil, fmt.Errorf("%w (%w)", ErrNoDaemon, err)
 			}
@@ -208,7 +208,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 func (c *Client) send(by *http.Client, req *http.Request) (*http.Response, error) {
 	res, err := by.Do(req)
 	if err != nil {
-		for _, known := range []error{ErrNoDaemon, ErrDeaf} {
+		for _, known := range []error{ErrNoDaemon, ErrUnanswered} {
 			if errors.Is(err, known) {
 				return nil, known
 			}

@@ -26,7 +26,7 @@ const (
 
 const (
 	socketFile = "api.sock"
-	elsewhere  = "api.path" // says where the socket is that does not fit into the directory's name
+	pathFile   = "api.path" // says where the socket is that does not fit into the directory's name
 )
 
 // SocketPath is where a swarm's directory has its API socket. Deep directories do not fit into
@@ -37,21 +37,21 @@ func SocketPath(dir string) string {
 	if len(p) <= maxSocketPath {
 		return p
 	}
-	at, err := os.ReadFile(filepath.Join(dir, elsewhere))
+	at, err := os.ReadFile(filepath.Join(dir, pathFile))
 	if err != nil {
 		return p // nobody serves it
 	}
 	return strings.TrimSpace(string(at))
 }
 
-// place chooses where a directory's socket will be, and says so where that is elsewhere.
-func place(dir string) (string, error) {
+// newSocketPath chooses where a directory's socket will be, and says so where that is elsewhere.
+func newSocketPath(dir string) (string, error) {
 	p := filepath.Join(dir, socketFile)
 	if len(p) <= maxSocketPath {
 		return p, nil
 	}
 	p = filepath.Join(os.TempDir(), "murmur-"+proto.Sum([]byte(dir)).Short()+".sock")
-	if err := os.WriteFile(filepath.Join(dir, elsewhere), []byte(p+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, pathFile), []byte(p+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("saying where the socket is: %w", err)
 	}
 	return p, nil
@@ -70,7 +70,7 @@ func New(src Source) *API { return &API{src: src, watched: newStream(src, stream
 // Socket opens the socket of dir to processes of this user. A socket file that nobody serves
 // is replaced; the caller holds the directory's lock.
 func (a *API) Socket(dir string) error {
-	path, err := place(dir)
+	path, err := newSocketPath(dir)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (m *Machine) more() bool {
 
 // enter starts the round on a new head.
 func (m *Machine) enter(b *block) {
-	m.watch(b)
+	m.noteLapsed(b)
 	served := b.parent == m.head && slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.counts(u.Author) })
 	m.waits.next(m.now, m.now-m.round.since, 2*m.cfg.Grace, served)
 	since := m.now
@@ -325,8 +325,11 @@ const vouchShare = 3
 // is deep, and a third of its tip's voters stand there. Genesis has no voters to vouch for it, and
 // newcomers who wait for a round of their own there make another beginning together.
 func (m *Machine) begun(b *block) bool {
+	if len(b.parent.voters) > 0 {
+		return false
+	}
 	tip := m.best(b, (*block).hopeful)
-	if len(b.parent.voters) > 0 || tip.Height < b.Height+rosterDepth {
+	if tip.Height < b.Height+rosterDepth {
 		return false
 	}
 	stand, of := 0, 0

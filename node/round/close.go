@@ -21,15 +21,15 @@ const stepShare = 16
 
 // grace is how long a closer waits for members to publish: twice the largest recent spread, but
 // for the third that are largest, for one member's may be what it likes.
-func (m *Machine) grace() time.Duration { return m.twice(len(m.spreads) / vouchShare) }
+func (m *Machine) grace() time.Duration { return m.graceBut(len(m.spreads) / vouchShare) }
 
 // slowest is how long a closer waits for the payload of an update that it knows: twice the
 // largest recent spread, or whose line is slower than most others' would never be in.
-func (m *Machine) slowest() time.Duration { return m.twice(0) }
+func (m *Machine) slowest() time.Duration { return m.graceBut(0) }
 
-// twice is twice the largest recent spread but for some; the manifest's bound at most and at
+// graceBut is twice the largest recent spread but for some; the manifest's bound at most and at
 // first; the step that a member ends before it publishes, and the floor, at least.
-func (m *Machine) twice(but int) time.Duration {
+func (m *Machine) graceBut(but int) time.Duration {
 	if len(m.spreads) == 0 {
 		return m.cfg.Grace
 	}
@@ -130,7 +130,8 @@ func (m *Machine) closable(us []Update) bool {
 	by := func(us []Update, p proto.PeerID) bool {
 		return slices.ContainsFunc(us, func(u Update) bool { return u.Author == p })
 	}
-	late := since >= m.grace()
+	grace := m.grace()
+	late := since >= grace
 	if !late && m.training && m.counts(m.cfg.Self) && !by(us, m.cfg.Self) {
 		return false
 	}
@@ -144,7 +145,7 @@ func (m *Machine) closable(us []Update) bool {
 		case m.counts(u.Author) && (late || m.expected(us, u.Author)):
 			return false // on its way here, though its author's head may have moved on, and a slow line is asked more than once
 		case m.expected(us, u.Author):
-			wait = m.grace()
+			wait = grace
 		}
 	}
 	if late {
@@ -156,7 +157,7 @@ func (m *Machine) closable(us []Update) bool {
 		case m.counts(p):
 			return false
 		case m.expected(us, p):
-			wait = m.grace()
+			wait = grace
 		default:
 			wait = max(wait, graceFloor)
 		}
@@ -231,8 +232,8 @@ func (m *Machine) closers(us []Update) []proto.PeerID {
 // known ahead, so that a key can be drawn whose turn comes first in many.
 const lapse = 16
 
-// watch notes whose turn to close passed before the next commit came.
-func (m *Machine) watch(next *block) {
+// noteLapsed notes whose turn to close passed before the next commit came.
+func (m *Machine) noteLapsed(next *block) {
 	maps.DeleteFunc(m.lapsed, func(_ proto.PeerID, until uint64) bool { return until < next.Height })
 	if next.parent != m.head || !m.round.ready {
 		return

@@ -44,6 +44,25 @@ func (s *swarm) of(c Commit) (us []Update) {
 	return us
 }
 
+// byAuthor puts updates in the order of a commit's list.
+func byAuthor(us []Update) {
+	slices.SortFunc(us, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+}
+
+// withVoters starts honest nodes and, once they are at it, has hostile keys become voters.
+func withVoters(honest, hostile int, set func(*swarm)) (*swarm, *mob) {
+	s := newSwarm(honest, 21)
+	set(s)
+	for _, x := range s.nodes {
+		x.stepTime = 100 * time.Millisecond
+		x.start()
+	}
+	s.run(40 * time.Second)
+	b := newMob(s, hostile, hostile, 1)
+	b.enrol(b.keys)
+	return s, b
+}
+
 // made makes a commit of some updates, well-formed, that its closer announces and serves.
 func (b *mob) made(parent Commit, us []Update, closer proto.PeerID) Commit {
 	c := Derive(b.s.config("mob"), parent, us, nil, parent.Notices)
@@ -352,15 +371,7 @@ func TestWrongSize(t *testing.T) {
 func TestCursorRuns(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		run := func(attack bool) float64 {
-			s := newSwarm(5, 21)
-			s.closed = closed
-			for _, x := range s.nodes {
-				x.stepTime = 100 * time.Millisecond
-				x.start()
-			}
-			s.run(40 * time.Second)
-			b := newMob(s, 1, 1, 1)
-			b.enrol(b.keys)
+			s, b := withVoters(5, 1, func(s *swarm) { s.closed = closed })
 			from := s.nodes[0].m.head.Commit
 			for end := s.now + time.Minute; s.now < end; s.run(50 * time.Millisecond) {
 				h := s.nodes[0].m.head
@@ -441,15 +452,7 @@ func TestTinyClaims(t *testing.T) {
 func TestSiblingOusts(t *testing.T) {
 	for _, honest := range []int{4, 7} {
 		for _, closed := range []bool{true, false} {
-			s := newSwarm(honest, 21)
-			s.closed = closed
-			for _, x := range s.nodes {
-				x.stepTime = 100 * time.Millisecond
-				x.start()
-			}
-			s.run(40 * time.Second)
-			b := newMob(s, honest/3, honest/3, 1)
-			b.enrol(b.keys)
+			s, b := withVoters(honest, honest/3, func(s *swarm) { s.closed = closed })
 			done := map[proto.ID]bool{}
 			from := s.nodes[0].m.head.Height
 			for start := s.now; s.now < start+30*time.Second; s.run(20 * time.Millisecond) {
@@ -476,7 +479,7 @@ func TestSiblingOusts(t *testing.T) {
 						s.updates[u.ID], s.values[u.Payload] = u, 3
 						list = append(list, u)
 					}
-					slices.SortFunc(list, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+					byAuthor(list)
 					if c := b.made(p.Commit, list, b.keys[0]); best.Height == 0 || compareIDs(c.ID, best.ID) < 0 {
 						best = c
 					}
@@ -598,16 +601,10 @@ func TestPayloadOfAnotherHeight(t *testing.T) {
 // and let their payloads trickle: the others' payloads come as before.
 func TestPlacesOfOneAuthor(t *testing.T) {
 	run := func(closed, attack bool) (rounds uint64, honest int) {
-		s := newSwarm(5, 21)
-		s.closed, s.trickles = closed, map[proto.ID]bool{}
-		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
-		for _, x := range s.nodes {
-			x.stepTime = 100 * time.Millisecond
-			x.start()
-		}
-		s.run(40 * time.Second)
-		b := newMob(s, 1, 1, 1)
-		b.enrol(b.keys)
+		s, b := withVoters(5, 1, func(s *swarm) {
+			s.closed, s.trickles = closed, map[proto.ID]bool{}
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		})
 		k := b.keys[0]
 		from, last, next := s.nodes[0].m.head.Height, proto.ID{}, s.now
 		for end := s.now + 2*time.Minute; s.now < end; s.run(50 * time.Millisecond) {
@@ -652,15 +649,7 @@ func TestPlacesOfOneAuthor(t *testing.T) {
 // TestRevokedBySibling has a member show a sibling of each head, with all honest updates and that of one who is revoked in
 // place of the notice: it stays out.
 func TestRevokedBySibling(t *testing.T) {
-	s := newSwarm(7, 21)
-	s.closed = true
-	for _, x := range s.nodes {
-		x.stepTime = 100 * time.Millisecond
-		x.start()
-	}
-	s.run(40 * time.Second)
-	b := newMob(s, 2, 2, 1)
-	b.enrol(b.keys)
+	s, b := withVoters(7, 2, func(s *swarm) { s.closed = true })
 	k, out := b.keys[0], b.keys[1]
 	for _, x := range s.nodes {
 		x.step(Noticed{Notices: []Notice{{ID: payloadOf("notice", 1, 1), Kind: RevokePeer, Subject: string(out), Signer: testCommunity}}})
@@ -672,7 +661,7 @@ func TestRevokedBySibling(t *testing.T) {
 		if h.Height > from && h.parent.ID != last {
 			last = h.parent.ID
 			us := append(s.of(h.parent.Commit), b.sign(k, h.parent.Commit), b.sign(out, h.parent.Commit))
-			slices.SortFunc(us, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+			byAuthor(us)
 			b.announce(b.made(h.parent.Commit, us, k)) // with its parent's notices alone
 		}
 	}
@@ -692,16 +681,10 @@ func TestRevokedBySibling(t *testing.T) {
 // say by heartbeats that it stands on the second: each half would count it as its own.
 func TestVoterOnBothSides(t *testing.T) {
 	for _, closed := range []bool{true, false} {
-		s := newSwarm(4, 21)
-		s.closed, s.snapshot = closed, 20
-		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
-		for _, x := range s.nodes {
-			x.stepTime = 100 * time.Millisecond
-			x.start()
-		}
-		s.run(40 * time.Second)
-		b := newMob(s, 1, 1, 1)
-		b.enrol(b.keys)
+		s, b := withVoters(4, 1, func(s *swarm) {
+			s.closed, s.snapshot = closed, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		})
 		k, first := b.keys[0], s.nodes[0]
 		for _, x := range s.nodes {
 			x.deepest = 0
@@ -733,14 +716,14 @@ func TestVoterOnBothSides(t *testing.T) {
 			}
 			split, splits = s.now, splits+1
 			honest := s.of(h.Commit)
-			slices.SortFunc(honest, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+			byAuthor(honest)
 			all := slices.Clone(honest)
 			for _, u := range b.authored(k) {
 				if u.Parent == h.ID {
 					all = append(all, u)
 				}
 			}
-			slices.SortFunc(all, func(x, y Update) int { return cmp.Compare(x.Author, y.Author) })
+			byAuthor(all)
 			one := b.made(h.Commit, all, k)
 			second = b.made(h.Commit, honest, k)
 			for i, c := range []Commit{one, second} {

@@ -64,10 +64,10 @@ func parseHeader(f io.ReaderAt, size int64) (map[string]place, error) {
 		return nil, errors.New("this is no safetensors file: it has no header")
 	}
 	n := binary.LittleEndian.Uint64(length[:])
-	if err := lfs.Check(f); err != nil {
-		return nil, err
-	}
 	if n > maxHeader {
+		if err := lfs.Check(f); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("this is no safetensors file: a header of %d bytes, want at most %d", n, maxHeader)
 	}
 	body := 8 + int64(n)

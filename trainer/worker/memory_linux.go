@@ -24,17 +24,8 @@ func available() uint64 {
 	return uint64(memoryShare * float64(free))
 }
 
-// hierarchy is where a version of control groups has its files, and how they are called.
-type hierarchy struct{ mount, limit, used, stat, cached string }
-
-var (
-	unified = hierarchy{"sys/fs/cgroup", "memory.max", "memory.current", "memory.stat", "inactive_file "}
-	hybrid  = hierarchy{"sys/fs/cgroup/unified", "memory.max", "memory.current", "memory.stat", "inactive_file "}
-	first   = hierarchy{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", "total_inactive_file "}
-)
-
 // groupsFree is what the tightest of the control groups has left from the process's own to the root: a unit of systemd has
-// its limit far below the root. Files that the kernel would drop from its cache are not in use.
+// its limit far below the root.
 func groupsFree(root fs.FS) uint64 {
 	free := uint64(math.MaxUint64)
 	groups, err := fs.ReadFile(root, "proc/self/cgroup")
@@ -46,28 +37,31 @@ func groupsFree(root fs.FS) uint64 {
 		if len(fields) < 3 {
 			continue
 		}
-		var kinds []hierarchy
 		switch {
 		case fields[1] == "":
-			kinds = []hierarchy{unified, hybrid}
-		case slices.Contains(strings.Split(fields[1], ","), "memory"):
-			kinds = []hierarchy{first}
-		}
-		for _, h := range kinds {
-			for dir := path.Join("/", fields[2]); ; dir = path.Dir(dir) { // in a container it may be the host's, and not be there
-				at := path.Join(h.mount, dir)
-				if limit, ok := number(root, path.Join(at, h.limit)); ok {
-					used, _ := number(root, path.Join(at, h.used))
-					used -= min(used, cached(root, path.Join(at, h.stat), h.cached))
-					free = min(free, limit-min(used, limit))
-				}
-				if dir == "/" {
-					break
-				}
-			}
+			free = min(free, left(root, "sys/fs/cgroup", fields[2], "memory.max", "memory.current", "inactive_file "))
+		case slices.Contains(strings.Split(fields[1], ","), "memory"): // version 1
+			free = min(free, left(root, "sys/fs/cgroup/memory", fields[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "))
 		}
 	}
 	return free
+}
+
+// left is what a group and those above it leave, by the names that a version has for limit, use, and the files that the
+// kernel would drop from its cache. In a container the group may be the host's, and not be there.
+func left(root fs.FS, mount, group, limit, use, cache string) uint64 {
+	free := uint64(math.MaxUint64)
+	for dir := path.Join("/", group); ; dir = path.Dir(dir) {
+		at := path.Join(mount, dir)
+		if most, ok := number(root, path.Join(at, limit)); ok {
+			used, _ := number(root, path.Join(at, use))
+			used -= min(used, cached(root, path.Join(at, "memory.stat"), cache))
+			free = min(free, most-min(used, most))
+		}
+		if dir == "/" {
+			return free
+		}
+	}
 }
 
 // cached reads an entry of a group's statistics; 0 where there is none.
@@ -78,10 +72,8 @@ func cached(root fs.FS, name, key string) uint64 {
 	}
 	for line := range strings.Lines(string(b)) {
 		if value, ok := strings.CutPrefix(line, key); ok {
-			n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
-			if err == nil {
-				return n
-			}
+			n, _ := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
+			return n
 		}
 	}
 	return 0
