@@ -12,11 +12,13 @@ import (
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/checkpoint"
+	"github.com/murmurnet/murmur/trainer/token"
 )
 
 // Newest asks for the newest state that is held.
@@ -192,13 +194,7 @@ func (d Dir) Exported(k api.Kept) (e checkpoint.Export, err error) {
 	if err != nil {
 		return e, err
 	}
-	if t := m.Data.Tokenizer; t != nil {
-		b := make([]byte, t.Size)
-		if err := files.ReadInto(b, t.ID); err != nil {
-			return e, fmt.Errorf("the swarm's tokenizer: %w", err)
-		}
-		e.Origin = &checkpoint.Origin{Files: map[string][]byte{checkpoint.TokenizerFile: b}}
-	}
+	e.Origin = &checkpoint.Origin{Files: map[string][]byte{}}
 	if o := m.Model.Origin; o != nil {
 		b := make([]byte, o.Size)
 		if err := files.ReadInto(b, o.ID); err != nil {
@@ -209,7 +205,35 @@ func (d Dir) Exported(k api.Kept) (e checkpoint.Export, err error) {
 		}
 		e.Card.Began = "a checkpoint, weights `" + m.Model.Weights.ID.String() + "`"
 	}
-	return e, nil
+	return e, addTokenizer(&e, m, files)
+}
+
+// addTokenizer adds the tokenizer's files to an export whose origin has none, and what the text begins and ends with.
+func addTokenizer(e *checkpoint.Export, m manifest.Manifest, files *library.Library) (err error) {
+	if e.Origin.Files[token.File] != nil {
+		e.Ends = m.Data.Ends
+		return nil
+	}
+	raw, t := []byte(nil), token.Bytes()
+	if f := m.Data.Tokenizer; f != nil {
+		raw = make([]byte, f.Size)
+		if err = files.ReadInto(raw, f.ID); err == nil {
+			t, err = token.Parse(raw)
+		}
+	} else {
+		raw, err = token.BytesFile()
+	}
+	if err != nil {
+		return fmt.Errorf("the swarm's tokenizer: %w", err)
+	}
+	t.SetEnds(m.Data.Ends)
+	e.Ends = t.Ends()
+	if id, ok := t.Begin(); ok {
+		e.Begin = &id
+	}
+	e.Origin.Files[token.File] = raw
+	e.Origin.Files[token.ConfigFile], err = t.WriteConfig()
+	return err
 }
 
 // describe names a swarm's data.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/node/manifest"
@@ -44,8 +45,9 @@ func (f *Founding) addFile(path string, b shard.Blob) {
 // longSample is how many tokens samples have at most for a model from elsewhere, where nothing says another number.
 const longSample = 1024
 
-// From takes over a model in Hugging Face's layout, with its tokenizer. Samples are seqLen tokens long; 0 chooses.
-func (f *Founding) From(dir string, seqLen int) error {
+// From takes over a model in Hugging Face's layout, with its tokenizer; bytes says that it has none and reads bytes. Samples are seqLen
+// tokens long; 0 chooses.
+func (f *Founding) From(dir string, seqLen int, bytes bool) error {
 	c, err := checkpoint.Open(dir)
 	if err != nil {
 		return err
@@ -74,15 +76,17 @@ func (f *Founding) From(dir string, seqLen int) error {
 		HeadDim: uint32(o.HeadDim), FFN: uint32(o.FFN), SeqLen: uint32(seqLen), RopeTheta: o.RopeTheta, RopeScaling: o.RopeScaling, NormEps: o.NormEps, Tied: o.Tied,
 		Weights: f.keep(replica.Bytes(theta)), Origin: f.keep(packed),
 	}
-	raw := origin.Files[checkpoint.TokenizerFile]
-	if raw == nil {
+	if bytes {
 		return nil
 	}
-	t, err := token.Parse(raw)
+	t, err := origin.Tokenizer(o.Vocab)
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, shard.TokenizerFile), err)
+		return fmt.Errorf("%s: %w", dir, err)
 	}
-	f.Manifest.Data.Tokenizer, f.Manifest.Data.Vocab = f.keep(raw), t.Vocab()
+	f.Manifest.Data.Ends = t.Ends()
+	if raw := origin.Files[token.File]; raw != nil {
+		f.Manifest.Data.Tokenizer, f.Manifest.Data.Vocab = f.keep(raw), t.Vocab()
+	}
 	return nil
 }
 
@@ -94,6 +98,11 @@ func (f *Founding) Data(dir string) error {
 	}
 	if have := f.Manifest.Data.Tokenizer; f.Manifest.Model.Weights != nil && have != nil && (set.Tokenizer == nil || set.Tokenizer.ID != have.ID) {
 		return fmt.Errorf("%s was prepared with another tokenizer than the model's: prepare it with --tokenizer of the model's folder", dir)
+	}
+	for _, id := range f.Manifest.Data.Ends { // the model's
+		if int(id) < set.Vocab && !slices.Contains(set.Ends, id) {
+			set.Ends = append(set.Ends, id)
+		}
 	}
 	f.Manifest.Data = set
 	if set.Tokenizer != nil {

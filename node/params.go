@@ -102,7 +102,7 @@ func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 	}
 	return worker.Spec{
 		Backend: backend, Model: m.Model.Config(), Optimizer: o, Schedule: rates(m),
-		Batch: int(i.Batch), Data: m.Data.Name, Folder: private, Heldout: heldoutTokens,
+		Batch: int(i.Batch), Data: m.Data.Name, Folder: private, Ends: m.Data.Ends, Heldout: heldoutTokens,
 	}
 }
 

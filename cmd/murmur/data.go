@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -25,10 +26,11 @@ type DataCmd struct {
 
 // DataPrepareCmd turns documents into token shards.
 type DataPrepareCmd struct {
-	Sources     []string `arg:"" name:"source" help:"Files and folders of .txt, .jsonl (both also .gz, .zst) and .parquet, or https addresses of such files; #sha256=HEX behind one is its checksum."`
+	Sources     []string `arg:"" name:"source" help:"Files and folders of .txt, .jsonl, .ndjson, .json (each also .gz, .zst) and .parquet, or https addresses of such files; #sha256=HEX behind one is its checksum."`
 	Out         string   `help:"The folder to write." required:"" type:"path" placeholder:"DIR"`
-	Tokenizer   string   `help:"A tokenizer.json, or \"bytes\"." default:"bytes" placeholder:"FILE"`
+	Tokenizer   string   `help:"A tokenizer.json, or a model's folder that has one, or \"bytes\"." default:"bytes" placeholder:"PATH"`
 	Column      string   `help:"The key or column that holds the text." default:"text"`
+	Strict      bool     `help:"End at the first line, or file of a folder, that cannot be read; without, they are passed over and counted."`
 	ShardTokens int      `help:"Tokens a shard, 67108864 at most." default:"16777216"`
 	Heldout     int      `help:"Tokens to hold out, 4194304 at most (default: one for each 200 bytes of the sources, 1048576 at most)." placeholder:"N"`
 	JSON        bool     `help:"Print one JSON object."`
@@ -36,7 +38,7 @@ type DataPrepareCmd struct {
 
 // Run prepares, and says what came of it.
 func (c *DataPrepareCmd) Run(ctx context.Context) error {
-	p := corpus.Params{Sources: c.Sources, Out: c.Out, Column: c.Column, ShardTokens: c.ShardTokens, Heldout: c.Heldout}
+	p := corpus.Params{Sources: c.Sources, Out: c.Out, Column: c.Column, Strict: c.Strict, ShardTokens: c.ShardTokens, Heldout: c.Heldout}
 	var err error
 	if p.Tokenizer, p.TokenizerFile, err = openTokenizer(c.Tokenizer); err != nil {
 		return err
@@ -54,30 +56,54 @@ func (c *DataPrepareCmd) Run(ctx context.Context) error {
 	return printed(c.JSON, report)
 }
 
-// openTokenizer reads a tokenizer.json; "bytes" needs none.
+// openTokenizer reads a tokenizer.json, or a model's folder that has one, with what lies beside it; "bytes" needs none.
 func openTokenizer(name string) (*token.Tokenizer, []byte, error) {
 	if name == "bytes" {
 		return token.Bytes(), nil, nil
 	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, nil, fmt.Errorf("tokenizer: %w", err)
+	dir, main := filepath.Split(name)
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		dir, main = name, token.File
 	}
-	if info.Size() > shard.MaxTokenizer {
-		return nil, nil, fmt.Errorf("%s has %d MiB: a tokenizer.json has at most %d", name, info.Size()>>20, shard.MaxTokenizer>>20)
+	files := map[string][]byte{}
+	for _, file := range token.FolderFiles() {
+		at := filepath.Join(dir, file)
+		if file == token.File {
+			at = filepath.Join(dir, main)
+		}
+		content, err := readTokenizer(at)
+		if errors.Is(err, fs.ErrNotExist) && file != token.File {
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("tokenizer: %w", err)
+		}
+		files[file] = content
 	}
-	content, err := os.ReadFile(name)
-	if err != nil {
-		return nil, nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	if err := lfs.Check(bytes.NewReader(content)); err != nil {
-		return nil, nil, fmt.Errorf("%s %w", name, err)
-	}
-	t, err := token.Parse(content)
+	t, err := token.ParseFolder(files)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return t, content, nil
+	return t, files[token.File], nil
+}
+
+// readTokenizer reads one of a tokenizer's files.
+func readTokenizer(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > shard.MaxTokenizer {
+		return nil, fmt.Errorf("%s has %d MiB: a tokenizer.json has at most %d", path, info.Size()>>20, shard.MaxTokenizer>>20)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := lfs.Check(bytes.NewReader(content)); err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
+	}
+	return content, nil
 }
 
 // DataVerifyCmd checks a prepared folder.

@@ -49,7 +49,10 @@ func (f ModelFlags) params(ctx context.Context) (loaded.Params, error) {
 		return loaded.Params{}, err
 	}
 	e, err := dir.Exported(kept)
-	return loaded.FromExport(e), err
+	if err != nil {
+		return loaded.Params{}, err
+	}
+	return loaded.FromExport(e)
 }
 
 // keep has a state put on the disk, by the daemon if one runs.

@@ -18,6 +18,7 @@ type InitCmd struct {
 	DirFlag
 	File   string         `arg:"" optional:"" type:"existingfile" help:"TOML file that describes the swarm; without one, a small model on the embedded text."`
 	FromHF string         `name:"from-hf" type:"existingdir" help:"Begin with this model, a folder in Hugging Face's layout: config.json, safetensors, tokenizer." placeholder:"DIR"`
+	Bytes  bool           `help:"The model of --from-hf has no tokenizer.json and reads bytes, though it has more than 256 ids."`
 	Data   string         `type:"existingdir" help:"Train on what murmur data prepare wrote into this folder." placeholder:"DIR"`
 	SeqLen *uint32        `help:"Tokens of a sample (with --from-hf by default 1024, or the most that the model was made for)." placeholder:"N"`
 	Name   string         `help:"The swarm's name."`
@@ -102,12 +103,15 @@ func (c *InitCmd) bring(f *node.Founding) error {
 		if c.File == "" {
 			f.Manifest.Inner.LR /= gentler
 		}
-		if err := f.From(c.FromHF, seq); err != nil {
+		if err := f.From(c.FromHF, seq, c.Bytes); err != nil {
 			return err
 		}
 	}
-	if c.Data != "" {
+	switch {
+	case c.Data != "":
 		return f.Data(c.Data)
+	case c.FromHF != "" && c.File == "":
+		return usageError{errors.New("nobody named a text to train on: name a prepared set with --data SET, or a FILE whose [data] section says it")}
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestLarge(t *testing.T) {
 	if err := os.WriteFile(file, []byte(large), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, code := output(t, home, "init", file, "--from-hf", from, "--seq-len", "128", "--dir", dir); code != 0 {
+	if _, stderr, code := output(t, home, "init", file, "--from-hf", from, "--seq-len", "128", "--bytes", "--dir", dir); code != 0 {
 		t.Fatalf("init: %s", stderr)
 	}
 	wait := func(d *daemon, what string, ok func(api.State) bool) api.State {

@@ -3,6 +3,7 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
@@ -35,6 +36,8 @@ func (m Manifest) validateFiles() error {
 		return d.Validate()
 	case len(d.Shards) > 0 || d.Heldout != (shard.Entry{}):
 		return fmt.Errorf("data.name = %q has no shards: with them it is %q", d.Name, Shards)
+	case len(d.Ends) > shard.MaxEnds:
+		return fmt.Errorf("data.ends: at most %d tokens end a text", shard.MaxEnds)
 	case d.Tokenizer == nil && d.Vocab != 0 && d.Vocab != 256:
 		return fmt.Errorf("data.vocab = %d without a data.tokenizer: bytes have a vocabulary of 256", d.Vocab)
 	case d.Tokenizer != nil && (d.Tokenizer.ID.IsZero() || d.Tokenizer.Size < 1 || d.Tokenizer.Size > shard.MaxTokenizer || d.Vocab < 1):
@@ -82,6 +85,9 @@ func encodeShard(e shard.Entry) *murmurv1.Shard {
 
 func encodeData(d shard.Set) *murmurv1.Data {
 	w := &murmurv1.Data{Name: d.Name, Vocab: uint32(d.Vocab), Tokenizer: encodeBlob(d.Tokenizer)}
+	for _, id := range d.Ends {
+		w.Ends = append(w.Ends, uint32(id))
+	}
 	if !d.Heldout.ID.IsZero() {
 		w.Heldout = encodeShard(d.Heldout)
 	}
@@ -112,6 +118,9 @@ func (m *Manifest) decodeFiles(w *murmurv1.Manifest) (err error) {
 	d := w.GetData()
 	m.Model.Weights, m.Model.Origin = blob(w.GetModel().GetWeights()), blob(w.GetModel().GetOrigin())
 	m.Data = shard.Set{Name: d.GetName(), Vocab: int(d.GetVocab()), Tokenizer: blob(d.GetTokenizer()), Heldout: entry(d.GetHeldout())}
+	for _, id := range d.GetEnds() {
+		m.Data.Ends = append(m.Data.Ends, int32(min(id, math.MaxInt32)))
+	}
 	for _, s := range d.GetShards() {
 		m.Data.Shards = append(m.Data.Shards, entry(s))
 	}

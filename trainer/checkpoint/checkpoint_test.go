@@ -218,6 +218,34 @@ func TestIndexRefusals(t *testing.T) {
 	}
 }
 
+// TestTwoAnswers: where a folder may be one of two models, none is chosen; what a longer save left behind is passed over.
+func TestTwoAnswers(t *testing.T) {
+	dir, _ := reexport(t, golden, 100_000, nil)
+	copyFile := func(from, to string) {
+		if err := os.WriteFile(filepath.Join(dir, to), must(os.ReadFile(from))(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyFile(filepath.Join(golden, singleFile), singleFile)
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "holds two models, model.safetensors and the shards of") {
+		t.Errorf("one file and shards: %v", err)
+	}
+	shards := must(filepath.Glob(filepath.Join(dir, "model-*")))(t)
+	if err := os.Remove(shards[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err != nil {
+		t.Errorf("one file, and an index whose shards are gone: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, singleFile)); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(filepath.Join(golden, singleFile), filepath.Base(shards[0]))
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "two answers are possible") {
+		t.Errorf("a tensor in two shards: %v", err)
+	}
+}
+
 func TestTooLargeForItsType(t *testing.T) {
 	if _, err := F16.encode(nil, []float32{1, 70_000}); err == nil || !strings.Contains(err.Error(), "70000") {
 		t.Errorf("error is %v", err)

@@ -3,168 +3,176 @@ package checkpoint
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"github.com/murmurnet/murmur/trainer/model"
 )
-
-// hfConfig holds the fields of a Hugging Face config.json that matter to a Llama. Pointers tell absent from zero.
-type hfConfig struct {
-	ModelType        string          `json:"model_type"`
-	Architectures    []string        `json:"architectures"`
-	VocabSize        int             `json:"vocab_size"`
-	HiddenSize       int             `json:"hidden_size"`
-	Layers           int             `json:"num_hidden_layers"`
-	Heads            int             `json:"num_attention_heads"`
-	KVHeads          *int            `json:"num_key_value_heads"`
-	HeadDim          *int            `json:"head_dim"`
-	Intermediate     int             `json:"intermediate_size"`
-	MaxPositions     int             `json:"max_position_embeddings"`
-	RMSNormEps       *float64        `json:"rms_norm_eps"`
-	RopeTheta        *float64        `json:"rope_theta"`
-	RopeParameters   *hfRope         `json:"rope_parameters"`
-	RopeScaling      *hfRope         `json:"rope_scaling"`
-	HiddenAct        string          `json:"hidden_act"`
-	AttentionBias    bool            `json:"attention_bias"`
-	AttentionDropout float64         `json:"attention_dropout"`
-	MLPBias          bool            `json:"mlp_bias"`
-	TieEmbeddings    bool            `json:"tie_word_embeddings"`
-	Quantization     json.RawMessage `json:"quantization_config"`
-}
-
-type hfRope struct {
-	Theta    *float64 `json:"rope_theta"`
-	Type     string   `json:"rope_type"`
-	OldType  string   `json:"type"`
-	Partial  *float64 `json:"partial_rotary_factor"`
-	Factor   float64  `json:"factor"`
-	Low      float64  `json:"low_freq_factor"`
-	High     float64  `json:"high_freq_factor"`
-	Original int      `json:"original_max_position_embeddings"`
-}
 
 // Rope types of Hugging Face that package model has.
 const (
 	ropeDefault = "default"
 	ropeLlama3  = "llama3"
+	ropeLinear  = "linear"
 )
 
-func (r hfRope) kind() string {
-	switch {
-	case r.Type != "":
-		return r.Type
-	case r.OldType != "":
-		return r.OldType
-	default:
-		return ropeDefault
-	}
-}
-
-// ParseConfig reads a Hugging Face config.json of a Llama, with rope theta at the top level (up to transformers 4) or in
-// rope_parameters (transformers 5). What package model does not have is refused by its name.
+// ParseConfig reads a Hugging Face config.json of a Llama as transformers 5.24 does: what it leaves out has that library's defaults,
+// and rope_scaling, its older spelling, goes before rope_parameters. Whole numbers may be spelled 4096.0, which older files do. What
+// package model does not have is refused by its name.
 func ParseConfig(configJSON []byte) (model.Config, error) {
-	var h hfConfig
-	if err := json.Unmarshal(configJSON, &h); err != nil {
+	f := fields{}
+	if err := json.Unmarshal(configJSON, &f.values); err != nil {
 		return model.Config{}, err
 	}
-	if err := h.unsupported(); err != nil {
-		return model.Config{}, err
-	}
-	theta, err := h.theta()
-	if err != nil {
-		return model.Config{}, err
-	}
-	scaling, err := h.scaling()
-	if err != nil {
-		return model.Config{}, err
-	}
+	unsupported(&f)
 	c := model.Config{
-		Vocab:       h.VocabSize,
-		Dim:         h.HiddenSize,
-		Layers:      h.Layers,
-		Heads:       h.Heads,
-		KVHeads:     or(h.KVHeads, h.Heads),
-		FFN:         h.Intermediate,
-		SeqLen:      h.MaxPositions,
-		RopeTheta:   theta,
-		RopeScaling: scaling,
-		NormEps:     or(h.RMSNormEps, 1e-6),
-		Tied:        h.TieEmbeddings,
+		Vocab: f.whole("vocab_size", 32000), Dim: f.whole("hidden_size", 4096), Layers: f.whole("num_hidden_layers", 32),
+		Heads: f.whole("num_attention_heads", 32), FFN: f.whole("intermediate_size", 11008), SeqLen: f.whole("max_position_embeddings", 2048),
+		NormEps: f.number("rms_norm_eps", 1e-6), Tied: f.flag("tie_word_embeddings"),
 	}
-	if c.Heads > 0 {
-		c.HeadDim = or(h.HeadDim, c.Dim/c.Heads)
+	c.KVHeads = f.whole("num_key_value_heads", c.Heads)
+	c.HeadDim = f.whole("head_dim", c.Dim/max(c.Heads, 1))
+	c.RopeTheta = f.number("rope_theta", 10000)
+	for _, key := range []string{"rope_scaling", "rope_parameters"} {
+		if rope := f.object(key); rope != nil {
+			c.RopeTheta = rope.number("rope_theta", c.RopeTheta)
+			c.RopeScaling = rope.scaling(c.SeqLen)
+			f.keep(rope.err)
+			break
+		}
 	}
-	return c, c.Validate()
+	for _, key := range []string{"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size", "max_position_embeddings"} {
+		if n := f.whole(key, 1); n < 1 {
+			f.keep(fmt.Errorf("%s is %d, want 1 at least", key, n))
+		}
+	}
+	if f.err == nil && c.Heads%c.KVHeads != 0 {
+		f.keep(fmt.Errorf("num_attention_heads is %d, which num_key_value_heads, %d, does not divide", c.Heads, c.KVHeads))
+	}
+	if f.err == nil {
+		f.err = c.Validate()
+	}
+	return c, f.err
 }
 
-// unsupported names the first thing that the model's graph lacks.
-func (h hfConfig) unsupported() error {
-	if h.ModelType != "llama" {
-		return fmt.Errorf("model_type %q is not supported, want llama", h.ModelType)
+// unsupported refuses the first thing that the model's graph lacks.
+func unsupported(f *fields) {
+	if t := f.text("model_type", ""); t != "llama" {
+		f.keep(fmt.Errorf("model_type %q is not supported, want llama", t))
 	}
-	for _, a := range h.Architectures {
+	var architectures []string
+	f.read("architectures", &architectures, "a list of names")
+	for _, a := range architectures {
 		if a != "LlamaForCausalLM" {
-			return fmt.Errorf("architecture %s is not supported, want LlamaForCausalLM", a)
+			f.keep(fmt.Errorf("architecture %s is not supported, want LlamaForCausalLM", a))
 		}
 	}
-	for _, r := range []*hfRope{h.RopeParameters, h.RopeScaling} {
-		if r == nil {
-			continue
+	if a := f.text("hidden_act", "silu"); a != "silu" && a != "swish" { // two names of one function
+		f.keep(fmt.Errorf("hidden_act %q is not supported, want silu", a))
+	}
+	for _, key := range []string{"attention_bias", "mlp_bias"} {
+		if f.flag(key) {
+			f.keep(fmt.Errorf("%s is not supported", key))
 		}
-		if t := r.kind(); t != ropeDefault && t != ropeLlama3 {
-			return fmt.Errorf("rope type %q is not supported, want %s or %s", t, ropeDefault, ropeLlama3)
-		}
-		if or(r.Partial, 1) != 1 {
-			return fmt.Errorf("partial_rotary_factor %g is not supported, want 1", *r.Partial)
-		}
+	}
+	if p := f.number("attention_dropout", 0); p != 0 {
+		f.keep(fmt.Errorf("attention_dropout %g is not supported", p))
+	}
+	if f.has("quantization_config") {
+		f.keep(fmt.Errorf("quantization_config is not supported"))
+	}
+}
+
+// scaling reads the stretch of the rotary frequencies of a model that was made for so many positions.
+func (f *fields) scaling(positions int) (s model.RopeScaling) {
+	kind := f.text("rope_type", f.text("type", ropeDefault))
+	if p := f.number("partial_rotary_factor", 1); p != 1 {
+		f.keep(fmt.Errorf("partial_rotary_factor %g is not supported, want 1", p))
 	}
 	switch {
-	case h.HiddenAct != "" && h.HiddenAct != "silu":
-		return fmt.Errorf("hidden_act %q is not supported, want silu", h.HiddenAct)
-	case h.AttentionBias:
-		return fmt.Errorf("attention_bias is not supported")
-	case h.MLPBias:
-		return fmt.Errorf("mlp_bias is not supported")
-	case h.AttentionDropout != 0:
-		return fmt.Errorf("attention_dropout %g is not supported", h.AttentionDropout)
-	case len(h.Quantization) > 0 && string(h.Quantization) != "null":
-		return fmt.Errorf("quantization_config is not supported")
-	}
-	return nil
-}
-
-// theta takes the rotary base from either spelling; 10000 where neither says.
-func (h hfConfig) theta() (float64, error) {
-	if h.RopeParameters == nil || h.RopeParameters.Theta == nil {
-		return or(h.RopeTheta, 10000), nil
-	}
-	inner := *h.RopeParameters.Theta
-	if outer := or(h.RopeTheta, inner); outer != inner {
-		return 0, fmt.Errorf("rope_theta is %g at the top and %g in rope_parameters", outer, inner)
-	}
-	return inner, nil
-}
-
-// scaling takes the stretch of the rotary frequencies from either spelling.
-func (h hfConfig) scaling() (s model.RopeScaling, err error) {
-	for _, r := range []*hfRope{h.RopeParameters, h.RopeScaling} {
-		if r == nil || r.kind() != ropeLlama3 {
-			continue
+	case kind == ropeDefault || kind == ropeLinear && f.number("factor", 0) == 1: // by which nothing is stretched
+	case kind == ropeLlama3:
+		for _, key := range []string{"factor", "low_freq_factor", "high_freq_factor"} {
+			if !f.has(key) {
+				f.keep(fmt.Errorf("rope type %s without its %s", ropeLlama3, key))
+			}
 		}
-		this := model.RopeScaling{Factor: r.Factor, Low: r.Low, High: r.High, Original: r.Original}
-		switch {
-		case this == model.RopeScaling{}:
-			return s, fmt.Errorf("rope type %s without its factors", ropeLlama3)
-		case s != model.RopeScaling{} && s != this:
-			return s, fmt.Errorf("rope_parameters and rope_scaling differ")
+		s = model.RopeScaling{
+			Factor: f.number("factor", 0), Low: f.number("low_freq_factor", 0), High: f.number("high_freq_factor", 0),
+			Original: f.whole("original_max_position_embeddings", positions),
 		}
-		s = this
+		if f.err == nil {
+			f.keep(s.Validate())
+		}
+	default:
+		f.keep(fmt.Errorf("rope type %q is not supported, want %s or %s", kind, ropeDefault, ropeLlama3))
 	}
-	return s, nil
+	return s
 }
 
-func or[T any](p *T, otherwise T) T {
-	if p == nil {
+// fields reads a JSON object's values by their keys; null is as if a key were not there. The first error stays.
+type fields struct {
+	values map[string]json.RawMessage
+	err    error
+}
+
+func (f *fields) keep(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *fields) has(key string) bool {
+	raw, ok := f.values[key]
+	return ok && string(raw) != "null"
+}
+
+// read decodes a value, and says in the file's own words what it should be where it is not.
+func (f *fields) read(key string, to any, want string) bool {
+	if !f.has(key) {
+		return false
+	}
+	if err := json.Unmarshal(f.values[key], to); err != nil {
+		f.keep(fmt.Errorf("%s is %.40s, want %s", key, f.values[key], want))
+		return false
+	}
+	return true
+}
+
+func (f *fields) number(key string, otherwise float64) float64 {
+	var v float64
+	if !f.read(key, &v, "a number") {
 		return otherwise
 	}
-	return *p
+	return v
+}
+
+func (f *fields) whole(key string, otherwise int) int {
+	v := f.number(key, float64(otherwise))
+	if v != math.Trunc(v) || math.Abs(v) > math.MaxInt32 {
+		f.keep(fmt.Errorf("%s is %.40s, want a whole number", key, f.values[key]))
+		return otherwise
+	}
+	return int(v)
+}
+
+func (f *fields) flag(key string) (v bool) {
+	f.read(key, &v, "true or false")
+	return v
+}
+
+func (f *fields) text(key, otherwise string) string {
+	var v string
+	if !f.read(key, &v, "a text") {
+		return otherwise
+	}
+	return v
+}
+
+// object returns the fields of an object, or nil where there is none.
+func (f *fields) object(key string) *fields {
+	o := &fields{}
+	if !f.read(key, &o.values, "an object") || len(o.values) == 0 {
+		return nil
+	}
+	return o
 }

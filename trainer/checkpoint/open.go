@@ -56,19 +56,35 @@ func Open(dir string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// placesIn lists what the safetensors files of a folder have.
+// placesIn lists what the safetensors files of a folder have. Where two answers are possible none is chosen: transformers takes
+// model.safetensors first, other readers the index, and which of the two is the older one nobody knows.
 func placesIn(dir string) (map[string]place, error) {
-	raw, err := readSmall(filepath.Join(dir, indexFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		places, err := readHeader(filepath.Join(dir, singleFile))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s has neither %s nor %s: weights are read from safetensors alone", dir, singleFile, indexFile)
-		}
-		return places, err
-	}
-	if err != nil {
+	places, err := readHeader(filepath.Join(dir, singleFile))
+	alone := !errors.Is(err, fs.ErrNotExist)
+	if err != nil && alone {
 		return nil, err
 	}
+	raw, err := readSmall(filepath.Join(dir, indexFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && alone:
+		return places, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s has neither %s nor %s: weights are read from safetensors alone", dir, singleFile, indexFile)
+	case err != nil:
+		return nil, err
+	}
+	shards, err := indexed(dir, raw)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && alone: // an index that was left behind
+		return places, nil
+	case err == nil && alone:
+		return nil, fmt.Errorf("%s holds two models, %s and the shards of %s: remove the one that is not meant", dir, singleFile, indexFile)
+	}
+	return shards, err
+}
+
+// indexed lists what the files of an index have.
+func indexed(dir string, raw []byte) (map[string]place, error) {
 	var index struct {
 		Files map[string]string `json:"weight_map"`
 	}
@@ -93,13 +109,14 @@ func placesIn(dir string) (map[string]place, error) {
 			return nil, err
 		}
 		for tensor, p := range places {
-			if index.Files[tensor] == name {
-				all[tensor] = p
+			if twice, ok := all[tensor]; ok { // transformers passes over the index, and the last file wins
+				return nil, fmt.Errorf("tensor %s is in %s and in %s: two answers are possible", tensor, filepath.Base(twice.path), name)
 			}
+			all[tensor] = p
 		}
 	}
 	for tensor, name := range index.Files {
-		if _, ok := all[tensor]; !ok {
+		if p, ok := all[tensor]; !ok || filepath.Base(p.path) != name {
 			return nil, fmt.Errorf("%s says that %s has tensor %s, which it has not", indexFile, name, tensor)
 		}
 	}

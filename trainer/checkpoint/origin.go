@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"github.com/murmurnet/murmur/trainer/token"
 )
 
 // Origin is what an export needs of the checkpoint that a swarm began with: the files beside the weights, and how the
@@ -21,14 +23,11 @@ type Origin struct {
 
 // companions are the files that belong to a model whatever its weights.
 var companions = []string{
-	configFile, "generation_config.json", TokenizerFile, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+	configFile, "generation_config.json", token.File, token.ConfigFile, "special_tokens_map.json", "added_tokens.json",
 	"tokenizer.model", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt", "USE_POLICY.md",
 }
 
 const (
-	// TokenizerFile is the tokenizer's.
-	TokenizerFile = "tokenizer.json"
-
 	dtypesFile = "dtypes.json" // in the archive alone
 	// MaxOrigin bounds an encoded origin, and what it unpacks to.
 	MaxOrigin = 128 << 20
@@ -51,6 +50,22 @@ func (c *Checkpoint) Origin() (*Origin, error) {
 		o.DTypes[t.Name] = c.places[t.Name].dtype
 	}
 	return o, nil
+}
+
+// Tokenizer reads the tokenizer of a model with so many embeddings. Where there is no tokenizer.json, bytes are the tokens of a model of
+// 256; for any other a guess would be wrong without a word.
+func (o *Origin) Tokenizer(vocab int) (*token.Tokenizer, error) {
+	if o.Files[token.File] == nil {
+		if vocab != 256 {
+			return nil, fmt.Errorf("%s is missing: of a model with a vocabulary of %d it says which text its tokens are; transformers writes one by AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)", token.File, vocab)
+		}
+		return token.Bytes(), nil
+	}
+	t, err := token.ParseFolder(o.Files)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.Fit(vocab)
 }
 
 // Encode packs an origin into a zip archive, the same bytes for equal ones.

@@ -21,6 +21,8 @@ type Export struct {
 	Config model.Config
 	Theta  []float32
 	Origin *Origin // nil: the model began in murmur, and its values are float32
+	Ends   []int32 // tokens that end a text, for a model that began in murmur
+	Begin  *int32  // the token that begins one
 	Card   Card
 }
 
@@ -88,7 +90,7 @@ func (e Export) companions(dir string) error {
 		}
 	}
 	if files[configFile] == nil {
-		b, err := writeConfig(e.Config)
+		b, err := e.writeConfig()
 		if err != nil {
 			return err
 		}
@@ -202,7 +204,12 @@ func (e Export) part(path string, p part) error {
 }
 
 // writeConfig is a config.json that transformers of both spellings read.
-func writeConfig(c model.Config) ([]byte, error) {
+func (e Export) writeConfig() ([]byte, error) {
+	c := e.Config
+	var end any // one id, or a list
+	if end = e.Ends; len(e.Ends) == 1 {
+		end = e.Ends[0]
+	}
 	rope := map[string]any{"rope_type": ropeDefault, "rope_theta": c.RopeTheta}
 	var scaling map[string]any // transformers 4 looks here; null there is none
 	if s := c.RopeScaling; s != (model.RopeScaling{}) {
@@ -216,7 +223,7 @@ func writeConfig(c model.Config) ([]byte, error) {
 		"head_dim": c.HeadDim, "intermediate_size": c.FFN, "max_position_embeddings": c.SeqLen, "rms_norm_eps": c.NormEps, "hidden_act": "silu",
 		"rope_theta": c.RopeTheta, "rope_parameters": rope, "rope_scaling": scaling,
 		"attention_bias": false, "attention_dropout": 0.0, "mlp_bias": false, "tie_word_embeddings": c.Tied,
-		"bos_token_id": nil, "eos_token_id": nil, "pad_token_id": nil,
+		"bos_token_id": e.Begin, "eos_token_id": end, "pad_token_id": nil,
 	}, "", "  ")
 	return append(b, '\n'), err
 }

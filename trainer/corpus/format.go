@@ -15,11 +15,11 @@ const maxWindow = 128 << 20
 
 // format is how a file holds documents.
 type format struct {
-	kind    string // the extension: ".txt", ".jsonl" or ".parquet"
+	kind    string // ".txt", ".jsonl", which the extensions .ndjson and .json are too, or ".parquet"
 	packing string // "", ".gz" or ".zst"
 }
 
-const formats = ".txt, .jsonl (either may be packed as .gz or .zst) and .parquet"
+const formats = ".txt, .jsonl, .ndjson and .json (each may be packed as .gz or .zst), and .parquet"
 
 // formatOf tells a format by a file's name; ok is false for any other.
 func formatOf(name string) (f format, ok bool) {
@@ -27,7 +27,9 @@ func formatOf(name string) (f format, ok bool) {
 	if e := path.Ext(name); e == ".gz" || e == ".zst" {
 		f.packing, name = e, strings.TrimSuffix(name, e)
 	}
-	f.kind = path.Ext(name)
+	if f.kind = path.Ext(name); f.kind == ".ndjson" || f.kind == ".json" {
+		f.kind = ".jsonl"
+	}
 	return f, f.kind == ".txt" || f.kind == ".jsonl" || f.kind == ".parquet" && f.packing == ""
 }
 

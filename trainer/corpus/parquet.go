@@ -58,6 +58,8 @@ func openRows(f *file, in *os.File, name string) (pf *parquet.File, index int, e
 	}
 	column := pf.Root().Column(name)
 	switch {
+	case pf.NumRows() == 0:
+		return pf, -1, nil // whatever its columns are
 	case column == nil:
 		return nil, 0, fmt.Errorf("%s has no column %q, but %s: choose one with --column", f.name, name, columnNames(pf.Root()))
 	case !column.Leaf() || column.Repeated() || column.Type().Kind() != parquet.ByteArray:
@@ -91,6 +93,9 @@ func (r *reader) rows(ctx context.Context, f *file, in *os.File) (err error) {
 	pf, index, err := openRows(f, in, r.column)
 	if err != nil {
 		return err
+	}
+	if index < 0 {
+		return nil
 	}
 	g := gather{reader: r, file: f, rows: pf.NumRows()}
 	for i, group := range pf.RowGroups() {

@@ -20,7 +20,7 @@ func flow(ctx context.Context, files []file, w worker, take func(*block) error) 
 	for range n {
 		free <- &block{done: make(chan struct{}, 1)}
 	}
-	r := &reader{column: w.column}
+	r := &reader{column: w.column, cutter: cutter{tokenizer: w.tokenizer}, strict: w.strict}
 	r.take = func(ctx context.Context) (*block, error) {
 		select {
 		case b := <-free:

@@ -28,7 +28,8 @@ type Params struct {
 	Out           string   // the folder to make
 	Tokenizer     Tokenizer
 	TokenizerFile []byte // what the tokenizer was parsed from; nil where bytes are the tokens
-	Column        string // which holds the text, in .jsonl and .parquet
+	Column        string // which holds the text, in JSON and .parquet
+	Strict        bool   // a line, or a file of a folder, that cannot be read ends all; else it is passed over and counted
 	ShardTokens   int
 	Heldout       int            // tokens; 0 for the usual amount
 	Progress      func(Progress) // told from one goroutine how far things are; may be nil
@@ -90,14 +91,16 @@ func Prepare(ctx context.Context, p Params) (Report, error) {
 		return Report{}, err
 	}
 	files := slices.Concat(found...)
-	for _, f := range files { // what is wrong should show before hours of work
-		if f.kind == ".parquet" {
-			if err := checkColumn(f, p.Column); err != nil {
-				return Report{}, err
-			}
+	for i := range files { // what is wrong should show before hours of work
+		f := &files[i]
+		if f.err == nil && f.kind == ".parquet" {
+			f.err = checkColumn(*f, p.Column)
+		}
+		if f.err != nil && (p.Strict || !f.found) {
+			return Report{}, f.err
 		}
 	}
-	j := job{Params: p, sources: sources, files: files, documents: make([]uint64, len(sources))}
+	j := job{Params: p, sources: sources, files: files, documents: make([]uint64, len(sources)), whys: make([]string, len(sources))}
 	j.out = output{dir: filepath.Join(p.Out, shard.Folder), vocab: p.Tokenizer.Vocab(), each: p.ShardTokens}
 	return j.run(ctx)
 }
@@ -169,6 +172,7 @@ type job struct {
 	sources   []source
 	files     []file
 	documents []uint64 // by source
+	whys      []string // by source, why something of it was passed over
 	counts    counts
 	heldout   heldout
 	out       output
@@ -187,11 +191,18 @@ func (j *job) run(ctx context.Context) (Report, error) {
 	}
 	j.heldout = heldout{capacity: capacity, held: map[proto.ID]*held{}}
 	defer j.out.abort()
-	w := worker{j.Tokenizer, j.Column, endOf(j.Tokenizer, j.TokenizerFile == nil)}
+	w := worker{tokenizer: j.Tokenizer, column: j.Column, strict: j.Strict}
+	w.begin, w.end = around(j.Tokenizer)
 	err := flow(ctx, j.files, w, func(b *block) error {
 		j.done += b.consumed
 		j.tokens += uint64(len(b.tokens))
 		j.documents[b.file.source] += b.Documents
+		if j.whys[b.file.source] == "" {
+			j.whys[b.file.source] = b.Why
+		}
+		if b.Passed == 0 {
+			b.Why = ""
+		}
 		j.counts.add(b.counts)
 		j.Progress(Progress{"preparing", j.done, total, j.tokens})
 		start := 0
@@ -208,6 +219,9 @@ func (j *job) run(ctx context.Context) (Report, error) {
 	}
 	for i, n := range j.documents {
 		if n == 0 {
+			if why := j.whys[i]; why != "" {
+				return Report{}, fmt.Errorf("source %s holds no text: %s", j.sources[i].name, why)
+			}
 			return Report{}, fmt.Errorf("source %s holds no text", j.sources[i].name)
 		}
 	}
@@ -220,7 +234,7 @@ func (j *job) finish() (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	set := shard.Set{Name: shard.SetName, Vocab: j.Tokenizer.Vocab()}
+	set := shard.Set{Name: shard.SetName, Vocab: j.Tokenizer.Vocab(), Ends: j.Tokenizer.Ends()}
 	if set.Shards, err = j.out.finish(); err != nil {
 		return Report{}, err
 	}

@@ -27,8 +27,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // letters is a tokenizer of bytes, as package token's is.
 type letters struct{}
 
-func (letters) Vocab() int         { return 256 }
-func (letters) End() (int32, bool) { return 0, false }
+func (letters) Vocab() int           { return 256 }
+func (letters) Ends() []int32        { return []int32{0} }
+func (letters) Begin() (int32, bool) { return 0, false }
 func (letters) Append(dst []int32, text string) []int32 {
 	for i := range len(text) {
 		dst = append(dst, int32(text[i]))
@@ -144,9 +145,16 @@ func TestFormats(t *testing.T) {
 	}{
 		"a.txt":          {[]byte(two), []string{two}, 0},
 		"marked.TXT":     {[]byte("\ufeff" + two), []string{two}, 0},
+		"wide.txt":       {[]byte("\xff\xfes\x00 \x00\x14\x20"), []string{"s —"}, 0},
 		"a.txt.gz":       {gzipped(two), []string{two}, 0},
 		"a.jsonl":        {[]byte(lines), both, 2},
 		"marked.jsonl":   {[]byte("\ufeff" + lines), both, 2},
+		"a.ndjson":       {[]byte(lines), both, 2},
+		"lines.json":     {[]byte(lines), both, 2},
+		"array.json":     {[]byte("\ufeff [ {\"text\": \"first — 1\",\n\t\"tags\": [\"]\", {\"\\\"\": 1}]} , {\"text\": null}]\n[{\"text\": \"second\\nof two lines\"}]\n"), both, 1},
+		"array.jsonl.gz": {gzipped(`[{"text": "first — 1"}, {"text": "second\nof two lines"}]`), both, 0},
+		"nan.jsonl":      {[]byte(`{"text": "first — 1", "score": NaN, "x": [-Infinity, "NaN\"NaN"]}` + "\n" + `{"score": Infinity, "text": "second\nof two lines"}`), both, 0},
+		"missing.jsonl":  {[]byte(`{"id": 1}` + "\n" + lines), both, 3},
 		"a.jsonl.gz":     {gzipped(lines), both, 2},
 		"twice.jsonl.gz": {append(gzipped(lines[:60]), gzipped(lines[60:])...), both, 2},
 		"a.jsonl.zst":    {zstandard(lines), both, 2},
@@ -334,6 +342,7 @@ func TestRefusals(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
+	strict := func(p *Params) { p.Strict = true }
 	for _, tc := range []struct {
 		name    string
 		sources []string
@@ -349,13 +358,13 @@ func TestRefusals(t *testing.T) {
 		{"empty text", append(file("empty.txt", ""), good), nil, "empty.txt holds no text"},
 		{"empty packed text", file("empty.txt.gz", ""), nil, "empty.txt.gz holds no text"},
 		{"blank lines", append([]string{good}, file("blank.jsonl", "\n\n  \n")...), nil, "blank.jsonl holds no text"},
-		{"no key", file("nokey.jsonl", "{\"text\": \"a\"}\n\n{\"body\": \"b\"}\n"), nil, `nokey.jsonl, line 3: no key "text"; choose the one that holds the text with --column`},
-		{"other case", file("case.jsonl", `{"Text": "a"}`), nil, `line 1: no key "text"`},
-		{"not a text", file("number.jsonl", `{"text": 3}`), nil, `line 1: "text" is not a text`},
-		{"not JSON", file("broken.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\n"), nil, "broken.jsonl, line 2: not JSON"},
-		{"not an object", file("list.jsonl", `["text"]`), nil, "line 1: not a JSON object"},
-		{"null line", file("null.jsonl", `null`), nil, `line 1: no key "text"`},
-		{"long line", file("long.jsonl", `{"text": "`+strings.Repeat("x", MaxLine)+`"}`), nil, "long.jsonl, line 1: longer than 16 MiB"},
+		{"no key", file("nokey.jsonl", "{\"text\": \"a\"}\n\n{\"body\": \"b\"}\n"), strict, `nokey.jsonl, line 3: no key "text"; choose the one that holds the text with --column`},
+		{"other case", file("case.jsonl", `{"Text": "a"}`), strict, `line 1: no key "text"`},
+		{"not a text", file("number.jsonl", `{"text": 3}`), strict, `line 1: "text" is not a text`},
+		{"not JSON", file("broken.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\n"), strict, "broken.jsonl, line 2: not JSON"},
+		{"not an object", file("list.jsonl", `["text"]`), strict, "item 1: not a JSON object"},
+		{"null line", file("null.jsonl", `null`), strict, `line 1: no key "text"`},
+		{"long line", file("long.jsonl", `{"text": "`+strings.Repeat("x", MaxLine)+`"}`), strict, "long.jsonl, line 1: longer than 16 MiB"},
 		{"not gzip", file("plain.txt.gz", "plain"), nil, "plain.txt.gz is not packed as its name says"},
 		{"half gzip", file("half.txt.gz", string(gzipped(strings.Repeat("text ", 1000))[:40])), nil, "half.txt.gz cannot be read to its end"},
 		{"half gzip lines", file("half.jsonl.gz", string(gzipped(strings.Repeat("{\"text\": \"a\"}\n", 1000))[:40])), nil, "half.jsonl.gz cannot be read to its end"},
@@ -512,8 +521,13 @@ type marked struct {
 	end, vocab int32
 }
 
-func (m marked) End() (int32, bool) { return m.end, m.end >= 0 }
-func (m marked) Vocab() int         { return int(m.vocab) }
+func (m marked) Vocab() int { return int(m.vocab) }
+func (m marked) Ends() []int32 {
+	if m.end < 0 {
+		return nil
+	}
+	return []int32{m.end}
+}
 
 func TestEnds(t *testing.T) {
 	dir := t.TempDir()
@@ -548,5 +562,43 @@ func TestEnds(t *testing.T) {
 	p.Tokenizer = marked{end: '!', vocab: 'c'}
 	if _, err := Prepare(t.Context(), p); err == nil || !strings.Contains(err.Error(), "the vocabulary has 99: the tokenizer is broken") {
 		t.Errorf("ids beyond the vocabulary: %v", err)
+	}
+}
+
+// TestPassedOver: what cannot be read does not end what can; it is counted, and the first is named.
+func TestPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	in := filepath.Join(dir, "in")
+	write(t, in, "a.jsonl", []byte("{\"text\": \"one\"}\nno JSON\n{\"text\": [\"a\", \"b\"]}\n{\"text\": \""+strings.Repeat("x", MaxLine)+"\"}\n{\"text\": \"two\"}"))
+	var nothing bytes.Buffer
+	if err := parquet.Write(&nothing, []struct{ A int64 }{}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, in, "b.parquet", nothing.Bytes()) // of no rows, and of no text column
+	write(t, in, "c.parquet", []byte("PAR1"))
+	write(t, in, "d.txt.gz", gzipped(strings.Repeat("text ", 1000))[:20])
+	write(t, in, "f.txt", []byte("three"))
+	if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(in, "e.txt")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Prepare(t.Context(), params(filepath.Join(dir, "out"), in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Passed != 6 || r.Documents != 3 || !strings.Contains(r.Why, "a.jsonl, line 2: not JSON") {
+		t.Errorf("%+v", r.counts)
+	}
+	var b strings.Builder
+	if err := r.Table(&b); err != nil || !strings.Contains(b.String(), "6 lines or files were passed over; the first: ") {
+		t.Errorf("%s%v", b.String(), err)
+	}
+	p := params(filepath.Join(dir, "strict"), in)
+	p.Strict = true
+	if _, err := Prepare(t.Context(), p); err == nil || !strings.Contains(err.Error(), "e.txt") && !strings.Contains(err.Error(), "c.parquet") {
+		t.Errorf("strict: %v", err)
+	}
+	only := params(filepath.Join(dir, "none"), write(t, dir, "none.jsonl", []byte("{\"body\": \"a\"}\n{\"body\": \"b\"}\n")))
+	if _, err := Prepare(t.Context(), only); err == nil || !strings.Contains(err.Error(), `holds no text`) || !strings.Contains(err.Error(), `line 1: no key "text"`) {
+		t.Errorf("no line has the key: %v", err)
 	}
 }

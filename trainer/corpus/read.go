@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"github.com/murmurnet/murmur/trainer/lfs"
 )
@@ -16,12 +18,32 @@ import (
 // reader fills blocks in the order of files.
 type reader struct {
 	column string
+	cutter cutter
+	strict bool
 	take   func(context.Context) (*block, error) // an empty block, when there is one
 	emit   func(*block)
 }
 
-// read reads one file.
-func (r *reader) read(ctx context.Context, f *file) (err error) {
+// read reads one file. A file of a folder that cannot be read is passed over from there on.
+func (r *reader) read(ctx context.Context, f *file) error {
+	err := f.err
+	if err == nil {
+		err = r.content(ctx, f)
+	}
+	if err == nil || ctx.Err() != nil || r.strict || !f.found {
+		return err
+	}
+	b, taken := r.take(ctx)
+	if taken != nil {
+		return taken
+	}
+	b.file = f
+	b.pass(err)
+	r.emit(b)
+	return nil
+}
+
+func (r *reader) content(ctx context.Context, f *file) (err error) {
 	in, err := os.Open(f.path)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
@@ -42,12 +64,10 @@ func (r *reader) read(ctx context.Context, f *file) (err error) {
 		return fmt.Errorf("%s %w", f.name, err)
 	}
 	defer done()
-	buffered := bufio.NewReaderSize(content, MaxPiece)
-	if mark, _ := buffered.Peek(3); string(mark) == "\ufeff" {
-		_, _ = buffered.Discard(3) // three bytes that are there
-	}
+	// A byte order mark goes, and tells UTF-16, which becomes UTF-8.
+	buffered := bufio.NewReaderSize(transform.NewReader(content, unicode.BOMOverride(transform.Nop)), MaxPiece)
 	if f.kind == ".jsonl" {
-		err = r.jsonl(ctx, f, buffered, counter)
+		err = r.json(ctx, f, buffered, counter)
 	} else {
 		err = r.text(ctx, f, buffered, counter)
 	}
@@ -79,6 +99,7 @@ func (c *counted) taken() int64 {
 // text reads a file that is one document.
 func (r *reader) text(ctx context.Context, f *file, in io.Reader, counter *counted) error {
 	var buf []byte
+	goesOn, skip := false, 0
 	for {
 		have := len(buf)
 		buf = append(buf, make([]byte, MaxPiece+1-have)...)
@@ -94,11 +115,13 @@ func (r *reader) text(ctx context.Context, f *file, in io.Reader, counter *count
 		if err != nil {
 			return err
 		}
-		n = cut(string(buf))
-		b.file, b.raw, b.open, b.consumed = f, append(b.raw, buf[:n]...), !last || n < len(buf), counter.taken()
-		b.ends = append(b.ends, n)
+		s := r.cutter.cut(string(buf))
+		b.file, b.raw, b.consumed = f, append(b.raw, buf[:s.end]...), counter.taken()
+		b.goesOn, b.skip, b.open = goesOn, skip, !last || s.next < len(buf)
+		b.ends = append(b.ends, s.end)
 		r.emit(b)
-		if buf = append(buf[:0], buf[n:]...); last && len(buf) == 0 {
+		goesOn, skip = true, s.skip
+		if buf = append(buf[:0], buf[s.next:]...); last && len(buf) == 0 {
 			return nil
 		}
 	}
@@ -124,35 +147,4 @@ func unreadable(err error) error {
 		return fmt.Errorf(" needs more than the %d MiB that it is unpacked with here; unpack it first: zstd -d --long=31", maxWindow>>20)
 	}
 	return fmt.Errorf(" cannot be read to its end: %w", err)
-}
-
-// jsonl reads whole lines.
-func (r *reader) jsonl(ctx context.Context, f *file, in *bufio.Reader, counter *counted) error {
-	for line := 1; ; {
-		b, err := r.take(ctx)
-		if err != nil {
-			return err
-		}
-		b.file, b.line = f, line
-		start, end := 0, false
-		for !end && (len(b.raw) < blockSize || start < len(b.raw)) { // whole lines
-			part, err := in.ReadSlice('\n')
-			b.raw = append(b.raw, part...)
-			switch {
-			case len(b.raw)-start > MaxLine:
-				return fmt.Errorf(", line %d: longer than %d MiB", line, MaxLine>>20)
-			case err == nil:
-				line, start = line+1, len(b.raw)
-			case errors.Is(err, io.EOF):
-				end = true
-			case !errors.Is(err, bufio.ErrBufferFull):
-				return unreadable(err)
-			}
-		}
-		b.consumed = counter.taken()
-		r.emit(b)
-		if end {
-			return nil
-		}
-	}
 }

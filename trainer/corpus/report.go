@@ -36,6 +36,9 @@ func (r Report) Table(out io.Writer) error {
 			fmt.Fprintf(w, "note\t%d %s\n", n.count, n.what)
 		}
 	}
+	if r.Passed > 0 {
+		fmt.Fprintf(w, "note\t%d lines or files were passed over; the first: %s\n", r.Passed, r.Why)
+	}
 	if r.Downloads != "" {
 		fmt.Fprintf(w, "note\t%s is no longer needed\n", r.Downloads)
 	}

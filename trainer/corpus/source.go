@@ -29,6 +29,8 @@ type file struct {
 	path   string
 	size   int64
 	source int
+	found  bool  // in a folder, where nobody named it
+	err    error // why it is not read
 	format
 }
 
@@ -121,8 +123,12 @@ func (s source) expand(index int, out string) ([]file, error) {
 			return fmt.Errorf("more than %d files: put many documents into one .jsonl", maxFiles)
 		}
 		f, err := newFile(p, p, index)
+		if err != nil {
+			f = file{name: p, source: index, err: err}
+		}
+		f.found = true
 		files = append(files, f)
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", s.name, err)
@@ -153,5 +159,5 @@ func newFile(name, at string, index int) (file, error) {
 	if !info.Mode().IsRegular() {
 		return file{}, fmt.Errorf("source %s is not a file", name)
 	}
-	return file{name, at, info.Size(), index, f}, nil
+	return file{name: name, path: at, size: info.Size(), source: index, format: f}, nil
 }

@@ -6,19 +6,20 @@ type Tokenizer interface {
 	Append(dst []int32, text string) []int32
 	// Vocab is what every id is below.
 	Vocab() int
-	// End is the token that ends a document, if there is one.
-	End() (id int32, ok bool)
+	// Begin is the token that stands before a document, if there is one.
+	Begin() (id int32, ok bool)
+	// Ends are the tokens that end a text, that which stands behind a document first.
+	Ends() []int32
 }
 
-// endOf is what is put behind every document. Bytes have no id to spare for an end, and the zero byte is the one that
-// no text holds: so a model learns where documents end, and generation can stop there. A tokenizer without such a token
-// gets a line end.
-func endOf(t Tokenizer, bytes bool) []int32 {
-	if id, ok := t.End(); ok {
-		return []int32{id}
+// around is what is put before and behind every document, as inference has it: what a model has not seen in training, it does
+// not read well later. A tokenizer without an end gets a line end.
+func around(t Tokenizer) (begin, end []int32) {
+	if id, ok := t.Begin(); ok {
+		begin = []int32{id}
 	}
-	if bytes {
-		return []int32{0}
+	if ends := t.Ends(); len(ends) > 0 {
+		return begin, ends[:1]
 	}
-	return t.Append(nil, "\n")
+	return begin, t.Append(nil, "\n")
 }

@@ -29,7 +29,7 @@ const (
 type Params struct {
 	Config    model.Config
 	Theta     []float32
-	Tokenizer []byte // a tokenizer.json; nil: bytes are tokens
+	Tokenizer *token.Tokenizer
 	Open      func(want string) (worker.Device, error)
 	Backend   string // wanted; empty: the best there is
 }
@@ -44,25 +44,28 @@ func FromCheckpoint(dir string) (p Params, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.Config, p.Tokenizer = c.Config, origin.Files[checkpoint.TokenizerFile]
+	p.Config = c.Config
+	if p.Tokenizer, err = origin.Tokenizer(c.Config.Vocab); err != nil {
+		return p, fmt.Errorf("%s: %w", dir, err)
+	}
 	p.Theta, err = c.Theta()
 	return p, err
 }
 
 // FromExport takes a state of a swarm.
-func FromExport(e checkpoint.Export) Params {
-	p := Params{Config: e.Config, Theta: e.Theta}
-	if e.Origin != nil {
-		p.Tokenizer = e.Origin.Files[checkpoint.TokenizerFile]
+func FromExport(e checkpoint.Export) (p Params, err error) {
+	p = Params{Config: e.Config, Theta: e.Theta}
+	if p.Tokenizer, err = e.Origin.Tokenizer(e.Config.Vocab); err != nil {
+		return p, err
 	}
-	return p
+	p.Tokenizer.SetEnds(e.Ends)
+	return p, nil
 }
 
 // Model is ready to be asked. One goroutine uses it at a time.
 type Model struct {
-	p         Params
-	tokenizer *token.Tokenizer
-	device    worker.Device
+	p      Params
+	device worker.Device
 }
 
 // New opens the device.
@@ -73,16 +76,10 @@ func New(p Params) (*Model, error) {
 	if got, want := len(p.Theta), p.Config.Layout().Params(); got != want {
 		return nil, fmt.Errorf("loaded: %d parameters for a model of %d", got, want)
 	}
-	m := &Model{p: p, tokenizer: token.Bytes()}
-	if p.Tokenizer != nil {
-		var err error
-		if m.tokenizer, err = token.Parse(p.Tokenizer); err != nil {
-			return nil, fmt.Errorf("the model's tokenizer: %w", err)
-		}
+	if p.Tokenizer == nil {
+		return nil, errors.New("loaded: no tokenizer")
 	}
-	if m.tokenizer.Vocab() > p.Config.Vocab {
-		return nil, fmt.Errorf("the tokenizer has %d ids and the model a vocabulary of %d: they do not belong together", m.tokenizer.Vocab(), p.Config.Vocab)
-	}
+	m := &Model{p: p}
 	m.p.Config.SeqLen = min(p.Config.SeqLen, longest)
 	var err error
 	m.device, err = p.Open(p.Backend)
@@ -103,7 +100,7 @@ func (m *Model) Write(ctx context.Context, r writer.Request, say func(piece stri
 		return err
 	}
 	defer e.Close()
-	return writer.Write(ctx, e, m.tokenizer, m.p.Theta, r, say)
+	return writer.Write(ctx, e, m.p.Tokenizer, m.p.Theta, r, say)
 }
 
 // Choose answers the first items of a benchmark's file; most 0 is all.
@@ -121,7 +118,7 @@ func (m *Model) Choose(ctx context.Context, task choice.Task, path string, most 
 	}
 	defer e.Close()
 	return choice.Run(ctx, choice.Params{
-		Tokenizer: m.tokenizer, SeqLen: m.p.Config.SeqLen, Progress: progress,
+		Tokenizer: m.p.Tokenizer, SeqLen: m.p.Config.SeqLen, Progress: progress,
 		Score: func(ctx context.Context, tokens [][]int32, scored []int, emit func(float64)) error {
 			return e.LogLikelihoods(ctx, m.p.Theta, tokens, scored, emit)
 		},

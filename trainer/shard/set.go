@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/BurntSushi/toml"
 
@@ -25,6 +26,8 @@ const (
 	MaxShards = 4096
 	// MaxTokenizer bounds a tokenizer's file: four times the largest in use.
 	MaxTokenizer = 128 << 20
+	// MaxEnds bounds the tokens that end a text; models of conversations name three.
+	MaxEnds = 64
 
 	maxSetFile = 1 << 20 // 4096 entries take half of it
 )
@@ -34,6 +37,7 @@ type Set struct {
 	Name      string  `toml:"name" json:"name"` // SetName
 	Vocab     int     `toml:"vocab" json:"vocab"`
 	Tokenizer *Blob   `toml:"tokenizer,omitempty" json:"tokenizer,omitempty"` // nil where bytes are the tokens
+	Ends      []int32 `toml:"ends,omitempty" json:"ends,omitempty"`           // tokens that end a text; the first stands behind each document
 	Heldout   Entry   `toml:"heldout" json:"heldout"`
 	Shards    []Entry `toml:"shard" json:"shard"`
 }
@@ -64,6 +68,8 @@ func (s Set) Validate() error {
 		return fmt.Errorf("data.vocab = %d without a data.tokenizer: bytes have a vocabulary of 256", s.Vocab)
 	case s.Tokenizer != nil && (s.Tokenizer.ID.IsZero() || s.Tokenizer.Size < 1 || s.Tokenizer.Size > MaxTokenizer):
 		return fmt.Errorf("data.tokenizer: it needs an id, and a size of 1 to %d bytes", MaxTokenizer)
+	case len(s.Ends) > MaxEnds || slices.ContainsFunc(s.Ends, func(id int32) bool { return id < 0 || int(id) >= s.Vocab }):
+		return fmt.Errorf("data.ends: at most %d tokens end a text, each below data.vocab, %d", MaxEnds, s.Vocab)
 	case len(s.Shards) < 1 || len(s.Shards) > MaxShards:
 		return fmt.Errorf("data.shard: %d shards, there must be 1 to %d", len(s.Shards), MaxShards)
 	}

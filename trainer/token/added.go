@@ -1,6 +1,7 @@
 package token
 
 import (
+	"maps"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,7 +20,18 @@ type addedToken struct {
 // matcher finds added tokens, the leftmost first and there the longest. A nil one finds none.
 type matcher struct {
 	trie   trie
+	ids    map[string]int32
 	tokens map[int32]addedToken
+}
+
+// below returns a matcher of the tokens below an id.
+func (m *matcher) below(most int32) *matcher {
+	if m == nil {
+		return nil
+	}
+	ids := maps.Clone(m.ids)
+	maps.DeleteFunc(ids, func(_ string, id int32) bool { return id >= most })
+	return newMatcher(ids, m.tokens)
 }
 
 // cut calls part for each stretch of text in turn; id is -1 for what lies between tokens.

@@ -19,8 +19,9 @@ func (t *Tokenizer) readEnds(f *file) error {
 	if err != nil {
 		return err
 	}
-	t.begin, t.end = t.around(post)
-	if t.end >= 0 {
+	begin, end := t.around(post)
+	if t.begin = begin; end >= 0 {
+		t.ends = []int32{end}
 		return nil
 	}
 	texts := endTexts()
@@ -31,7 +32,7 @@ func (t *Tokenizer) readEnds(f *file) error {
 			i += len(texts)
 		}
 		if i >= 0 && i < best {
-			best, t.end = i, int32(id)
+			best, t.ends = i, []int32{int32(id)}
 		}
 	}
 	return nil

@@ -16,7 +16,7 @@ func Parse(tokenizerJSON []byte) (*Tokenizer, error) {
 	if err := json.Unmarshal(tokenizerJSON, &f); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	t := &Tokenizer{begin: -1, end: -1, idle: make(chan *worker, idleWorkers())}
+	t := &Tokenizer{begin: -1, idle: make(chan *worker, idleWorkers())}
 	for _, read := range []func(*file) error{t.readParts, t.readModel, t.readAdded, t.readEnds} {
 		if err := read(&f); err != nil {
 			return nil, fmt.Errorf("tokenizer.json: %w", err)
@@ -124,6 +124,7 @@ func (t *Tokenizer) enter(id int32, e entry) {
 // free: what the file says of them is not looked at, nor is it by the reference.
 func (t *Tokenizer) readAdded(f *file) error {
 	ids := make(map[string]int32)
+	t.own = len(t.entries)
 	count := 0 // of the model's vocabulary, which may leave ids out
 	for id, e := range t.entries {
 		if e.known {
@@ -185,5 +186,5 @@ func newMatcher(ids map[string]int32, tokens map[int32]addedToken) *matcher {
 	if len(ids) == 0 {
 		return nil
 	}
-	return &matcher{trie: newTrie(ids), tokens: tokens}
+	return &matcher{trie: newTrie(ids), ids: ids, tokens: tokens}
 }

@@ -8,6 +8,7 @@ import (
 // Tokenizer turns text into ids and back. It is safe for concurrent use.
 type Tokenizer struct {
 	entries   []entry // by id
+	own       int     // ids that are not of added tokens alone
 	added     *matcher
 	addedNorm *matcher // matched against normalized text
 	normal    []normalizer
@@ -15,8 +16,8 @@ type Tokenizer struct {
 	byteLevel bool // pieces reach the model with their bytes spelled as byteLevelRune does
 	model     model
 	decoder   []func() step
-	begin     int32 // -1: none
-	end       int32
+	begin     int32   // -1: none
+	ends      []int32 // the first stands behind a document
 	idle      chan *worker
 }
 
@@ -32,9 +33,10 @@ type model interface {
 	encode(dst []int32, piece string, w *worker) []int32
 }
 
-// Bytes returns a tokenizer whose tokens are the 256 bytes. It takes any text, valid UTF-8 or not.
+// Bytes returns a tokenizer whose tokens are the 256 bytes. It takes any text, valid UTF-8 or not. A document ends with
+// the zero byte: bytes have no id to spare, and no text holds that one.
 func Bytes() *Tokenizer {
-	t := &Tokenizer{entries: make([]entry, 256), begin: -1, end: -1, decoder: []func() step{newByteLevelStep}}
+	t := &Tokenizer{entries: make([]entry, 256), own: 256, begin: -1, ends: []int32{0}, decoder: []func() step{newByteLevelStep}}
 	for i := range t.entries {
 		t.entries[i] = entry{text: string(byteLevelRune(byte(i))), known: true}
 	}
@@ -47,8 +49,16 @@ func (t *Tokenizer) Vocab() int { return len(t.entries) }
 // Begin returns the token that the file's post-processor puts before a text.
 func (t *Tokenizer) Begin() (id int32, ok bool) { return t.begin, t.begin >= 0 }
 
-// End returns the token that ends a document.
-func (t *Tokenizer) End() (id int32, ok bool) { return t.end, t.end >= 0 }
+// End returns the token that stands behind a document.
+func (t *Tokenizer) End() (id int32, ok bool) {
+	if len(t.ends) == 0 {
+		return -1, false
+	}
+	return t.ends[0], true
+}
+
+// Ends returns every token that ends a text, that of [Tokenizer.End] first: models of conversations have several.
+func (t *Tokenizer) Ends() []int32 { return t.ends }
 
 // Append appends the ids of text to dst. No special tokens are put around it; those that text spells out are found. What
 // is not UTF-8 in text is taken for U+FFFD, save by [Bytes].

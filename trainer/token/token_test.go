@@ -39,8 +39,8 @@ func TestBytes(t *testing.T) {
 	if _, ok := tok.Begin(); ok {
 		t.Error("a begin")
 	}
-	if _, ok := tok.End(); ok {
-		t.Error("an end")
+	if end, ok := tok.End(); !ok || end != 0 {
+		t.Error("documents of bytes do not end with the zero byte")
 	}
 }
 

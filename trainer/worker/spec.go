@@ -32,6 +32,7 @@ type Spec struct {
 	Folder    string            `json:"folder,omitempty"`    // of the texts, or of the shards, each named by its id
 	Set       string            `json:"set,omitempty"`       // the file that lists the shards
 	Tokenizer string            `json:"tokenizer,omitempty"` // the file of what turns text into tokens; empty: bytes are tokens
+	Ends      []int32           `json:"ends,omitempty"`      // tokens that end a text; none: as the tokenizer says
 	Heldout   int               `json:"heldout"`             // tokens of the held-out part that Heldout measures, from its start; 0 for all
 }
 
@@ -71,9 +72,10 @@ func (s Spec) tokens() (*token.Tokenizer, error) {
 			return nil, fmt.Errorf("the swarm's tokenizer: %w", err)
 		}
 	}
-	if s.Model.Vocab < t.Vocab() {
-		return nil, fmt.Errorf("a vocabulary of %d is too small for the tokenizer, which has %d tokens", s.Model.Vocab, t.Vocab())
+	if err := t.Fit(s.Model.Vocab); err != nil {
+		return nil, err
 	}
+	t.SetEnds(s.Ends)
 	return t, nil
 }
 

@@ -5,6 +5,7 @@ package writer
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/token"
@@ -38,7 +39,7 @@ func (r Request) Validate() error {
 }
 
 // Write continues a prompt by theta, telling each piece as it comes, until say returns false, ctx ends, or the model
-// writes the token that ends a document. A prompt that is empty begins where documents do.
+// writes a token that ends a text. A prompt that is empty begins where documents do.
 func Write(ctx context.Context, m Sampler, t *token.Tokenizer, theta []float32, r Request, say func(piece string) bool) error {
 	if err := r.Validate(); err != nil {
 		return err
@@ -47,7 +48,7 @@ func Write(ctx context.Context, m Sampler, t *token.Tokenizer, theta []float32, 
 	if err != nil {
 		return err
 	}
-	end, ends := t.End()
+	ends := t.Ends()
 	prompt := begin(t)
 	if prompt = t.Append(prompt, r.Prompt); len(prompt) == 0 {
 		return fmt.Errorf("a text needs a prompt of at least one letter")
@@ -61,7 +62,7 @@ func Write(ctx context.Context, m Sampler, t *token.Tokenizer, theta []float32, 
 		going = (told == "" || say(told)) && !stopped
 	}
 	err = m.Generate(ctx, theta, prompt, r.N, r.Sampling, func(token int32) bool {
-		if ends && token == end {
+		if slices.Contains(ends, token) {
 			return false
 		}
 		tell(text.Push(token))

@@ -1043,6 +1043,7 @@ type Data struct {
 	Tokenizer     *Blob                  `protobuf:"bytes,4,opt,name=tokenizer,proto3" json:"tokenizer,omitempty"` // a tokenizer.json; absent: bytes are the tokens
 	Heldout       *Shard                 `protobuf:"bytes,5,opt,name=heldout,proto3" json:"heldout,omitempty"`     // never trained on
 	Shards        []*Shard               `protobuf:"bytes,6,rep,name=shards,proto3" json:"shards,omitempty"`       // the data set, in order
+	Ends          []uint32               `protobuf:"varint,7,rep,packed,name=ends,proto3" json:"ends,omitempty"`   // tokens that end a text; the first stands behind each document
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1108,6 +1109,13 @@ func (x *Data) GetHeldout() *Shard {
 func (x *Data) GetShards() []*Shard {
 	if x != nil {
 		return x.Shards
+	}
+	return nil
+}
+
+func (x *Data) GetEnds() []uint32 {
+	if x != nil {
+		return x.Ends
 	}
 	return nil
 }
@@ -3065,13 +3073,14 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x12original_positions\x18\x04 \x01(\rR\x11originalPositions\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x04R\x04size\"\xbb\x01\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\"\xcf\x01\n" +
 	"\x04Data\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05vocab\x18\x03 \x01(\rR\x05vocab\x12-\n" +
 	"\ttokenizer\x18\x04 \x01(\v2\x0f.murmur.v1.BlobR\ttokenizer\x12*\n" +
 	"\aheldout\x18\x05 \x01(\v2\x10.murmur.v1.ShardR\aheldout\x12(\n" +
-	"\x06shards\x18\x06 \x03(\v2\x10.murmur.v1.ShardR\x06shardsJ\x04\b\x02\x10\x03\"C\n" +
+	"\x06shards\x18\x06 \x03(\v2\x10.murmur.v1.ShardR\x06shards\x12\x12\n" +
+	"\x04ends\x18\a \x03(\rR\x04endsJ\x04\b\x02\x10\x03\"C\n" +
 	"\x05Shard\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x16\n" +
