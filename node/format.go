@@ -12,8 +12,8 @@ import (
 const (
 	// DiskVersion numbers how a swarm's directory is laid out. It grows when an older
 	// murmur could misread what a newer one writes. 2: commits name who belongs, how
-	// long each has been in, and the snapshot height below.
-	DiskVersion = 2
+	// long each has been in, and the snapshot height below. 3: what own updates were signed for.
+	DiskVersion = 3
 	versionFile = "version"
 )
 

@@ -10,9 +10,9 @@ import (
 func TestDiskVersion(t *testing.T) {
 	for name, c := range map[string]struct{ has, says string }{
 		"new":             {"", ""},
-		"of this one":     {"2\n", ""},
-		"of an older one": {"1\n", "was written by an older murmur (disk version 1, this one reads 2)"},
-		"of a newer one":  {"3\n", "was written by a newer murmur (disk version 3, this one reads 2): install the newer one again"},
+		"of this one":     {"3\n", ""},
+		"of an older one": {"2\n", "was written by an older murmur (disk version 2, this one reads 3)"},
+		"of a newer one":  {"4\n", "was written by a newer murmur (disk version 4, this one reads 3): install the newer one again"},
 		"damaged":         {"one", "holds no number"},
 	} {
 		t.Run(name, func(t *testing.T) {

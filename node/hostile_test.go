@@ -191,23 +191,24 @@ func (r *rogue) proof(key ed25519.PrivateKey) *murmurv1.Proof {
 func (r *rogue) update(key ed25519.PrivateKey, proof *murmurv1.Proof, parent round.Commit) round.Update {
 	var like round.Update
 	for _, like = range r.Book.All() {
-		if _, err := r.Store.Payload(like.Payload); err == nil {
+		if _, err := r.Store.Payload(like.Payload, like.Author); err == nil {
 			break
 		}
 	}
-	bytes, err := r.Store.Payload(like.Payload)
+	bytes, err := r.Store.Payload(like.Payload, like.Author)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.seq++
 	bytes[len(bytes)/2+int(r.seq/8)%(len(bytes)/4)] ^= 1 << (r.seq % 8) // a commit lists no payload twice
-	id, err := r.Store.PutPayload(bytes)
+	author := proto.PeerOf(key.Public().(ed25519.PublicKey))
+	id, size, err := r.Store.PutPayload(author, bytes)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	u := round.Update{
-		Author: proto.PeerOf(key.Public().(ed25519.PublicKey)), Parent: parent.ID, Height: parent.Height + 1, Seq: r.seq, Tokens: parent.Cap(),
-		High: parent.Cursor, Payload: id, Size: like.Size,
+		Author: author, Parent: parent.ID, Height: parent.Height + 1, Seq: r.seq, Tokens: parent.Cap(),
+		High: parent.Cursor, Payload: id, Size: size,
 	}
 	u, err = r.Book.AddUpdate(proto.Seal(key, proto.DomainUpdate, chain.EncodeUpdate(r.swarm, u, proof)))
 	if err != nil {

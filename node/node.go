@@ -295,7 +295,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 		}
 	}
 	state := round.State{
-		Base: base, Commits: book.Above(base.Height), Head: rep.Head().ID, Updates: book.All(), Covers: n.store.Own(),
+		Base: base, Commits: book.Above(base.Height), Past: book.PastCommits(base, round.KnownPast), Head: rep.Head().ID, Updates: book.All(), Covers: n.store.Own(), Signed: n.store.Signed(),
 		Damaged: why != nil || lost != nil,
 	}
 	if state.Held, err = n.store.Payloads(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
@@ -158,7 +159,7 @@ func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self 
 	return round.Config{
 		Self: self, Swarm: swarm, Membership: members,
 		StepTokens: uint64(m.Inner.Batch) * uint64(m.Model.SeqLen), SeqLen: uint64(m.Model.SeqLen),
-		MaxPayload: uint64(method.MaxPayload()), StateSize: stateSize(method),
+		MaxPayload: uint64(method.MaxPayload() + chain.TagSize), StateSize: stateSize(method),
 		HMin: r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
 		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), MaxUpdates: int(r.MaxUpdates), TotalTokens: m.Inner.TotalTokens, Paces: paces,
 	}

@@ -75,7 +75,7 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 			return u, 0, errNothing
 		}
 	}
-	id, err := h.n.store.PutPayload(h.payload)
+	id, size, err := h.n.store.PutPayload(h.n.self, h.payload)
 	if err != nil {
 		return u, 0, err
 	}
@@ -84,7 +84,7 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	tokens := min(covers, e.Max)
 	u = round.Update{
 		Author: h.n.self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: tokens,
-		High: e.High(h.n.self, c.Position+reserve, tokens), Payload: id, Size: uint64(len(h.payload)),
+		High: e.High(h.n.self, c.Position+reserve, tokens), Payload: id, Size: size,
 		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss),
 	}
 	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u, h.n.proof()))
@@ -94,7 +94,7 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	}
 	// Nobody may see it before it is durable: a second one for this parent would
 	// be held against this node.
-	if err := h.n.store.PutOwn(u.ID, proto.Encode(env), covers); err != nil {
+	if err := h.n.store.PutOwn(u, proto.Encode(env), covers); err != nil {
 		return u, 0, err
 	}
 	if u, err = h.book.AddUpdate(env); err != nil {

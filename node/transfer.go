@@ -48,8 +48,8 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 	// from what is here.
 	limited, cancel := context.WithTimeout(ctx, fetchFloor+2*time.Duration(n.manifest.Rounds.GraceMS)*time.Millisecond)
 	defer cancel()
-	b, err := n.store.Payload(id)
-	if err != nil {
+	b, err := n.store.Payload(id, e.Update.Author)
+	if err != nil && !errors.Is(err, chain.ErrOthers) {
 		err = n.net.Fetch(limited, p2p.Fetch{
 			ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: n.store.PayloadPath(id), Sources: e.Sources,
 		})
@@ -59,9 +59,13 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 			n.post(ctx, round.Missed{Payload: id})
 			return
 		}
-		b, err = n.store.Payload(id)
+		b, err = n.store.Payload(id, e.Update.Author)
 	}
+	of := round.Use{Payload: id, Height: e.Update.Height, Author: e.Update.Author}
 	switch {
+	case errors.Is(err, chain.ErrOthers):
+		n.view.flag(e.Update.Author, fmt.Sprintf("its update for round %d is a copy of another's", e.Update.Height))
+		n.post(ctx, round.Unfit{Use: of})
 	case err != nil:
 		n.post(ctx, round.Missed{Payload: id})
 	case n.method.Check(e.Update.Height, b) != nil:
@@ -72,9 +76,9 @@ func (n *Node) fetch(ctx context.Context, e round.Fetch) {
 		}
 		n.view.flag(e.Update.Author, fmt.Sprintf("its update for round %d does not decode", e.Update.Height))
 		n.diary.Add(event.Peer, e.Update.Height, fmt.Sprintf("%s sent an update that does not decode; it is left out", e.Update.Author.Short()))
-		n.post(ctx, round.Unfit{Payload: id, Height: e.Update.Height})
+		n.post(ctx, round.Unfit{Use: of})
 	default:
-		n.post(ctx, round.Held{Payload: id, Height: e.Update.Height})
+		n.post(ctx, round.Held{Use: of})
 	}
 }
 

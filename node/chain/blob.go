@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -68,14 +69,39 @@ func (s *Store) PayloadPath(id proto.ID) string { return s.path("payloads", id) 
 // StatePath is where a state with this root belongs.
 func (s *Store) StatePath(root proto.ID) string { return s.path("states", root) }
 
-// PutPayload writes payload bytes under their id.
-func (s *Store) PutPayload(b []byte) (proto.ID, error) {
-	id := proto.HashBlob(b).Root()
-	return id, s.writeFile(s.PayloadPath(id), b)
+// TagSize is how many bytes a payload begins with that say whose it is: the hash of its author's id. A copy of an announcement,
+// which names the same payload in another's name, is so told from it.
+const TagSize = len(proto.ID{})
+
+// ErrOthers says that a payload is not its announced author's.
+var ErrOthers = errors.New("the payload is another author's")
+
+func tag(author proto.PeerID) proto.ID { return proto.Sum([]byte(author)) }
+
+// untagged returns what follows the tag of a payload of an author's.
+func untagged(b []byte, author proto.PeerID) ([]byte, error) {
+	if t := tag(author); !bytes.HasPrefix(b, t[:]) {
+		return nil, ErrOthers
+	}
+	return b[TagSize:], nil
 }
 
-// Payload reads a payload and checks its hash.
-func (s *Store) Payload(id proto.ID) ([]byte, error) { return s.readBlob(s.PayloadPath(id), id) }
+// PutPayload writes an author's payload under its id, and returns how many bytes it has with its tag.
+func (s *Store) PutPayload(author proto.PeerID, b []byte) (id proto.ID, size uint64, err error) {
+	t := tag(author)
+	b = append(t[:], b...)
+	id = proto.HashBlob(b).Root()
+	return id, uint64(len(b)), s.writeFile(s.PayloadPath(id), b)
+}
+
+// Payload reads an author's payload and checks its hash; ErrOthers where it is somebody else's.
+func (s *Store) Payload(id proto.ID, author proto.PeerID) ([]byte, error) {
+	b, err := s.readBlob(s.PayloadPath(id), id)
+	if err != nil {
+		return nil, err
+	}
+	return untagged(b, author)
+}
 
 // PutState writes a state's bytes under its root.
 func (s *Store) PutState(root proto.ID, b []byte) error {

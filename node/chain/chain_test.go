@@ -49,13 +49,13 @@ func bookIn(t *testing.T, dir string) (*Store, *Book) {
 // grow makes an update and a commit with it on a parent.
 func grow(t *testing.T, s *Store, b *Book, parent round.Commit, author byte) (round.Commit, round.Update) {
 	t.Helper()
-	payload, err := s.PutPayload([]byte{author, byte(parent.Height)})
+	payload, size, err := s.PutPayload(peerOf(author), []byte{author, byte(parent.Height)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	u := round.Update{
 		Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 500,
-		High: parent.Cursor + 5, Payload: payload, Size: 2, Exchange: 30 * time.Millisecond, StepTime: 7 * time.Microsecond, Loss: 2.5,
+		High: parent.Cursor + 5, Payload: payload, Size: size, Exchange: 30 * time.Millisecond, StepTime: 7 * time.Microsecond, Loss: 2.5,
 	}
 	env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, u, nil))
 	got, err := b.AddUpdate(env)
@@ -66,7 +66,7 @@ func grow(t *testing.T, s *Store, b *Book, parent round.Commit, author byte) (ro
 	if got != u {
 		t.Fatalf("update reads back as %+v, want %+v", got, u)
 	}
-	if err := s.PutOwn(u.ID, proto.Encode(env), 700); err != nil {
+	if err := s.PutOwn(u, proto.Encode(env), 700); err != nil {
 		t.Fatal(err)
 	}
 	draft := round.Derive(testConfig(), parent, []round.Update{u}, nil, nil)
@@ -163,17 +163,17 @@ func TestRebaseForgets(t *testing.T) {
 
 func TestDamagedBlobIsGone(t *testing.T) {
 	s, _ := bookIn(t, t.TempDir())
-	id, err := s.PutPayload([]byte("a payload"))
+	id, _, err := s.PutPayload("a", []byte("a payload"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(s.PayloadPath(id), []byte("A payload"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Payload(id); !errors.Is(err, ErrCorrupt) {
+	if _, err := s.Payload(id, "a"); !errors.Is(err, ErrCorrupt) {
 		t.Fatalf("got %v, want %v", err, ErrCorrupt)
 	}
-	if _, err := s.Payload(id); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.Payload(id, "a"); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("got %v: it can not be fetched again", err)
 	}
 }

@@ -53,7 +53,7 @@ func (w *world) check(dir string, p *promise) error {
 	case local == nil && p.local != 0, local != nil && local.Seq != p.local && local.Seq != p.doing.local:
 		return fmt.Errorf("local state is %+v, want that of %d or %d", local, p.local, p.doing.local)
 	}
-	return errors.Join(intact(s), kept(p.payloads, s.Payload), kept(p.states, s.State), w.checkDaily(s, p))
+	return errors.Join(intact(s), kept(p.payloads, func(id proto.ID) ([]byte, error) { return s.readBlob(s.PayloadPath(id), id) }), kept(p.states, s.State), w.checkDaily(s, p))
 }
 
 // checkDaily compares the daily states with those that were promised.
@@ -90,7 +90,7 @@ func (p *promise) checkOwn(s *Store, b *Book) error {
 		if !ok {
 			return fmt.Errorf("own update %s is not in the book", id.Short())
 		}
-		if _, err := s.Payload(u.Payload); err != nil {
+		if _, err := s.Payload(u.Payload, u.Author); err != nil {
 			return fmt.Errorf("own update %s: %w", id.Short(), err)
 		}
 	}
@@ -128,7 +128,7 @@ func intact(s *Store) error {
 			return fmt.Errorf("%s is left over", rel)
 		}
 		if strings.HasPrefix(rel, "payloads") {
-			_, err = s.Payload(id)
+			_, err = s.readBlob(s.PayloadPath(id), id)
 		} else {
 			_, err = s.State(id)
 		}

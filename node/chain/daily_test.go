@@ -195,17 +195,17 @@ func TestDailyGivesWay(t *testing.T) {
 		d.snapshot(h+1, noon.AddDate(0, 0, int(h)))
 	}
 	*d.disk.full = 1
-	payload, err := d.s.PutPayload([]byte("an update"))
+	payload, _, err := d.s.PutPayload("a", []byte("an update"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.restart()
 	d.check(2, 3, 4, 5)
-	if _, err := d.s.Payload(payload); err != nil {
+	if _, err := d.s.Payload(payload, "a"); err != nil {
 		t.Error(err)
 	}
 	*d.disk.full = 1 << 20
-	if _, err := d.s.PutPayload([]byte("another")); !errors.Is(err, syscall.ENOSPC) {
+	if _, _, err := d.s.PutPayload("a", []byte("another")); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("there is no room at all, and it says %v", err)
 	}
 	*d.disk.full = 0

@@ -92,7 +92,7 @@ func (w *world) remind(dir string) error {
 	}
 	for i, ch := range w.chapters {
 		u := ch.updates[0]
-		err = errors.Join(err, s.PutOwn(u.update.ID, proto.Encode(u.env), 1000+uint64(i)))
+		err = errors.Join(err, s.PutOwn(u.update, proto.Encode(u.env), 1000+uint64(i)))
 	}
 	return errors.Join(err, s.Close())
 }

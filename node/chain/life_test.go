@@ -75,7 +75,8 @@ func newChapter(t testing.TB, b *Book, parent round.Commit, from byte) (ch chapt
 	t.Helper()
 	var us []round.Update
 	for author := from; author < from+liveAuthors; author++ {
-		payload := bytes.Repeat([]byte{author, byte(parent.Height)}, 50)
+		whose := tag(peerOf(author))
+		payload := append(whose[:], bytes.Repeat([]byte{author, byte(parent.Height)}, 50)...)
 		u := round.Update{
 			Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 500,
 			High: parent.Cursor + 5, Payload: proto.HashBlob(payload).Root(), Size: uint64(len(payload)), Loss: 2.5,
@@ -205,7 +206,7 @@ func (l *life) run() error {
 func (l *life) round(parent round.Commit) error {
 	ch := l.chapters[parent.Height]
 	for i, u := range ch.updates {
-		if _, err := l.s.PutPayload(u.payload); err != nil {
+		if _, _, err := l.s.PutPayload(u.update.Author, u.payload[TagSize:]); err != nil {
 			return err
 		}
 		l.payloads[u.update.Payload] = u.payload
@@ -216,7 +217,7 @@ func (l *life) round(parent round.Commit) error {
 			continue
 		}
 		covers := 1000 + parent.Height
-		if err := l.s.PutOwn(u.update.ID, proto.Encode(u.env), covers); err != nil {
+		if err := l.s.PutOwn(u.update, proto.Encode(u.env), covers); err != nil {
 			return err
 		}
 		l.own[u.update.ID] = covers

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -16,13 +17,16 @@ type Mapped struct {
 	raw   mmap.MMap
 }
 
-// MapPayload opens a payload and checks its hash, as Payload does.
-func (s *Store) MapPayload(id proto.ID) (*Mapped, error) {
+// MapPayload opens a payload and checks its hash and its author, as Payload does.
+func (s *Store) MapPayload(id proto.ID, author proto.PeerID) (*Mapped, error) {
 	m, err := mapped(s.PayloadPath(id))
 	if err != nil {
 		return nil, fmt.Errorf("reading blob %s: %w", id.Short(), err)
 	}
 	if proto.HashBlob(m.Bytes).Root() == id {
+		if m.Bytes, err = untagged(m.Bytes, author); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
 		return m, nil
 	}
 	if err := m.Close(); err != nil {

@@ -43,6 +43,16 @@ func (b *Book) Past(from proto.ID, height uint64, most int) (contents [][]byte) 
 	return contents
 }
 
+// PastCommits returns the snapshot heights below a base, newest first, at most so many.
+func (b *Book) PastCommits(base round.Commit, most int) (past []round.Commit) {
+	for _, content := range b.Past(base.Skip, 0, most) {
+		if c, err := ReadContent(b.Swarm, content); err == nil {
+			past = append(past, c)
+		}
+	}
+	return past
+}
+
 // AddPast keeps the contents of the snapshot heights below a commit, newest first, as a
 // peer told them, and returns the lowest. They are what they say, for each is named by
 // the one above.

@@ -9,6 +9,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -18,7 +19,8 @@ var (
 	bucketOwn     = []byte("own")
 	bucketMeta    = []byte("meta")
 	bucketPast    = []byte("past")
-	buckets       = [][]byte{bucketCommits, bucketUpdates, bucketOwn, bucketMeta, bucketPast}
+	bucketSigned  = []byte("signed")
+	buckets       = [][]byte{bucketCommits, bucketUpdates, bucketOwn, bucketMeta, bucketPast, bucketSigned}
 
 	keyHead = []byte("head")
 	keyBase = []byte("base")
@@ -74,13 +76,39 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // PutOwn keeps this node's own update and the number of tokens it stands for,
 // before it is announced.
-func (s *Store) PutOwn(id proto.ID, envelope []byte, covers uint64) error {
+func (s *Store) PutOwn(u round.Update, envelope []byte, covers uint64) error {
 	return s.commit(func(tx *bolt.Tx) error {
-		if err := tx.Bucket(bucketUpdates).Put(id[:], envelope); err != nil {
+		if err := tx.Bucket(bucketUpdates).Put(u.ID[:], envelope); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketOwn).Put(id[:], binary.LittleEndian.AppendUint64(nil, covers))
+		if err := putSigned(tx.Bucket(bucketSigned), u); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketOwn).Put(u.ID[:], binary.LittleEndian.AppendUint64(nil, covers))
 	})
+}
+
+// putSigned notes, by an own update's number, the commit that it is for, and drops those too long ago.
+func putSigned(b *bolt.Bucket, u round.Update) error {
+	for key, _ := b.Cursor().First(); len(key) == 8 && binary.BigEndian.Uint64(key)+round.MaxSigned <= u.Seq; key, _ = b.Cursor().First() {
+		if err := b.Delete(key); err != nil {
+			return err
+		}
+	}
+	return b.Put(binary.BigEndian.AppendUint64(nil, u.Seq), u.Parent[:])
+}
+
+// Signed returns the commits that own updates were signed for, the newest round.MaxSigned of them.
+func (s *Store) Signed() (parents []proto.ID) {
+	_ = s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketSigned).ForEach(func(_, parent []byte) error {
+			if id, err := proto.IDFrom(parent); err == nil {
+				parents = append(parents, id)
+			}
+			return nil
+		})
+	})
+	return parents
 }
 
 // PutCommit keeps a commit's bytes.

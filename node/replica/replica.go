@@ -238,7 +238,7 @@ func (r *Replica) load(c round.Commit, dst []float32) (bool, error) {
 func (r *Replica) apply(dst, from []float32, parent round.Commit, updates []round.Update) error {
 	us := make([]outer.Update, 0, len(updates))
 	for _, u := range updates {
-		m, err := r.p.Store.MapPayload(u.Payload)
+		m, err := r.p.Store.MapPayload(u.Payload, u.Author)
 		if err != nil {
 			return lost(u, err)
 		}
@@ -249,7 +249,7 @@ func (r *Replica) apply(dst, from []float32, parent round.Commit, updates []roun
 }
 
 func (r *Replica) payload(u round.Update) ([]byte, error) {
-	b, err := r.p.Store.Payload(u.Payload)
+	b, err := r.p.Store.Payload(u.Payload, u.Author)
 	return b, lost(u, err)
 }
 

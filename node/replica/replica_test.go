@@ -80,13 +80,13 @@ func (w *world) grow(r *Replica, step float32) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	id, err := w.p.Store.PutPayload(payload)
+	id, size, err := w.p.Store.PutPayload(w.p.Book.Self, payload)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	u := round.Update{
 		Author: w.p.Book.Self, Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 10,
-		Payload: id, Size: uint64(len(payload)),
+		Payload: id, Size: size,
 	}
 	if u, err = w.p.Book.AddUpdate(proto.Seal(w.key, proto.DomainUpdate, chain.EncodeUpdate(w.p.Book.Swarm, u, nil))); err != nil {
 		w.t.Fatal(err)
@@ -172,11 +172,11 @@ func TestManyPayloads(t *testing.T) {
 	var us []round.Update
 	for i := range 64 {
 		payload[len(payload)-1-i] ^= 1
-		id, err := w.p.Store.PutPayload(payload)
+		id, size, err := w.p.Store.PutPayload(w.p.Book.Self, payload)
 		if err != nil {
 			t.Fatal(err)
 		}
-		us = append(us, round.Update{Payload: id, Size: uint64(len(payload)), Tokens: 10})
+		us = append(us, round.Update{Author: w.p.Book.Self, Payload: id, Size: size, Tokens: 10})
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(1)) // what is not used any more is not in the way
 	runtime.GC()

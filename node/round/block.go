@@ -39,6 +39,7 @@ func (m *Machine) plant(c Commit, parent *block) *block {
 	b := &block{Commit: c, parent: parent, at: m.now, voters: m.cfg.voters(c)}
 	m.blocks[c.ID] = b
 	m.undecided[c.ID] = b
+	m.listings.add(c, 1)
 	if parent != nil {
 		parent.children = append(parent.children, b)
 	}
@@ -66,19 +67,68 @@ func (m *Machine) decide(b *block, v validity) {
 // leads tells whether heads may lie on or above b.
 func (b *block) leads() bool { return b.state == valid || b.state == skipped }
 
+// listings counts the commits of the tree that list an update.
+type listings struct {
+	of    map[proto.ID]int
+	total int // updates, as often as they are listed
+}
+
+func (l *listings) add(c Commit, times int) {
+	if l.of == nil {
+		l.of = map[proto.ID]int{}
+	}
+	for _, id := range c.Updates {
+		if l.of[id] += times; l.of[id] == 0 {
+			delete(l.of, id)
+		}
+	}
+	l.total += times * len(c.Updates)
+}
+
+// relist counts anew what the tree lists.
+func (m *Machine) relist() {
+	m.listings = listings{}
+	for _, b := range m.blocks {
+		m.listings.add(b.Commit, 1)
+	}
+}
+
+// trim keeps the tree, what it lists beside the head's branch, and the updates within their bounds.
+func (m *Machine) trim() {
+	room := maxUpdates
+	for b := range m.branch() {
+		room += len(b.Updates)
+	}
+	for (len(m.blocks) > maxBlocks || m.listings.total > room) && m.uproot() {
+	}
+	if len(m.updates) > max(m.forgetAbove, maxUpdates) {
+		m.forget()
+		m.forgetAbove = len(m.updates) + maxUpdates/4 // what is kept for other reasons is not looked through at each event
+	}
+}
+
+// branch returns the commits of the head's branch.
+func (m *Machine) branch() map[*block]bool {
+	on := make(map[*block]bool, m.head.Height-m.base.Height+1)
+	for b := m.head; b != nil; b = b.parent {
+		on[b] = true
+	}
+	return on
+}
+
 // uproot makes room in a full tree: a tip that is off the head's branch goes, of
 // the closer who has most of those. So nobody's flood drives out another's
-// commits.
-func (m *Machine) uproot() {
-	off := map[proto.PeerID]int{}
+// commits. It tells whether there was one.
+func (m *Machine) uproot() bool {
+	off, on := map[proto.PeerID]int{}, m.branch()
 	for _, b := range m.blocks {
-		if !m.head.under(b) {
+		if !on[b] {
 			off[b.account()]++
 		}
 	}
 	var worst *block
 	for _, b := range m.blocks {
-		if len(b.children) > 0 || m.head.under(b) || b.state == checking {
+		if len(b.children) > 0 || on[b] || b.state == checking {
 			continue
 		}
 		if worst == nil || off[b.account()] > off[worst.account()] ||
@@ -87,10 +137,12 @@ func (m *Machine) uproot() {
 		}
 	}
 	if worst != nil {
+		m.listings.add(worst.Commit, -1)
 		worst.parent.children = slices.DeleteFunc(worst.parent.children, func(c *block) bool { return c == worst })
 		delete(m.blocks, worst.ID)
 		delete(m.undecided, worst.ID)
 	}
+	return worst != nil
 }
 
 // under tells whether b is a or a descendant of it.
@@ -198,6 +250,7 @@ func (m *Machine) rebase() {
 	}
 	walk(b)
 	m.blocks = keep
+	m.relist()
 	for id := range m.undecided {
 		if keep[id] == nil {
 			delete(m.undecided, id)
@@ -240,8 +293,8 @@ func (m *Machine) forget() {
 		}
 		payloads[u.Payload] = true
 	}
-	maps.DeleteFunc(m.held, func(p use, _ time.Duration) bool { return !payloads[p.payload] })
-	maps.DeleteFunc(m.unfit, func(p use, _ bool) bool { return !payloads[p.payload] })
+	maps.DeleteFunc(m.held, func(p Use, _ time.Duration) bool { return !payloads[p.Payload] })
+	maps.DeleteFunc(m.unfit, func(p Use, _ bool) bool { return !payloads[p.Payload] })
 	for e, t := range m.tries {
 		if !t.open && !payloads[e.id] && t.after+retryMost < m.now {
 			delete(m.tries, e)

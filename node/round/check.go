@@ -18,19 +18,19 @@ func (m *Machine) check() {
 			busy[b.checkedFor] = true
 		}
 	}
-	seen, open := newRivals(), m.open()
+	seen, open := m.rivals(), m.open()
 	for _, outside := range []bool{false, true} {
 		for _, b := range open {
 			if b.parent.state == invalid {
 				m.decide(b, invalid)
-				seen = newRivals()
+				seen = m.rivals()
 			}
 			if b.account() == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
 				continue
 			}
-			if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.use()] }) {
+			if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Use()] }) {
 				m.decide(b, invalid)
-				seen = newRivals()
+				seen = m.rivals()
 				continue
 			}
 			free := slices.IndexFunc(b.accounts(), func(p proto.PeerID) bool { return !busy[p] })
@@ -61,25 +61,47 @@ func (b *block) accounts() []proto.PeerID {
 	}
 }
 
-// rivals remembers, while a node looks at what it lacks, which children of forks its head
+// rivals remembers, while a node looks at what it lacks, where branches part from the head's, and which of them its head
 // would move to: of thousands of blocks on one branch each would ask the same.
 type rivals struct {
+	branch   map[*block]bool   // the head's
+	sides    map[*block]*block // the lowest commit of a block's branch that is not on the head's
 	tips     map[*block]*block
 	contends map[*block]bool
 }
 
-func newRivals() rivals { return rivals{tips: map[*block]*block{}, contends: map[*block]bool{}} }
+func (m *Machine) rivals() rivals {
+	return rivals{branch: m.branch(), sides: map[*block]*block{}, tips: map[*block]*block{}, contends: map[*block]bool{}}
+}
+
+// side returns the lowest commit of b's branch that is not on the head's; nil where b is.
+func (r rivals) side(b *block) *block {
+	var way []*block
+	at := b
+	for !r.branch[at] && r.sides[at] == nil {
+		way = append(way, at)
+		at = at.parent
+	}
+	side := r.sides[at]
+	if side == nil && len(way) > 0 {
+		side = way[len(way)-1]
+	}
+	for _, w := range way {
+		r.sides[w] = side
+	}
+	return side
+}
 
 // contends tells whether the head would move to b or above it, were b's branch
 // valid.
 func (m *Machine) contends(b *block, seen rivals) bool {
-	fork := common(b, m.head)
-	if fork == m.head {
+	theirs := seen.side(b)
+	if theirs == nil || theirs.parent == m.head {
 		return true
 	}
-	theirs, ours := b.childOf(fork), m.head.childOf(fork)
 	yes, ok := seen.contends[theirs]
 	if !ok {
+		ours := m.head.childOf(theirs.parent)
 		tip := m.tip(theirs, (*block).hopeful, seen.tips)
 		yes = better(theirs, tip, m.votes(theirs, tip), ours, m.head, m.votes(ours, m.head))
 		seen.contends[theirs] = yes

@@ -70,6 +70,7 @@ func (m *Machine) meet(b *block) {
 	for _, p := range b.voters {
 		m.known[p] = m.now
 	}
+	m.settledHere = m.settledHere || b.seniors() >= minSeniors
 	for len(m.known) > maxPeers {
 		oldest := slices.MinFunc(sortedPeers(m.known), func(p, q proto.PeerID) int { return cmp.Compare(m.known[p], m.known[q]) })
 		delete(m.known, oldest)
@@ -159,24 +160,39 @@ func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool 
 }
 
 // votes counts the voters of the commit where the branches part whose newest
-// update names c or a descendant of it, or is in c. Genesis has no voters: there the
-// tip's count, or as soon as this node's branch has seniors of an open swarm, whom it
-// knows.
+// update names c or a descendant of it, or is in c, as long as no branch of the fork has grown: who has said nothing for a
+// round may be gone, and may have been listed by anybody. Genesis has no voters: there the
+// tip's count, and whom this node knows, who may sleep; in an open swarm that has ever had seniors, whom it
+// knows alone.
 func (m *Machine) votes(c, tip *block) int {
-	voters := tip.voters
+	var voters []proto.PeerID
 	switch {
 	case c.parent != nil && len(c.parent.voters) > 0:
 		voters = c.parent.voters
-	case m.cfg.Membership.Open() && m.head.seniors() >= minSeniors:
+	case m.cfg.Membership.Open() && m.settledHere:
 		voters = sortedPeers(m.known)
+	default:
+		voters = m.andKnown(tip.voters)
 	}
-	n := 0
+	n, grown := 0, c.parent != nil && c.parent.grown()
 	for _, p := range voters {
-		if u := m.vote(p); u != nil && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
+		if u := m.vote(p); u != nil && (m.names(u, c) || !grown && slices.Contains(c.Updates, u.ID)) {
 			n++
 		}
 	}
 	return n
+}
+
+// andKnown joins voters with the peers that this node knows from rosters.
+func (m *Machine) andKnown(voters []proto.PeerID) []proto.PeerID {
+	all := append(sortedPeers(m.known), voters...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// grown tells whether a commit's children have any that are valid.
+func (b *block) grown() bool {
+	return slices.ContainsFunc(b.children, func(c *block) bool { return c.leads() && slices.ContainsFunc(c.children, (*block).leads) })
 }
 
 // newest is a peer's update with the highest number, nil if none is known.
@@ -187,8 +203,18 @@ func (m *Machine) newest(p proto.PeerID) *Update {
 	return nil
 }
 
+// on returns a commit that is here and not known to be invalid, nil for any other: an invalid one is nobody's place,
+// and who has it depends on whom its author gave it.
+func (m *Machine) on(id proto.ID) *block {
+	if b := m.blocks[id]; b != nil && b.state != invalid {
+		return b
+	}
+	return nil
+}
+
 // vote is a peer's newest update for a commit that is here: one for a commit on its way
-// here takes back nothing of what its author said before.
+// here takes back nothing of what its author said before, and [Machine.chase] asks for that commit, so that all come to
+// count the same.
 func (m *Machine) vote(p proto.PeerID) *Update {
 	us := m.authors[p]
 	if i := m.lastKnown(us); i >= 0 {
@@ -201,7 +227,7 @@ func (m *Machine) vote(p proto.PeerID) *Update {
 // none.
 func (m *Machine) lastKnown(us []*Update) int {
 	for i, u := range slices.Backward(us) {
-		if m.blocks[u.Parent] != nil {
+		if m.on(u.Parent) != nil {
 			return i
 		}
 	}
@@ -210,14 +236,14 @@ func (m *Machine) lastKnown(us []*Update) int {
 
 // names tells whether an update is for c or a descendant of it.
 func (m *Machine) names(u *Update, c *block) bool {
-	on := m.blocks[u.Parent]
+	on := m.on(u.Parent)
 	return on != nil && on.under(c)
 }
 
-// ripe tells whether a valid commit may become the head now. One that leaves an
-// active peer out must come from the closer whose turn it is, or be vouched for by
-// other voters: else whoever is quickest could close every round alone. Validity
-// cannot say so, for it must be the same on all nodes.
+// ripe tells whether a valid commit may become the head now. One that leaves no active voter out comes at once from the
+// closer whose turn is first; any other must wait for its closer's turn, or be vouched for by
+// other voters: else whoever is quickest could close every round, without newcomers, or as two commits for two
+// halves. Validity cannot say so, for it must be the same on all nodes.
 func (m *Machine) ripe(b *block) bool {
 	switch {
 	case !b.leads() || !m.anchored(b):
@@ -234,21 +260,26 @@ func (m *Machine) ripe(b *block) bool {
 	case b.parent != m.head:
 		return m.vouched(b) // else one after the other
 	}
-	if b.own || m.vouched(b) || !m.omits(b) || m.begun(b) {
+	if b.own || m.vouched(b) || m.begun(b) {
 		return true
 	}
 	us, _ := m.candidates(m.head)
 	closers := m.closers(us)
+	rank := slices.IndexFunc(closers, func(p proto.PeerID) bool { return p == b.Closer || slices.Contains(b.by, p) })
+	if len(m.head.voters) == 0 || rank == 0 {
+		if !m.omits(b) {
+			return true // all that could be had are in it
+		}
+	}
 	if m.round.due && m.now-max(b.at, m.round.dueAt) >= m.cfg.Grace+time.Duration(max(len(m.head.voters), 1))*m.cfg.ViewTimeout {
 		return true // whatever this node believes of the others, it does not stand alone
 	}
-	rank := slices.IndexFunc(closers, func(p proto.PeerID) bool { return p == b.Closer || slices.Contains(b.by, p) })
 	if rank < 0 || !m.round.ready {
 		return false
 	}
 	// Half a view early is still on time: clocks of a round differ by message delays.
 	wait := time.Duration(rank) * m.cfg.ViewTimeout / 2
-	if slices.ContainsFunc(m.admissible(m.heldOf(us)), func(u Update) bool { return m.held[u.use()] <= m.round.readyAt && !slices.Contains(b.Updates, u.ID) }) {
+	if slices.ContainsFunc(m.admissible(m.heldOf(us)), func(u Update) bool { return m.held[u.Use()] <= m.round.readyAt && !slices.Contains(b.Updates, u.ID) }) {
 		wait += m.cfg.ViewTimeout * 3 / 2 // it could have had them: the next closer may do better
 	}
 	return m.now-m.round.readyAt >= wait
@@ -294,14 +325,22 @@ func (m *Machine) matches(b *block) bool {
 		on = m.publishedOn
 	}
 	for _, p := range b.parent.voters {
-		switch mine, theirs := on(p, ours), on(p, b); {
-		case p == m.cfg.Self || mine && !theirs: // who says both says neither
+		mine, theirs := on(p, ours), on(p, b)
+		mine, theirs = mine && !m.listedIn(p, b, ours), theirs && !m.listedIn(p, ours, b)
+		switch { // who says both says neither
+		case p == m.cfg.Self || mine && !theirs:
 			here++
 		case theirs && !mine:
 			there++
 		}
 	}
 	return there >= here
+}
+
+// listedIn tells whether a peer's newest update is in c and not in another commit for the same parent.
+func (m *Machine) listedIn(p proto.PeerID, c, but *block) bool {
+	u := m.vote(p)
+	return u != nil && slices.Contains(c.Updates, u.ID) && !slices.Contains(but.Updates, u.ID)
 }
 
 // present lists the peers that train on the head, or did on its parent when they
@@ -383,7 +422,7 @@ func (m *Machine) publishedOn(p proto.PeerID, b *block) bool {
 // update.
 func (m *Machine) stands(p proto.PeerID, b *block) bool {
 	if beat := m.beats[p]; beat != nil && beat.fresh(m.now) {
-		if on := m.blocks[beat.Head]; on != nil && on.under(b) {
+		if on := m.on(beat.Head); on != nil && on.under(b) {
 			return true
 		}
 	}
@@ -395,7 +434,7 @@ func (m *Machine) stands(p proto.PeerID, b *block) bool {
 // descendant of it.
 func (m *Machine) followed(b *block, but proto.PeerID) bool {
 	for p, beat := range m.beats {
-		if on := m.blocks[beat.Head]; p != but && beat.fresh(m.now) && on != nil && on.under(b) {
+		if on := m.on(beat.Head); p != but && beat.fresh(m.now) && on != nil && on.under(b) {
 			return true
 		}
 	}

@@ -70,23 +70,20 @@ func (m *Machine) closeRound() {
 }
 
 // admissible leaves of some updates as many as a commit on the head may list, of newcomers
-// and by one invite, and of copies the one that was heard first. Who is in the roster comes
+// and by one invite. Who is in the roster comes
 // first; of the others, which ones is drawn by the head's id, so that no key can be made
 // ahead whose turn always comes.
 func (m *Machine) admissible(us []Update) []Update {
-	in := map[Key]int{} // places taken by those who stay unlisted
+	in := map[Key]int{} // places taken in the next roster, by whoever is not listed too
 	for _, r := range m.head.Roster {
-		if r.Age+1 < rosterDepth && !slices.ContainsFunc(us, func(u Update) bool { return u.Author == r.Peer }) {
+		if r.Age+1 < rosterDepth {
 			in[r.Invite]++
 		}
 	}
-	by, first := map[proto.PeerID]Update{}, map[proto.ID]Update{}
+	by := map[proto.PeerID]Update{}
 	var members, movers, fresh []proto.PeerID
 	for _, u := range us {
 		by[u.Author] = u
-		if f, ok := first[u.Payload]; !ok || u.heard < f.heard {
-			first[u.Payload] = u
-		}
 		switch rank := m.head.Rank(u.Author); {
 		case rank < 0:
 			fresh = append(fresh, u.Author)
@@ -100,10 +97,17 @@ func (m *Machine) admissible(us []Update) []Update {
 	out := map[proto.PeerID]bool{}
 	for _, p := range slices.Concat(drawn(m.head.ID[:], members), drawn(m.head.ID[:], movers), drawn(m.head.ID[:], fresh)) {
 		proof, counts := by[p].Proof, m.cfg.newcomer(m.head.Commit, p)
+		var had *Member // whose place it gives up
+		if rank := m.head.Rank(p); rank >= 0 && m.head.Roster[rank].Age+1 < rosterDepth {
+			had = &m.head.Roster[rank]
+			in[had.Invite]--
+		}
 		switch {
-		case counts && room == 0, proof.Uses > 0 && in[proof.Invite] >= int(proof.Uses), listed == m.cfg.MaxUpdates,
-			first[by[p].Payload].Author != p:
+		case counts && room == 0, proof.Uses > 0 && in[proof.Invite] >= int(proof.Uses), listed == m.cfg.MaxUpdates:
 			out[p] = true
+			if had != nil {
+				in[had.Invite]++ // it stays, unlisted
+			}
 			continue
 		case counts:
 			room--
@@ -121,10 +125,14 @@ func (m *Machine) admissible(us []Update) []Update {
 // short, heartbeats are often one round old.
 func (m *Machine) closable(us []Update) bool {
 	since := m.now - max(m.round.dueAt, m.round.heldAt)
-	if m.behind() && since < m.cfg.Grace || m.early() && since < m.cfg.Grace+m.cfg.ViewTimeout {
+	switch {
+	case m.behind() && since < m.cfg.Grace:
+		return false
+	case m.early() && since < m.cfg.Grace+m.cfg.ViewTimeout:
+		m.round.earlyAt = m.now
 		return false
 	}
-	if since >= m.slowest() {
+	if min(since, m.now-m.round.earlyAt) >= m.slowest() { // before, the others' payloads had no time to come
 		return true
 	}
 	by := func(us []Update, p proto.PeerID) bool {

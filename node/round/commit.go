@@ -117,7 +117,8 @@ func (m *Machine) chase() {
 	var ahead []hanging
 	for _, p := range m.peersAlive() {
 		b := m.beats[p]
-		if _, ok := m.announced[b.Head]; !ok && m.blocks[b.Head] == nil {
+		// Who stands on it is asked before who announced it, which anybody may.
+		if a, ok := m.announced[b.Head]; m.blocks[b.Head] == nil && (!ok || m.blocks[a.Parent] == nil) {
 			ahead = append(ahead, hanging{b.Head, p})
 		}
 	}
@@ -144,6 +145,15 @@ func (m *Machine) chase() {
 			m.do(Pull{Commit: id, Sources: m.sources(append([]proto.PeerID{a.Closer}, a.voters...))})
 		}
 	}
+	for _, p := range m.head.voters {
+		u := m.newest(p)
+		if u == nil || m.blocks[u.Parent] != nil || u.Height <= m.base.Height+1 || busy[p] || !m.try(body, u.Parent) {
+			continue
+		}
+		m.tries[errand{body, u.Parent}].pulledFor = p
+		busy[p] = true
+		m.do(Pull{Commit: u.Parent, Sources: m.sources(m.elsewhere(u.Parent))})
+	}
 	// Whose word came to nothing most often is last, or a few would have all places.
 	slices.SortStableFunc(ahead, func(x, y hanging) int {
 		return cmp.Compare(m.fails(branch, peerKey(x.of)), m.fails(branch, peerKey(y.of)))
@@ -151,6 +161,12 @@ func (m *Machine) chase() {
 	for _, h := range ahead {
 		m.catchUp(h.commit, h.of)
 	}
+}
+
+// elsewhere draws whom to ask for a commit of which nobody but an update's author may know, others each time.
+func (m *Machine) elsewhere(id proto.ID) []proto.PeerID {
+	seed := append(id[:], byte(m.fails(body, id)))
+	return drawn(seed, m.peersAlive())
 }
 
 // Branches asked for at once: in all, and by word of those who were never voters here.
@@ -204,6 +220,7 @@ func (m *Machine) pulled(e Pulled) {
 	for i, c := range e.Commits {
 		m.take(c, byID, i+1 < len(e.Commits) && e.Commits[i+1].Parent == c.ID)
 	}
+	m.trim()
 }
 
 func indexed(us []Update) map[proto.ID]Update {
@@ -260,12 +277,6 @@ func (m *Machine) take(c Commit, updates map[proto.ID]Update, followed bool) {
 		}
 	} else {
 		m.decide(b, invalid)
-	}
-	if len(m.blocks) > maxBlocks {
-		m.uproot()
-	}
-	if len(m.updates) > maxUpdates {
-		m.forget()
 	}
 }
 

@@ -77,7 +77,7 @@ func TestCheckedInATreeThatWasLeft(t *testing.T) {
 	bring := func() {
 		step(Announced{Commit: c.ID, Parent: c.Parent, Height: c.Height, Closer: c.Closer})
 		step(Pulled{Commits: []Commit{c}, Updates: []Update{u}})
-		step(Held{Payload: u.Payload, Height: u.Height})
+		step(Held{Use: u.Use()})
 	}
 	bring()
 	if checks != 1 {

@@ -147,10 +147,11 @@ func (m *Machine) latchDue() {
 	m.waits.end(m.now)
 }
 
-// called tells whether most of the other members that train on the head have
-// published on it: they wait for this node, whose own clock of the round began later.
+// called tells whether most of the other members that train on the head, or do on its parent still, have
+// published on it: they wait for this node, whose own clock of the round began later. One who knows a commit before it is
+// announced, and publishes on it, is not most of them.
 func (m *Machine) called() bool {
-	out, of := m.turnout()
+	out, of := m.turnout(m.present())
 	return 2*out > of
 }
 
@@ -158,14 +159,14 @@ func (m *Machine) called() bool {
 // this node's clock of the round began before theirs, as it does where it was on another
 // branch at first, and they make no commit their head that leaves all of them out.
 func (m *Machine) early() bool {
-	out, of := m.turnout()
+	out, of := m.turnout(m.active())
 	return 2*out < of
 }
 
-// turnout counts the other members that train on the head, and those of them who have published on it.
-func (m *Machine) turnout() (out, members int) {
+// turnout counts the members among some peers, and those of them who have published on the head.
+func (m *Machine) turnout(among []proto.PeerID) (out, members int) {
 	us, _ := m.candidates(m.head)
-	for _, p := range m.active() {
+	for _, p := range among {
 		if m.head.Rank(p) < 0 {
 			continue
 		}

@@ -25,7 +25,7 @@ type (
 	Fetch struct {
 		Update  Update
 		Sources []proto.PeerID // best first
-		Shared  bool           // it is held for another height: to be checked, and kept whatever comes of it
+		Shared  bool           // it is held for another height or author: to be checked, and kept whatever comes of it
 	}
 	// Pull asks for a commit's body.
 	Pull struct {

@@ -36,16 +36,10 @@ type (
 	}
 	// Seen brings an update announcement.
 	Seen struct{ Update Update }
-	// Held says that a payload is on this disk and decodes in an update of a height.
-	Held struct {
-		Payload proto.ID
-		Height  uint64
-	}
-	// Unfit says that a payload does not decode in an update of a height.
-	Unfit struct {
-		Payload proto.ID
-		Height  uint64
-	}
+	// Held says that a payload is on this disk, is its author's, and decodes in an update of a height.
+	Held struct{ Use }
+	// Unfit says that a payload does not decode in an update of a height, or is another author's.
+	Unfit struct{ Use }
 	// Missed says that fetching a payload came to nothing for now.
 	Missed struct{ Payload proto.ID }
 	// Announced says that a commit exists.

@@ -101,13 +101,13 @@ func (n *simNode) sign(parent proto.ID, height, seq, tokens uint64, z float64, h
 		Payload: payloadOf(n.id, seq, z),
 	}
 	if n.dull {
-		z, u.Payload = 0, payloadOf("", 0, 0)
+		z, u.Payload = 0, payloadOf(n.id, 0, 0)
 	}
 	if s.closed {
 		u.Proof.Signer = testCommunity
 	}
 	u.ID = idOfUpdate(u)
-	s.updates[u.ID], s.values[u.Payload] = u, z
+	s.updates[u.ID], s.values[u.Payload], s.made[u.Payload] = u, z, n.id
 	n.payloads[u.Payload], n.seen[u.ID] = true, true
 	n.own[u.ID] = tokens
 	return u

@@ -18,15 +18,18 @@ type Machine struct {
 	now time.Duration
 	out []Effect
 
-	blocks     map[proto.ID]*block
-	undecided  map[proto.ID]*block // pending or being checked
-	base, head *block
+	blocks      map[proto.ID]*block
+	undecided   map[proto.ID]*block // pending or being checked
+	listings    listings
+	settledHere bool // this node's branch had seniors
+	forgetAbove int  // updates, before the next look at which are still needed
+	base, head  *block
 
 	updates   map[proto.ID]*Update
 	told      uint64                     // updates remembered so far
 	authors   map[proto.PeerID][]*Update // by Seq, then ID; at most maxUpdatesByAuthor
-	held      map[use]time.Duration      // payloads on this disk that decode, with the time they came
-	unfit     map[use]bool
+	held      map[Use]time.Duration      // payloads on this disk that decode, with the time they came
+	unfit     map[Use]bool
 	beats     map[proto.PeerID]*beat
 	lapsed    map[proto.PeerID]uint64        // voters who let their turn to close pass, with the height up to which theirs comes last
 	known     map[proto.PeerID]time.Duration // voters of heads, with the time they last were; at most maxPeers
@@ -63,6 +66,7 @@ type current struct {
 	heldAt  time.Duration
 	ready   bool // view 0 may close
 	readyAt time.Duration
+	earlyAt time.Duration // most others were yet to publish
 	saidAt  time.Duration // last announced the own update
 
 	measured map[proto.PeerID]bool // voters whose payloads' spread was noted
@@ -72,11 +76,13 @@ type current struct {
 type State struct {
 	Base    Commit   // its state is held
 	Commits []Commit // above the base, valid, older before newer
+	Past    []Commit // snapshot heights below the base, newer before older, at most KnownPast
 	Head    proto.ID
 	Updates []Update            // listed in commits, and own ones
 	Covers  map[proto.ID]uint64 // own updates that the disk remembers making: the tokens each stands for
 	Held    []proto.ID          // payloads
 	Lacking uint64              // tokens that this node learned and the head's branch lacks
+	Signed  []proto.ID          // commits that own updates are for, the newest MaxSigned
 	Seq     uint64              // of the newest own update
 	Damaged bool                // the disk held a later state, which is lost: wait for peers
 	Alone   bool                // there is nobody to ask about own updates
@@ -90,14 +96,17 @@ func New(cfg Config, s State) (*Machine, error) {
 	m := &Machine{
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
-		held: map[use]time.Duration{}, unfit: map[use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
+		held: map[Use]time.Duration{}, unfit: map[Use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
 		fetching: map[proto.PeerID]int{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
-		own:       ledger{covers: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
+		own:       ledger{covers: map[proto.ID]uint64{}, signed: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		waits:     waitBudget{left: graceFloor},
 		settled:   s.Alone,
 		damaged:   s.Damaged,
 		announced: map[proto.ID]announcement{},
 		catching:  map[proto.ID]proto.PeerID{},
+	}
+	for _, c := range slices.Backward(s.Past) {
+		m.meet(&block{Commit: c, voters: cfg.voters(c)}) // who was on this branch, whatever has come to an end since
 	}
 	m.base = m.plant(s.Base, nil)
 	m.base.members = m.membersAt(s.Base, nil)
@@ -110,7 +119,7 @@ func New(cfg Config, s State) (*Machine, error) {
 	}
 	for _, u := range s.Updates { // of others that name the same bytes nobody knows yet
 		if here[u.Payload] {
-			m.held[u.use()] = m.now
+			m.held[u.Use()] = m.now
 		}
 	}
 	for _, c := range s.Commits {
@@ -127,7 +136,9 @@ func New(cfg Config, s State) (*Machine, error) {
 			m.own.note(m.updates[u.ID], s.Covers[u.ID])
 		}
 	}
-	m.own.recall()
+	for _, parent := range s.Signed { // the number counts how long it is remembered alone
+		m.own.signed[parent] = m.own.seq
+	}
 	if h := m.blocks[s.Head]; h != nil {
 		m.head = h
 	}
@@ -154,9 +165,9 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 	case Seen:
 		m.seen(e.Update)
 	case Held:
-		m.gotPayload(use{e.Payload, e.Height})
+		m.gotPayload(e.Use)
 	case Unfit:
-		m.unfit[use{e.Payload, e.Height}] = true
+		m.unfit[e.Use] = true
 		m.done(payload, e.Payload)
 	case Missed:
 		m.retry(payload, e.Payload)

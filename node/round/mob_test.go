@@ -71,7 +71,7 @@ func (b *mob) sign(key proto.PeerID, parent Commit) Update {
 		u.Proof.Signer = testCommunity
 	}
 	u.ID = idOfUpdate(u)
-	b.s.updates[u.ID], b.s.values[u.Payload] = u, 3
+	b.s.updates[u.ID], b.s.values[u.Payload], b.s.made[u.Payload] = u, 3, key
 	return u
 }
 
@@ -228,14 +228,14 @@ func (b *mob) answers(n *simNode, effect Effect) bool {
 			return later(path(e.Commit, func(id proto.ID) bool { return id != e.Commit }))
 		}
 	case CatchUp:
-		if _, ok := b.commits[e.Target]; ok {
+		if _, ok := b.commits[e.Target]; ok && !slices.ContainsFunc(b.s.nodes, func(x *simNode) bool { return len(e.Sources) > 0 && x.id == e.Sources[0] }) {
 			later(path(e.Target, func(id proto.ID) bool { return slices.Contains(e.Have, id) }))
 			return later(CaughtUp{Target: e.Target})
 		}
 	case Fetch:
 		if slices.Contains(b.keys, e.Update.Author) && !b.mute && b.rng.IntN(4) > 0 {
 			n.payloads[e.Update.Payload] = true
-			return later(Held{Payload: e.Update.Payload, Height: e.Update.Height})
+			return later(Held{Use: e.Update.Use()})
 		}
 	case Enter:
 		if _, ok := b.commits[e.Commit.ID]; ok {

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"maps"
 	"time"
 
 	"github.com/murmurnet/murmur/proto"
@@ -15,7 +16,8 @@ type ledger struct {
 	done      bool // the trainer can do no more in this round
 	seq       uint64
 	included  uint64               // the highest of those that the head's branch took in
-	floor     uint64               // own updates up to this height may be forgotten
+	floor     uint64               // own updates up to this height are known to peers and forgotten here
+	signed    map[proto.ID]uint64  // numbers of own updates by the commits that they are for, the newest MaxSigned
 	covers    map[proto.ID]uint64  // own updates: tokens each stands for
 	byParent  map[proto.ID]*Update // the one own update for a parent
 }
@@ -31,37 +33,23 @@ func (l *ledger) note(u *Update, covers uint64) {
 		l.byParent[u.Parent] = u
 	}
 	l.seq = max(l.seq, u.Seq)
+	l.signed[u.Parent] = u.Seq
 }
 
-// prune keeps the newest own updates: a branch that was left may be entered
-// again, and no second update may be signed for its commits.
+// prune keeps the newest own updates, and what those before them were signed for: a branch that was left may be
+// entered again, and no second update may be signed for its commits.
 func (l *ledger) prune() {
-	for parent, u := range l.byParent {
-		if u.Seq+KeptOwn <= l.seq {
-			l.floor = max(l.floor, u.Height)
-			delete(l.byParent, parent)
-		}
-	}
+	maps.DeleteFunc(l.byParent, func(_ proto.ID, u *Update) bool { return u.Seq+KeptOwn <= l.seq })
+	maps.DeleteFunc(l.signed, func(_ proto.ID, seq uint64) bool { return seq+MaxSigned <= l.seq })
 }
 
-// recall finds out, at the start, up to which height own updates may have been
-// forgotten: below the oldest that is still known.
-func (l *ledger) recall() {
-	var oldest *Update
-	for _, u := range l.byParent {
-		if oldest == nil || u.Seq < oldest.Seq {
-			oldest = u
-		}
-	}
-	if oldest != nil && oldest.Seq > 1 {
-		l.floor = oldest.Height - 1
-	}
-}
-
-// maySign tells whether this node surely made no update for a height yet that
+// maySign tells whether this node surely made no update for a commit yet that
 // it does not remember. Where it may have, it sits the round out: the swarm goes
 // on without it, and it is in again a few heights later.
-func (l *ledger) maySign(height uint64) bool { return height > l.floor }
+func (l *ledger) maySign(on Commit) bool {
+	_, twice := l.signed[on.ID]
+	return !twice && on.Height >= l.floor
+}
 
 // move follows the head from one branch to another.
 func (l *ledger) move(undo, redo []Update) {
@@ -94,7 +82,7 @@ func (m *Machine) publish() {
 	if m.unproven > 0 && m.now-m.round.since < m.cfg.Grace+m.cfg.ViewTimeout {
 		return // others bring the commits to compute; if nobody does, somebody must
 	}
-	if !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Height+1) || !m.try(update, m.head.ID) {
+	if !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Commit) || !m.try(update, m.head.ID) {
 		return
 	}
 	m.do(Publish{
@@ -113,7 +101,7 @@ func (m *Machine) published(e Published) {
 		m.own.note(&u, e.Covers) // eight newer ones came from peers
 	}
 	m.done(update, u.Parent)
-	m.gotPayload(u.use())
+	m.gotPayload(u.Use())
 }
 
 // noteSpread keeps how far apart the payloads of a round came.

@@ -12,7 +12,7 @@ import (
 // the payloads on the way, or where they cannot be had. Nobody computes the commits
 // below, so no minority may lead there.
 func (m *Machine) shortcut() {
-	seen := newRivals()
+	seen := m.rivals()
 	for _, first := range m.open() {
 		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first, seen) {
 			continue
@@ -71,7 +71,8 @@ func (m *Machine) lastSnapshot(first, tip *block) (at *block, missing uint64) {
 // this node has never been on, by the rule of fork choice, and asks for its
 // snapshot if it is preferred. Nobody here knows who voted where the branches parted:
 // the voters are the peers that this node knows and hears, and for a node that is alone
-// those of the tips.
+// those of the tips. Where it knows nobody on that branch, members count who are heard and can prove it: whoever showed
+// a newcomer a branch first is no more than one of them.
 func (m *Machine) weigh(e Foreign) {
 	if len(e.Branch) == 0 || m.blocks[e.Branch[0].ID] != nil || !m.sane(e.Branch[0]) || !m.follows(e) || !m.cfg.Checkpoint.below(e) {
 		return
@@ -81,9 +82,6 @@ func (m *Machine) weigh(e Foreign) {
 			m.pulled(Pulled{Commits: e.Branch[i+1:], Updates: e.Updates})
 			return
 		}
-	}
-	for _, u := range e.Updates {
-		m.seen(u)
 	}
 	theirs := make(map[proto.ID]bool, len(e.Branch))
 	for _, c := range e.Branch {
@@ -96,13 +94,21 @@ func (m *Machine) weigh(e Foreign) {
 	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
 	o, mine := offer{base: base, tip: tip}, offer{base: m.base.Commit, tip: m.head.Commit}
 	there, here, elsewhere := m.company(theirs)
+	followed, alone := there > 0 && 2*there >= elsewhere, there == 0 && m.alone()
+	if !followed && !alone && (there > 0 || m.cfg.Membership.Open()) {
+		return // and nothing of it is kept
+	}
+	for _, u := range e.Updates {
+		m.seen(u)
+	}
 	switch {
-	case there > 0 && 2*there >= elsewhere:
+	case followed:
 		o.votes, mine.votes = there, here
-	case there == 0 && m.alone():
+	case alone:
 		o.votes, mine.votes = m.votesFor(m.cfg.voters(tip), theirs), m.votesFor(m.head.voters, ours)
-	default:
-		return
+	default: // what those said who are gone may be about a past that both share
+		heard := slices.DeleteFunc(m.cfg.voters(tip), func(p proto.PeerID) bool { b := m.beats[p]; return b == nil || !b.fresh(m.now) })
+		o.votes, mine.votes = m.votesFor(heard, theirs), elsewhere
 	}
 	if !m.damaged && !o.beats(mine) || m.running[snapshot] > 0 && !o.beats(m.entering) || !m.try(snapshot, base.ID) {
 		return
@@ -274,7 +280,7 @@ func (m *Machine) land(c Commit) {
 	}
 	m.entering = offer{}
 	from := m.head
-	m.blocks, m.undecided = map[proto.ID]*block{}, map[proto.ID]*block{}
+	m.blocks, m.undecided, m.listings = map[proto.ID]*block{}, map[proto.ID]*block{}, listings{}
 	m.base = m.plant(c, nil)
 	m.base.members = m.membersAt(c, nil)
 	m.decide(m.base, valid)

@@ -77,11 +77,12 @@ type swarm struct {
 	only     map[proto.ID]uint64 // payloads that decode at one height, which is its parameters'
 	nowhere  map[proto.ID]bool   // commits that nobody has, as nobody says for ten seconds
 
-	updates map[proto.ID]Update  // all ever made
-	commits map[proto.ID]Commit  // all ever made
-	roots   map[proto.ID]string  // commit → root, as some node computed it
-	values  map[proto.ID]float64 // payload → z
-	signed  map[string]proto.ID  // author and parent → update
+	updates map[proto.ID]Update       // all ever made
+	commits map[proto.ID]Commit       // all ever made
+	roots   map[proto.ID]string       // commit → root, as some node computed it
+	values  map[proto.ID]float64      // payload → z
+	made    map[proto.ID]proto.PeerID // payload → author
+	signed  map[string]proto.ID       // author and parent → update
 	faults  []string
 	log     strings.Builder
 	told    bool // write the story
@@ -129,7 +130,7 @@ func newSwarm(n int, seed uint64) *swarm {
 	s := &swarm{
 		lag: 5 * time.Millisecond, snapshot: testConfig("").Snapshot, rng: rand.New(rand.NewPCG(seed, 7)), cut: func(int, int) bool { return false },
 		updates: map[proto.ID]Update{}, commits: map[proto.ID]Commit{}, roots: map[proto.ID]string{},
-		values: map[proto.ID]float64{}, signed: map[string]proto.ID{},
+		values: map[proto.ID]float64{}, made: map[proto.ID]proto.PeerID{}, signed: map[string]proto.ID{},
 	}
 	g := testGenesis()
 	s.commits[g.ID] = g
@@ -234,6 +235,9 @@ func (n *simNode) start() {
 		}
 		return slices.Compare(a[:], b[:])
 	})
+	for c, ok := s.commits[n.base.Skip]; ok && len(st.Past) < KnownPast; c, ok = s.commits[c.Skip] {
+		st.Past = append(st.Past, c)
+	}
 	known := map[proto.ID]bool{}
 	for _, id := range ids {
 		c := s.commits[id]
@@ -247,6 +251,7 @@ func (n *simNode) start() {
 	for u := range n.own {
 		known[u] = true
 		st.Seq = max(st.Seq, s.updates[u].Seq)
+		st.Signed = append(st.Signed, s.updates[u].Parent)
 	}
 	for _, id := range sortedIDs(known) {
 		st.Updates = append(st.Updates, s.updates[id])
@@ -434,6 +439,10 @@ func (n *simNode) later(d time.Duration, f func()) {
 
 func (n *simNode) carryOut(effect Effect) {
 	s := n.s
+	if f, ok := effect.(Fetch); ok && s.made[f.Update.Payload] != "" && s.made[f.Update.Payload] != f.Update.Author {
+		n.later(120*time.Millisecond, func() { n.step(Unfit{Use: f.Update.Use()}) }) // the payload says whose it is
+		return
+	}
 	if s.mob != nil && s.mob.answers(n, effect) {
 		return
 	}
@@ -444,10 +453,10 @@ func (n *simNode) carryOut(effect Effect) {
 	if f, ok := effect.(Fetch); ok && s.only[f.Update.Payload] > 0 {
 		n.later(100*time.Millisecond, func() {
 			if u := f.Update; s.only[u.Payload] != u.Height {
-				n.step(Unfit{Payload: u.Payload, Height: u.Height})
+				n.step(Unfit{Use: u.Use()})
 			} else {
 				n.payloads[u.Payload] = true
-				n.step(Held{Payload: u.Payload, Height: u.Height})
+				n.step(Held{Use: u.Use()})
 			}
 		})
 		return
@@ -462,7 +471,7 @@ func (n *simNode) carryOut(effect Effect) {
 		n.ask(e.Sources, func(p *simNode) bool { return p.payloads[e.Update.Payload] && !p.withhold[n] }, 120*time.Millisecond,
 			func(*simNode) {
 				n.payloads[e.Update.Payload] = true
-				n.step(Held{Payload: e.Update.Payload, Height: e.Update.Height})
+				n.step(Held{Use: e.Update.Use()})
 			},
 			func() { n.step(Missed{Payload: e.Update.Payload}) })
 	case Pull:

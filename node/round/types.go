@@ -13,6 +13,14 @@ import (
 // whatever became of their parents.
 const KeptOwn = 16
 
+// MaxSigned is for how many of its newest own updates a node remembers the commits that they are for: none is signed for
+// one of those a second time. A branch that was left for so long is not come back to.
+const MaxSigned = 4096
+
+// KnownPast is in how many snapshot heights below the base a node that starts looks for the peers that it knows: two parts of a
+// swarm that were cut, and start again, find each other by them.
+const KnownPast = 64
+
 // Bounds of what a Machine keeps.
 const (
 	maxPeers           = 1024 // heartbeats, and authors

@@ -96,14 +96,7 @@ func (m *Machine) authorRoom(u Update) bool {
 	return true
 }
 
-func (m *Machine) inTree(id proto.ID) bool {
-	for _, b := range m.blocks {
-		if slices.Contains(b.Updates, id) {
-			return true
-		}
-	}
-	return false
-}
+func (m *Machine) inTree(id proto.ID) bool { return m.listings.of[id] > 0 }
 
 // candidates returns the updates that a commit on b may list, sorted by author,
 // and the proofs against those who made two.
@@ -113,7 +106,7 @@ func (m *Machine) candidates(b *block) (us []Update, evidence [][2]proto.ID) {
 		twice := false
 		for _, u := range m.authors[author] {
 			switch {
-			case u.Parent != b.ID || !fits(m.cfg, b.members, b.Commit, *u) || !m.local.admits(*u) || m.unfit[u.use()]:
+			case u.Parent != b.ID || !fits(m.cfg, b.members, b.Commit, *u) || !m.local.admits(*u) || m.unfit[u.Use()]:
 			case first == nil:
 				first = u
 			case !twice:
@@ -143,25 +136,27 @@ func (m *Machine) knownAuthors() []proto.PeerID {
 	return as
 }
 
-// use is a payload in updates of a height: what it holds may depend on the height, and
-// anybody may name another's at one that it was not made for.
-type use struct {
-	payload proto.ID
-	height  uint64
+// Use is a payload in an author's updates of a height: what it holds may depend on the height, it names its author, and
+// anybody may announce another's.
+type Use struct {
+	Payload proto.ID
+	Height  uint64
+	Author  proto.PeerID
 }
 
-func (u Update) use() use { return use{u.Payload, u.Height} }
+// Use returns what an update makes of its payload.
+func (u Update) Use() Use { return Use{u.Payload, u.Height, u.Author} }
 
 // holds tells whether an update's payload is on this disk and decodes there.
 func (m *Machine) holds(u Update) bool {
-	_, ok := m.held[u.use()]
+	_, ok := m.held[u.Use()]
 	return ok
 }
 
-// shared tells whether a payload is held for updates of another height.
+// shared tells whether a payload is held for other updates.
 func (m *Machine) shared(p proto.ID) bool {
 	for u := range m.held {
-		if u.payload == p {
+		if u.Payload == p {
 			return true
 		}
 	}
@@ -169,15 +164,15 @@ func (m *Machine) shared(p proto.ID) bool {
 }
 
 // gotPayload takes note of a payload on this disk.
-func (m *Machine) gotPayload(p use) {
+func (m *Machine) gotPayload(p Use) {
 	if _, ok := m.held[p]; ok {
 		return
 	}
 	m.held[p] = m.now
-	m.done(payload, p.payload)
+	m.done(payload, p.Payload)
 	for _, us := range m.authors {
 		for _, u := range us {
-			if u.use() == p {
+			if u.Use() == p {
 				m.arrived(u)
 			}
 		}
@@ -233,7 +228,7 @@ func (m *Machine) fetch() {
 	for _, p := range drawn(m.head.ID[:], sortedPeers(fresh)) { // last, for keys are free where the swarm is open
 		m.want(fresh[p], nil)
 	}
-	ahead, seen := map[proto.PeerID]int{}, newRivals()
+	ahead, seen := map[proto.PeerID]int{}, m.rivals()
 	for _, b := range m.open() {
 		if m.running[payload] >= maxFetching {
 			return
@@ -241,7 +236,7 @@ func (m *Machine) fetch() {
 		if b.state != pending || m.complete(b) {
 			continue
 		}
-		if ahead[b.Closer]++; ahead[b.Closer] > maxAhead && !b.parent.leads() && !m.supported(b) {
+		if ahead[b.account()]++; ahead[b.account()] > maxAhead && !b.parent.leads() && !m.supported(b) {
 			continue
 		}
 		if !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
@@ -257,7 +252,7 @@ func (m *Machine) fetch() {
 // that are alive.
 func (m *Machine) want(u Update, also []proto.PeerID) {
 	stranger := u.Author != m.cfg.Self && m.head.Rank(u.Author) < 0
-	if m.holds(u) || m.unfit[u.use()] || m.running[payload] >= maxFetching || m.fetching[u.Author] >= maxOfAuthor || stranger && m.strangers >= maxFetching/4 ||
+	if m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= maxFetching || m.fetching[u.Author] >= maxOfAuthor || stranger && m.strangers >= maxFetching/4 ||
 		!m.try(payload, u.Payload) {
 		return
 	}
@@ -271,12 +266,12 @@ func (m *Machine) want(u Update, also []proto.PeerID) {
 }
 
 // named is the update by which a payload is asked for that several name: first the one
-// that was heard first, then each in its turn, for a copy may say another size.
+// that was heard first, then each in its turn, for a copy may say another size. What came tells whose it is.
 func (m *Machine) named(u Update) Update {
 	all := []Update{u}
 	for _, us := range m.authors {
 		for _, o := range us {
-			if o.use() == u.use() && o.ID != u.ID {
+			if o.Payload == u.Payload && o.Height == u.Height && !m.unfit[o.Use()] && o.ID != u.ID {
 				all = append(all, *o)
 			}
 		}
@@ -285,7 +280,7 @@ func (m *Machine) named(u Update) Update {
 	return all[m.fails(payload, u.Payload)%len(all)]
 }
 
-// maxAhead bounds the commits of one closer whose payloads are asked for before it
+// maxAhead bounds the commits of one voter, or of all who are none, whose payloads are asked for before it
 // is known whether their parents are valid, where the swarm is not on them.
 const maxAhead = 8
 

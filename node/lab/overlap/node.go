@@ -119,7 +119,7 @@ func (n *node) carryOut(effect round.Effect) {
 				}
 				s.clock.after(s.p.Costs.Store, func() {
 					n.held[e.Update.Payload] = true
-					n.step(round.Held{Payload: e.Update.Payload, Height: e.Update.Height})
+					n.step(round.Held{Use: e.Update.Use()})
 				})
 			})
 		})

@@ -1,0 +1,151 @@
+package round
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// TestLongPending brings a chain of pending commits whose payloads nobody has, each by a closer of its own making: an event costs little with
+// them, where they lie on the head and where the swarm has gone on (61 ms with 4,000 of them before forks were remembered, 4 ms since).
+func TestLongPending(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		const n = 4000
+		s := peaceful(5, 21, closed)
+		b := newMob(s, 2, 2, 1)
+		m := s.nodes[0].m
+		c := m.head.Commit
+		var e Pulled
+		worst := time.Duration(0)
+		flush := func() {
+			began := time.Now()
+			m.Step(s.now, e)
+			worst = max(worst, time.Since(began))
+			e = Pulled{}
+		}
+		for i := range n {
+			u := b.sign(b.keys[0], c)
+			u.Payload = proto.Sum(fmt.Append(nil, i))
+			u.ID = idOfUpdate(u)
+			d := b.made(c, []Update{u}, proto.PeerID(fmt.Sprintf("invented-%05d", i)))
+			e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, u)
+			c = d
+			if len(e.Commits) == 256 {
+				flush()
+			}
+		}
+		flush()
+		tick := func() time.Duration {
+			began := time.Now()
+			for i := range 5 {
+				m.Step(s.now+time.Duration(i)*time.Millisecond, Tick{})
+			}
+			return time.Since(began) / 5
+		}
+		// and when the swarm has gone on: the chain hangs off the head's ancestor
+		for range 60 {
+			s.run(50 * time.Millisecond)
+		}
+		if after := tick(); after > 20*time.Millisecond {
+			t.Errorf("closed %v: with %d commits undecided, an event takes %v", closed, len(m.undecided), after)
+		}
+	}
+}
+
+// TestWidePending brings commits of 64 updates by keys that were never listed: no event takes long (25 s before), and the tree lists no more than its
+// bound beside the head's branch.
+func TestWidePending(t *testing.T) {
+	const n = 768
+	s := peaceful(5, 21, false)
+	b := newMob(s, 64, 64, 1)
+	m := s.nodes[0].m
+	c := m.head.Commit
+	cfg := s.config("mob")
+	var e Pulled
+	worst := time.Duration(0)
+	flush := func() {
+		began := time.Now()
+		m.Step(s.now, e)
+		worst = max(worst, time.Since(began))
+		e = Pulled{}
+	}
+	seq := uint64(0)
+	for i := range n {
+		room := cfg.newcomers(c)
+		var us []Update
+		for _, k := range b.keys {
+			if cfg.newcomer(c, k) {
+				if room == 0 {
+					continue
+				}
+				room--
+			}
+			seq++
+			u := Update{Author: k, Parent: c.ID, Height: c.Height + 1, Seq: seq, Tokens: 1, Size: 16, Payload: proto.Sum(fmt.Append(nil, "wide", seq))}
+			u.ID = proto.Sum(fmt.Append(nil, "id", seq))
+			us = append(us, u)
+		}
+		d := b.made(c, us, proto.PeerID(fmt.Sprintf("invented-%05d", i)))
+		e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, us...)
+		c = d
+		if len(e.Commits) == 256 {
+			flush()
+		}
+	}
+	flush()
+	if worst > 500*time.Millisecond || m.listings.total > 2*maxUpdates {
+		t.Errorf("an answer of 256 commits takes %v; %d updates are listed in the tree", worst, m.listings.total)
+	}
+}
+
+// TestWideForeign shows an invented branch of 255 commits of 60 updates: one event, in which nothing of it is kept (1.1 s before).
+func TestWideForeign(t *testing.T) {
+	const n = 255
+	s := peaceful(5, 21, false)
+	b := newMob(s, 1, 1, 1)
+	base := Commit{Height: 6 * 50, NextH: 20, Target: 20 * stepTokens, Tokens: 1e12, Root: payloadOf("root", 1, 1), Parent: payloadOf("parent", 1, 2)}
+	var seniors []proto.PeerID
+	for i := range 192 {
+		k := proto.PeerID(fmt.Sprintf("a-senior-%03d", i))
+		seniors = append(seniors, k)
+		base.Roster = append(base.Roster, Member{Peer: k, Seen: probation})
+	}
+	slices.SortFunc(base.Roster, func(x, y Member) int { return cmp.Compare(x.Peer, y.Peer) })
+	base.Closer = seniors[0]
+	base.ID = idOf(base)
+	f := Foreign{Branch: []Commit{base}}
+	cfg := s.config("mob")
+	seq := uint64(0)
+	c := base
+	for i := range n {
+		room := cfg.newcomers(c)
+		var us []Update
+		add := func(k proto.PeerID) {
+			seq++
+			us = append(us, Update{ID: proto.Sum(fmt.Append(nil, "id", seq)), Author: k, Parent: c.ID, Height: c.Height + 1, Seq: seq, Tokens: 1, Size: 16, Payload: proto.Sum(fmt.Append(nil, "wide", seq))})
+		}
+		for _, k := range seniors[:48] {
+			add(k)
+		}
+		for j := 0; j < room && len(us) < 64; j++ {
+			add(proto.PeerID(fmt.Sprintf("fresh-%05d-%02d", i, j)))
+		}
+		byAuthor(us)
+		c = b.made(c, us, seniors[0])
+		f.Branch, f.Updates = append(f.Branch, c), append(f.Updates, us...)
+	}
+	m := s.nodes[0].m
+	if !m.sane(base) || !m.follows(f) {
+		t.Fatal("the branch is refused for another reason")
+	}
+	began := time.Now()
+	s.nodes[0].m.Step(s.now, f)
+	took := time.Since(began)
+	if took > 500*time.Millisecond {
+		t.Errorf("a foreign branch of %d commits takes %v", n, took)
+	}
+}

@@ -1,0 +1,397 @@
+package round
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// TestPrivateParent has a voter of five close two commits in its turn, one for each half, sign an update on the one, and a newer one on an
+// invalid commit above the other, which it gives to those alone who stand there: its vote is the same for all all the same.
+func TestPrivateParent(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		privateParent(t, closed)
+	}
+}
+
+func privateParent(t *testing.T, closed bool) {
+	const honestN = 4
+	s, b := withVoters(honestN, 1, func(s *swarm) {
+		s.closed, s.snapshot = closed, 20
+		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+	})
+	s.lag = 60 * time.Millisecond
+	k, first := b.keys[0], s.nodes[0]
+	big := honestN / 2
+	tries, apart, longest, since := 0, time.Duration(0), time.Duration(0), time.Duration(0)
+	ready := func(h *block, others int) bool {
+		us, _ := first.m.candidates(h)
+		turns := first.m.closers(us)
+		return len(s.heads()) == 1 && first.m.round.due && len(turns) > 0 && turns[0] == k && len(s.of(h.Commit)) == others &&
+			!slices.ContainsFunc(s.nodes, func(x *simNode) bool { us, _ := x.m.candidates(x.m.head); return len(x.m.heldOf(us)) <= others })
+	}
+	const span = 2 * time.Minute
+	var dx Commit
+	far := func() bool {
+		if dx.Height == 0 {
+			return false
+		}
+		on := map[bool]bool{}
+		for _, n := range s.nodes {
+			h := n.m.head.Commit
+			for h.Height > dx.Height {
+				h = s.commits[h.Parent]
+			}
+			if h.Height == dx.Height {
+				on[h.ID == dx.ID] = true
+			}
+		}
+		return len(on) == 2
+	}
+	last := time.Duration(-time.Minute)
+	undone := uint64(0)
+	heads := map[int]*block{}
+	forkAt := func(n *simNode) uint64 {
+		old := heads[n.i]
+		heads[n.i] = n.m.head
+		if old == nil {
+			return n.m.head.Height
+		}
+		if c := common(old, n.m.head); c != nil {
+			undone = max(undone, old.Height-c.Height)
+		}
+		return n.m.head.Height
+	}
+	for end := s.now + span; s.now < end; s.run(50 * time.Millisecond) {
+		for _, n := range s.nodes {
+			forkAt(n)
+		}
+		if far() {
+			apart, since = apart+50*time.Millisecond, since+50*time.Millisecond
+			longest = max(longest, since)
+			continue
+		}
+		since = 0
+		if s.now-last < 4*time.Second {
+			continue
+		}
+		h := first.m.head
+		b.say(b.keys, h.Commit, h.Height)
+		b.publishOnce(b.keys, h.Commit)
+		if !ready(h, honestN) {
+			continue
+		}
+		last = s.now
+		tries++
+		honest := s.of(h.Commit)
+		byAuthor(honest)
+		all := slices.Clone(honest)
+		for _, u := range b.authored(k) {
+			if u.Parent == h.ID {
+				all = append(all, u)
+			}
+		}
+		byAuthor(all)
+		x, y := b.made(h.Commit, honest, k), b.made(h.Commit, all, k)
+		dx = x
+		z := Commit{Parent: x.ID, Height: x.Height + 1, Closer: k, Root: payloadOf("z", b.seq, 0)}
+		z.ID = idOf(z)
+		s.commits[z.ID] = z
+		onY, onZ := b.sign(k, y), b.sign(k, z)
+		for j, n := range s.nodes {
+			c := y
+			if j < big {
+				c = x
+			}
+			s.at(20*time.Millisecond, func() { n.step(Announced{Commit: c.ID, Parent: c.Parent, Height: c.Height, Closer: k}) })
+			var once func()
+			once = func() {
+				switch b := n.m.blocks[c.ID]; {
+				case b == nil:
+					s.at(10*time.Millisecond, once)
+				case j < big:
+					n.step(Pulled{Commits: []Commit{z}})
+					n.step(Seen{Update: onY})
+					n.step(Seen{Update: onZ})
+				default:
+					n.step(Seen{Update: onY})
+					n.step(Seen{Update: onZ})
+				}
+			}
+			s.at(30*time.Millisecond, once)
+		}
+		s.at(2*time.Second, func() { b.tell(Seen{Update: onY}); b.tell(Seen{Update: onZ}) })
+	}
+	if tries == 0 || longest > 5*time.Second || undone > 1 {
+		t.Errorf("closed %v: %d tries, on two branches for %v of %v, the longest %v; %d commits undone", closed, tries, apart, span, longest, undone)
+	}
+}
+
+// TestPartedCrash cuts seven voters 3 to 4, and two of the four crash before they publish on what these closed: when the cut is mended, all go
+// where most of those are who are left.
+func TestPartedCrash(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		for _, gone := range []int{0, 2, -2} { // -2: two pause instead, and stay connected
+			s := newSwarm(7, 21)
+			s.closed, s.snapshot = closed, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+			for _, x := range s.nodes {
+				x.stepTime = 100 * time.Millisecond
+				x.start()
+			}
+			s.run(40 * time.Second)
+			for len(s.heads()) > 1 || len(s.of(s.nodes[0].m.head.Commit)) > 0 {
+				s.run(10 * time.Millisecond)
+			}
+			p := s.nodes[0].m.head
+			s.cut = func(a, b int) bool { return (a < 3) != (b < 3) }
+			up := func(i int) bool { return s.nodes[i].m.head.Height > p.Height }
+			for !up(3) || !up(4) || !up(5) || !up(6) {
+				s.run(10 * time.Millisecond)
+			}
+			for i := range gone {
+				s.nodes[6-i].crash()
+			}
+			if gone < 0 {
+				for _, x := range s.nodes[5:] {
+					x.paused = true
+					x.step(Training{On: false})
+				}
+			}
+			for !up(0) || !up(1) || !up(2) {
+				s.run(10 * time.Millisecond)
+			}
+			s.run(2 * time.Second)
+			s.cut = func(int, int) bool { return false }
+			mended, apart := s.now, time.Duration(0)
+			for s.now < mended+time.Minute {
+				s.run(100 * time.Millisecond)
+				a, d := s.nodes[0].m.head.Commit, s.nodes[3].m.head.Commit
+				for a.Height > p.Height+1 {
+					a = s.commits[a.Parent]
+				}
+				for d.Height > p.Height+1 {
+					d = s.commits[d.Parent]
+				}
+				if a.ID != d.ID && a.Height > p.Height {
+					apart = s.now - mended
+				}
+			}
+			if apart > 15*time.Second {
+				t.Errorf("closed %v, %d gone: %v", closed, gone, apart)
+			}
+		}
+	}
+}
+
+// TestGenesisNight lets a swarm sleep but for one or two, while genesis is its base: a branch from there that lists one member alone takes
+// back no more than what came since the others left.
+func TestGenesisNight(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		for _, awake := range []int{1, 2} {
+			s := newSwarm(5, 21)
+			s.closed, s.snapshot = closed, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+			for _, x := range s.nodes {
+				x.stepTime = 100 * time.Millisecond
+				x.start()
+			}
+			s.run(50 * time.Second)
+			left := s.nodes[0].m.head.Height
+			for _, x := range s.nodes[awake:] {
+				x.paused = true
+				x.step(Training{On: false})
+			}
+			s.run(15 * time.Second)
+			before := s.heights()
+			heads := map[int]*block{}
+			for _, x := range s.nodes {
+				heads[x.i] = x.m.head
+			}
+			b := newMob(s, 1, 1, 1)
+			c := testGenesis()
+			b.commits[c.ID] = c
+			var e Pulled
+			for range 60 {
+				c = b.close(c, b.keys, false)
+				c.Closer = "invented"
+				b.commits[c.ID], s.commits[c.ID] = c, c
+				e.Commits = append(e.Commits, c)
+				for _, id := range c.Updates {
+					e.Updates = append(e.Updates, s.updates[id])
+				}
+			}
+			// As the answer to what its heartbeat has them ask.
+			u := b.sign(b.keys[0], c)
+			undone := uint64(0)
+			for range 200 {
+				if s.now%time.Second == 0 {
+					b.tell(Heartbeat{From: b.keys[0], Head: c.ID, Height: c.Height, Interval: 5 * time.Second})
+					b.tell(e)
+					b.tell(Seen{Update: u})
+				}
+				s.run(50 * time.Millisecond)
+				for _, x := range s.nodes {
+					if f := common(heads[x.i], x.m.head); f != nil {
+						undone = max(undone, heads[x.i].Height-f.Height)
+					} else if h := s.commits[x.m.head.ID]; !s.above(h, heads[x.i].Commit) { // its base is another branch's
+						undone = heads[x.i].Height
+					}
+				}
+			}
+			if undone > before[0]-left+1 {
+				t.Errorf("closed %v, %d awake: %d commits undone, %d since the others left", closed, awake, undone, before[0]-left)
+			}
+		}
+	}
+}
+
+// above tells whether a commit lies on or above another, by all ever made.
+func (s *swarm) above(c, on Commit) bool {
+	for c.Height > on.Height {
+		c = s.commits[c.Parent]
+	}
+	return c.ID == on.ID
+}
+
+// TestTwoBirths begins a swarm of members twice, out of each other's reach: once they are connected there is one, whether genesis is still the base
+// or not. In an open swarm nothing tells which of the two groups is invented.
+func TestTwoBirths(t *testing.T) {
+	for _, sizes := range [][2]int{{3, 3}, {2, 5}} {
+		for _, apart := range []time.Duration{30 * time.Second, 3 * time.Minute} {
+			s := newSwarm(sizes[0]+sizes[1], 21)
+			s.closed, s.snapshot = true, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, time.Minute }
+			s.cut = func(a, b int) bool { return (a < sizes[0]) != (b < sizes[0]) }
+			for _, x := range s.nodes {
+				x.stepTime = 100 * time.Millisecond
+				x.start()
+			}
+			s.run(apart)
+			s.cut = func(int, int) bool { return false }
+			mended, together := s.now, time.Duration(-1)
+			for s.now < mended+time.Minute && together < 0 {
+				s.run(200 * time.Millisecond)
+				on := map[proto.ID]bool{}
+				for _, x := range s.nodes {
+					h := x.m.head.Commit
+					for h.Height > 1 {
+						h = s.commits[h.Parent]
+					}
+					on[h.ID] = true
+				}
+				if len(on) == 1 {
+					together = s.now - mended
+				}
+			}
+			if together < 0 {
+				t.Errorf("%v, apart for %v: still apart after a minute, heights %v", sizes, apart, s.heights())
+			}
+		}
+	}
+}
+
+// TestCutAndRestart cuts a swarm in two for longer than two snapshot heights, and starts the nodes of one side, or all, again: whom they know is on
+// their disks.
+func TestCutAndRestart(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		for _, left := range []int{3} {
+			for _, restart := range []string{"nobody", "one side", "all"} {
+				s := newSwarm(7, 21)
+				s.closed, s.snapshot = closed, 20
+				s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, time.Minute }
+				for _, x := range s.nodes {
+					x.stepTime = 100 * time.Millisecond
+					x.start()
+				}
+				s.run(time.Minute)
+				s.cut = func(a, b int) bool { return (a < left) != (b < left) }
+				s.run(3 * time.Minute)
+				for _, x := range s.nodes {
+					if restart == "all" || restart == "one side" && x.i < left {
+						x.crash()
+						s.run(time.Second)
+						x.start()
+					}
+				}
+				s.run(20 * time.Second)
+				s.cut = func(int, int) bool { return false }
+				mended, together := s.now, time.Duration(-1)
+				for s.now < mended+time.Minute && together < 0 {
+					s.run(200 * time.Millisecond)
+					lowest := s.nodes[0].m.head.Commit
+					for _, x := range s.nodes {
+						if h := x.m.head.Commit; h.Height < lowest.Height {
+							lowest = h
+						}
+					}
+					all := true
+					for _, x := range s.nodes {
+						h := x.m.head.Commit
+						for h.Height > lowest.Height {
+							h = s.commits[h.Parent]
+						}
+						all = all && h.ID == lowest.ID
+					}
+					if all {
+						together = s.now - mended
+					}
+				}
+				if together < 0 {
+					t.Errorf("closed %v, %s restarted: still apart after a minute, heights %v", closed, restart, s.heights())
+				}
+			}
+		}
+	}
+}
+
+// TestCaptiveNewcomer has a newcomer of a swarm of members be shown a branch of one member's own first, and hear the others then: it goes to where
+// most members are who can prove it.
+func TestCaptiveNewcomer(t *testing.T) {
+	for _, first := range []time.Duration{0, 2 * time.Second} {
+		s := newSwarm(6, 21)
+		s.closed, s.snapshot = true, 20
+		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		for _, x := range s.nodes[:5] {
+			x.stepTime = 100 * time.Millisecond
+			x.start()
+		}
+		s.run(time.Minute)
+		b := newMob(s, 1, 1, 1)
+		v := s.nodes[5]
+		v.stepTime = 100 * time.Millisecond
+		s.cut = func(a, c int) bool { return a == 5 || c == 5 }
+		v.start()
+		base := Commit{
+			Height: 20 * 50, NextH: 20, Target: 20 * stepTokens, Tokens: 1e9, Root: payloadOf("root", 1, 1), Parent: payloadOf("parent", 1, 2),
+			Roster: []Member{{Peer: b.keys[0], Seen: probation}}, Closer: b.keys[0],
+		}
+		base.ID = idOf(base)
+		s.commits[base.ID], b.commits[base.ID] = base, base
+		c := b.close(base, b.keys, false)
+		f := Foreign{Branch: []Commit{base, c}, Updates: append(b.authored(b.keys[0]), b.sign(b.keys[0], c))}
+		beat := func() { v.step(Heartbeat{From: b.keys[0], Head: c.ID, Height: c.Height, Interval: 5 * time.Second}) }
+		began := s.now
+		joined := time.Duration(-1)
+		for s.now < began+time.Minute {
+			if (s.now-began)%time.Second == 0 {
+				beat()
+			}
+			if s.now-began == 100*time.Millisecond {
+				v.step(f)
+			}
+			if s.now-began == first {
+				s.cut = func(int, int) bool { return false }
+			}
+			s.run(100 * time.Millisecond)
+			if h := s.commits[v.m.head.ID]; joined < 0 && h.Height > 0 && s.nodes[0].m.blocks[h.ID] != nil {
+				joined = s.now - began
+			}
+		}
+		if joined < 0 {
+			t.Errorf("alone with it for %v: never with the others", first)
+		}
+	}
+}

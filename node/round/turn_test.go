@@ -1,0 +1,243 @@
+package round
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/murmurnet/murmur/proto"
+)
+
+// TestEarlyClose has a voter of six close each round, whoever's turn it is, as soon as the others have published, with all of them and without a
+// newcomer: it gets in all the same.
+func TestEarlyClose(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		s, b := withVoters(6, 1, func(s *swarm) {
+			s.closed, s.snapshot = closed, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		})
+		k := b.keys[0]
+		v := s.nodes[5] // leaves, and comes back as a newcomer: out of the roster after three rounds
+		v.paused = true
+		v.step(Training{On: false})
+		for i := 0; i < 10000 && (s.nodes[0].m.head.Rank(v.id) >= 0); i++ {
+			b.publishOnce(b.keys, s.nodes[0].m.head.Commit)
+			b.say(b.keys, s.nodes[0].m.head.Commit, s.nodes[0].m.head.Height)
+			s.run(50 * time.Millisecond)
+		}
+		v.paused = false
+		v.step(Training{On: true})
+		v.included = 0
+		from := s.nodes[0].m.head.Height
+		done := map[proto.ID]bool{}
+		for end := s.now + 2*time.Minute; s.now < end; s.run(10 * time.Millisecond) {
+			var h *block
+			for _, x := range s.nodes {
+				if h == nil || x.m.head.Height > h.Height {
+					h = x.m.head
+				}
+			}
+			if s.now%(500*time.Millisecond) == 0 {
+				b.say(b.keys, h.Commit, h.Height)
+			}
+			var honest []Update
+			for _, u := range s.of(h.Commit) {
+				if u.Author != v.id {
+					honest = append(honest, u)
+				}
+			}
+			if done[h.ID] || len(honest) < 5 {
+				continue
+			}
+			done[h.ID] = true
+			u := b.sign(k, h.Commit)
+			b.tell(Seen{Update: u})
+			honest = append(honest, u)
+			byAuthor(honest)
+			b.announce(b.made(h.Commit, honest, k))
+		}
+		rounds := s.nodes[0].m.head.Height - from
+		in := 0
+		for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
+			for _, id := range c.Updates {
+				if s.updates[id].Author == v.id {
+					in++
+				}
+			}
+		}
+		if uint64(3*in) < rounds {
+			t.Errorf("closed %v: the newcomer is in %d of %d rounds", closed, in, rounds)
+		}
+	}
+}
+
+// TestFastCopy has a voter announce another's payload as its own, and be heard before the one who made it: that one is listed.
+func TestFastCopy(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		s, b := withVoters(5, 1, func(s *swarm) {
+			s.closed, s.snapshot = closed, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		})
+		k, v := b.keys[0], s.nodes[4]
+		from := s.nodes[0].m.head.Height
+		done := map[proto.ID]bool{}
+		for end := s.now + time.Minute; s.now < end; s.run(5 * time.Millisecond) {
+			h := v.m.head.Commit
+			if s.now%(500*time.Millisecond) == 0 {
+				b.say(b.keys, h, h.Height)
+			}
+			u := v.m.own.byParent[h.ID]
+			if u == nil || done[h.ID] {
+				continue
+			}
+			done[h.ID] = true
+			c := b.sign(k, h)
+			delete(s.updates, c.ID)
+			c.Payload, c.Tokens = u.Payload, u.Tokens
+			c.ID = idOfUpdate(c)
+			s.updates[c.ID] = c
+			for _, x := range s.nodes {
+				x.step(Seen{Update: c}) // ahead of the announcement's way, 5 to 65 ms
+			}
+		}
+		rounds, in := 0, map[proto.PeerID]int{}
+		for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
+			rounds++
+			for _, id := range c.Updates {
+				in[s.updates[id].Author]++
+			}
+		}
+		if rounds == 0 || 10*in[v.id] < 9*rounds {
+			t.Errorf("closed %v: %d of %d updates of the victim are in", closed, in[v.id], rounds)
+		}
+	}
+}
+
+// TestMovedInvite has two who are in by two invites for one machine each: one announces a copy, and so stays unlisted, and the other moves to its
+// invite. Closers keep the place of who stays.
+func TestMovedInvite(t *testing.T) {
+	run := func(attack bool) uint64 {
+		s := peaceful(5, 1, true)
+		b := newMob(s, 2, 2, 1)
+		by := []Proof{{Signer: testCommunity, Invite: "I1", Uses: 1}, {Signer: testCommunity, Invite: "I2", Uses: 1}}
+		seq := uint64(0)
+		sign := func(k int, parent Commit, copyOf *Update, p Proof) {
+			seq++
+			u := Update{Author: b.keys[k], Parent: parent.ID, Height: parent.Height + 1, Seq: seq, Tokens: parent.Target, High: parent.Cursor, Size: 16, Payload: payloadOf(b.keys[k], seq, 3), Proof: p}
+			if copyOf != nil {
+				u.Payload = copyOf.Payload
+			} else {
+				s.values[u.Payload] = 3
+			}
+			u.ID = idOfUpdate(u)
+			s.updates[u.ID] = u
+			b.tell(Seen{Update: u})
+		}
+		began := s.heights()
+		told := map[proto.ID]bool{}
+		for end := s.now + time.Minute; s.now < end; s.run(20 * time.Millisecond) {
+			h := s.nodes[0].m.head
+			for _, k := range b.keys {
+				b.tell(Heartbeat{From: k, Head: h.ID, Height: h.Height, Rate: 1, Interval: 500 * time.Millisecond})
+			}
+			if told[h.ID] {
+				continue
+			}
+			m, k := h.Rank(b.keys[0]), h.Rank(b.keys[1])
+			if !attack || m < 0 || k < 0 {
+				told[h.ID] = true
+				sign(0, h.Commit, nil, by[0])
+				sign(1, h.Commit, nil, by[1])
+				continue
+			}
+			if us := s.of(h.Commit); len(us) == 5 {
+				told[h.ID] = true
+				head := h.Commit
+				s.at(200*time.Millisecond, func() {
+					sign(0, head, &us[0], by[0])
+					sign(1, head, nil, by[0])
+				})
+			}
+		}
+		return slices.Max(s.heights()) - began[0]
+	}
+	if clean, hit := run(false), run(true); 10*hit < 6*clean { // a third where nobody kept the place
+		t.Errorf("%d rounds in a minute, %d without", hit, clean)
+	}
+}
+
+// TestHigherBranch cuts two of seven off, which are twice as fast and come to greater heights: once back they publish as the others do, though their
+// last updates were for greater heights.
+func TestHigherBranch(t *testing.T) {
+	const fast = 2
+	s := newSwarm(7, 21)
+	s.closed, s.snapshot = true, 20
+	s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+	for _, x := range s.nodes {
+		x.stepTime = 100 * time.Millisecond
+		x.start()
+	}
+	s.run(60 * time.Second)
+	s.cut = func(a, b int) bool { return (a < 5) != (b < 5) }
+	for _, x := range s.nodes[5:] {
+		x.rate *= fast
+	}
+	s.run(3 * time.Minute)
+	s.cut = func(int, int) bool { return false }
+	for _, x := range s.nodes[5:] {
+		x.rate /= fast
+	}
+	mended, with := s.now, time.Duration(-1)
+	for s.now < mended+time.Minute && with < 0 {
+		s.run(100 * time.Millisecond)
+		if s.nodes[0].m.blocks[s.nodes[5].m.head.ID] != nil {
+			with = s.now - mended
+		}
+	}
+	from := s.nodes[0].m.head.Height
+	for _, x := range s.nodes {
+		x.included = 0
+	}
+	s.run(time.Minute)
+	rounds := int(s.nodes[0].m.head.Height - from)
+	if rounds == 0 || with < 0 || s.nodes[5].included < rounds/2 {
+		t.Errorf("with the others after %v, in %d of %d rounds", with, s.nodes[5].included, rounds)
+	}
+}
+
+// TestStrangerCloses has keys that were never listed, a fresh one each round, close with all voters and without a newcomer of an open swarm as
+// soon as they have published: no voter announced it, so it waits for the voters' turns.
+func TestStrangerCloses(t *testing.T) {
+	s := newSwarm(6, 21)
+	s.snapshot = 20
+	s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+	for _, x := range s.nodes {
+		x.stepTime = 100 * time.Millisecond
+		if x.i < 5 {
+			x.start()
+		}
+	}
+	s.run(time.Minute)
+	b := newMob(s, 1, 1, 1)
+	newcomer := s.nodes[5]
+	newcomer.start()
+	from, done := s.nodes[0].m.head.Height, map[proto.ID]bool{}
+	for end := s.now + time.Minute; s.now < end; s.run(10 * time.Millisecond) {
+		h := s.nodes[0].m.head
+		honest := slices.DeleteFunc(s.of(h.Commit), func(u Update) bool { return u.Author == newcomer.id })
+		if done[h.ID] || len(honest) < 5 {
+			continue
+		}
+		done[h.ID] = true
+		b.announce(b.made(h.Commit, honest, freshKey(h.Height)))
+	}
+	rounds := s.nodes[0].m.head.Height - from
+	if uint64(2*newcomer.included) < rounds || rounds == 0 {
+		t.Errorf("the newcomer is in %d of %d rounds", newcomer.included, rounds)
+	}
+}
+
+// freshKey is a key that nobody has seen.
+func freshKey(n uint64) proto.PeerID {
+	return proto.PeerID("fresh-" + string(rune('a'+n%26)) + string(rune('a'+n/26%26)))
+}
