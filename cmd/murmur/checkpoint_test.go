@@ -10,6 +10,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/trainer/checkpoint"
+	"github.com/murmurnet/murmur/trainer/model"
 )
 
 // TestCheckpointComesAndGoes begins a swarm with a model from elsewhere, lets a node join by link, and exports what both
@@ -130,10 +131,17 @@ func TestCheckpointRefusals(t *testing.T) {
 	if err := os.WriteFile(large, []byte(strings.Replace(wordTokenizer, `"lantern": 3`, `"lantern": 300`, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	c := model.Config{Vocab: 320, Dim: 8, Layers: 1, Heads: 1, KVHeads: 1, HeadDim: 8, FFN: 8, SeqLen: 64, RopeTheta: 1e4, NormEps: 1e-5}
+	words := filepath.Join(home, "words-of-its-own")
+	if err := checkpoint.Write(words, checkpoint.Export{Config: c, Theta: model.Init(c, [32]byte{1})}); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"--from-hf", words}, "tokenizer.json is missing"},
+		{[]string{"--from-hf", "../../trainer/checkpoint/testdata"}, "name a prepared set with --data SET"},
 		{[]string{"--data", prepared("short", "a sea")}, "fewer than a batch of 8"},
 		{[]string{"--data", prepared("words", strings.Repeat("the sea ", 2000), "--tokenizer", large)}, "model.vocab = 256 is out of range: 301"},
 		{[]string{"--from-hf", bad}, `model_type "mamba" is not supported`},

@@ -74,3 +74,19 @@ func TestWriteConfig(t *testing.T) {
 		t.Errorf("%s", raw)
 	}
 }
+
+// TestBytesFile: the tokenizer.json of bytes, which an export of a model of bytes has, gives each byte's number.
+func TestBytesFile(t *testing.T) {
+	raw, err := BytesFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "Hä 語  x\n\x00"
+	if got, want := tok.Append(nil, text), Bytes().Append(nil, text); !slices.Equal(got, want) || tok.Vocab() != 256 || tok.Decode(got) != text {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
