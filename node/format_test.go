@@ -39,7 +39,7 @@ func TestDiskVersion(t *testing.T) {
 			if err := unlock(); err != nil {
 				t.Fatal(err)
 			}
-			if b, err := os.ReadFile(file); err != nil || string(b) != "2\n" {
+			if b, err := os.ReadFile(file); err != nil || string(b) != "3\n" {
 				t.Fatalf("%q, %v", b, err)
 			}
 		})
