@@ -102,8 +102,9 @@ func (m *Machine) contends(b *block, seen rivals) bool {
 	yes, ok := seen.contends[theirs]
 	if !ok {
 		ours := m.head.childOf(theirs.parent)
-		tip := m.tip(theirs, (*block).hopeful, seen.tips)
-		yes = better(theirs, tip, m.votes(theirs, tip), ours, m.head, m.votes(ours, m.head))
+		both := []rival{{child: theirs, tip: m.tip(theirs, (*block).hopeful, seen.tips)}, {child: ours, tip: m.head}}
+		m.count(both)
+		yes = better(theirs, both[0].tip, both[0].votes, ours, m.head, both[1].votes)
 		seen.contends[theirs] = yes
 	}
 	return yes

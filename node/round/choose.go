@@ -118,23 +118,75 @@ func (m *Machine) next(b *block) *block {
 // preferred returns the child of b, of those that may be taken, which the fork
 // choice prefers by the blocks that count; nil where there is none.
 func (m *Machine) preferred(b *block, may, counts func(*block) bool, tips map[*block]*block) (champion *block) {
-	var tip *block
+	var rivals []rival
 	for _, c := range b.children {
-		switch {
-		case !may(c):
-		case champion == nil:
-			champion = c
-		default:
-			if tip == nil {
-				tip = m.tip(champion, counts, tips)
-			}
-			t := m.tip(c, counts, tips)
-			if better(c, t, m.votes(c, t), champion, tip, m.votes(champion, tip)) {
-				champion, tip = c, t
+		if may(c) {
+			rivals = append(rivals, rival{child: c})
+		}
+	}
+	if len(rivals) < 2 {
+		for _, r := range rivals {
+			champion = r.child
+		}
+		return champion
+	}
+	for i, r := range rivals {
+		rivals[i].tip = m.tip(r.child, counts, tips)
+	}
+	m.count(rivals)
+	best := rivals[0]
+	for _, r := range rivals[1:] {
+		if better(r.child, r.tip, r.votes, best.child, best.tip, best.votes) {
+			best = r
+		}
+	}
+	return best.child
+}
+
+// rival is a branch of a fork.
+type rival struct {
+	child, tip *block
+	votes      int
+}
+
+// count counts the votes for the branches of a fork. Once one has grown, the commits alone say who is where, which all nodes have: a voter
+// counts for the branch whose last commits list its newest update there, for its word could be told to some, and not to others.
+func (m *Machine) count(rivals []rival) {
+	fork := rivals[0].child.parent
+	if fork == nil || len(fork.voters) == 0 || !fork.grown() {
+		for i, r := range rivals {
+			rivals[i].votes = m.votes(r.child, r.tip)
+		}
+		return
+	}
+	for _, p := range fork.voters {
+		if i := m.listedOn(p, rivals); i >= 0 {
+			rivals[i].votes++
+		}
+	}
+}
+
+// listedOn returns the place of the branch whose last commits, above the fork's child, list a voter's newest update of all listed there; −1 for none.
+func (m *Machine) listedOn(p proto.PeerID, rivals []rival) int {
+	on, newest := -1, uint64(0)
+	for i, r := range rivals {
+		if seq, ok := m.lastListed(p, r); ok && (on < 0 || seq > newest) {
+			on, newest = i, seq
+		}
+	}
+	return on
+}
+
+// lastListed returns the number of a voter's newest update in a branch's last commits above the fork's child.
+func (m *Machine) lastListed(p proto.PeerID, r rival) (seq uint64, ok bool) {
+	for b, n := r.tip, 0; n < rosterDepth && b != nil && b.Height > r.child.Height; b, n = b.parent, n+1 {
+		for _, id := range b.Updates {
+			if u := m.updates[id]; u != nil && u.Author == p {
+				return u.Seq, true
 			}
 		}
 	}
-	return champion
+	return 0, false
 }
 
 // better compares two branches of one fork. Tokens count by their order of
@@ -160,8 +212,7 @@ func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool 
 }
 
 // votes counts the voters of the commit where the branches part whose newest
-// update names c or a descendant of it, or is in c, as long as no branch of the fork has grown: who has said nothing for a
-// round may be gone, and may have been listed by anybody. Genesis has no voters: there the
+// update names c or a descendant of it, or is in c; but for who closed two children of that commit. Genesis has no voters: there the
 // tip's count, and whom this node knows, who may sleep; in an open swarm that has ever had seniors, whom it
 // knows alone.
 func (m *Machine) votes(c, tip *block) int {
@@ -174,9 +225,9 @@ func (m *Machine) votes(c, tip *block) int {
 	default:
 		voters = m.andKnown(tip.voters)
 	}
-	n, grown := 0, c.parent != nil && c.parent.grown()
+	n := 0
 	for _, p := range voters {
-		if u := m.vote(p); u != nil && (m.names(u, c) || !grown && slices.Contains(c.Updates, u.ID)) {
+		if u := m.vote(p); u != nil && !c.parent.closedTwice(p) && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
 			n++
 		}
 	}
@@ -188,6 +239,19 @@ func (m *Machine) andKnown(voters []proto.PeerID) []proto.PeerID {
 	all := append(sortedPeers(m.known), voters...)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// closedTwice tells whether a voter announced two children of a commit: an honest one closes a round once.
+func (b *block) closedTwice(p proto.PeerID) bool {
+	n := 0
+	if b != nil {
+		for _, c := range b.children {
+			if slices.Contains(c.by, p) {
+				n++
+			}
+		}
+	}
+	return n > 1
 }
 
 // grown tells whether a commit's children have any that are valid.
@@ -320,14 +384,23 @@ func (m *Machine) matches(b *block) bool {
 		return true
 	}
 	ours, there, here := m.head.childOf(b.parent), 0, 0
-	on := m.stands
-	if m.head != ours { // whoever is on a branch has published on it: what is signed is the same for all
-		on = m.publishedOn
+	if m.head != ours { // the commits say who is where
+		both := []rival{{child: b, tip: m.best(b, (*block).leads)}, {child: ours, tip: m.head}}
+		for _, p := range b.parent.voters {
+			switch i := m.listedOn(p, both); {
+			case p == m.cfg.Self || i == 1:
+				here++
+			case i == 0:
+				there++
+			}
+		}
+		return there >= here
 	}
 	for _, p := range b.parent.voters {
-		mine, theirs := on(p, ours), on(p, b)
+		mine, theirs := m.stands(p, ours), m.stands(p, b)
 		mine, theirs = mine && !m.listedIn(p, b, ours), theirs && !m.listedIn(p, ours, b)
 		switch { // who says both says neither
+		case p != m.cfg.Self && b.parent.closedTwice(p):
 		case p == m.cfg.Self || mine && !theirs:
 			here++
 		case theirs && !mine:
@@ -410,12 +483,6 @@ func (m *Machine) vouchers(b, on *block) (stand, of int) {
 		}
 	}
 	return stand, of
-}
-
-// publishedOn tells whether a peer's newest update is for b or above it.
-func (m *Machine) publishedOn(p proto.PeerID, b *block) bool {
-	u := m.vote(p)
-	return u != nil && m.names(u, b)
 }
 
 // stands tells whether a peer is on b or above it, by its heartbeat or its newest

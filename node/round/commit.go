@@ -14,6 +14,8 @@ const (
 	maxTwins    = 4   // commits of one closer for one parent: an honest one makes one, or two around a restart
 	giveUpAfter = 6   // tries, after which an announcement is forgotten
 	maxUnknown  = 128 // announcements kept of all together who were never voters here
+	// maxMorePulls bounds the questions for a commit beside the first: of voters who announce it while that is open.
+	maxMorePulls = 2
 )
 
 // announcement is the lowest view in which a commit was heard of.
@@ -33,6 +35,10 @@ func (m *Machine) hearCommit(a Announced) {
 	}
 	if old, ok := m.announced[a.Commit]; ok {
 		if parent := m.blocks[a.Parent]; m.counts(a.Closer) || parent != nil && slices.Contains(parent.voters, a.Closer) {
+			if t := m.tries[errand{body, a.Commit}]; t != nil && t.open && !slices.Contains(old.voters, a.Closer) && t.more < maxMorePulls {
+				t.more++ // whoever was asked first may leave the question open
+				m.do(Pull{Commit: a.Commit, Sources: []proto.PeerID{a.Closer}})
+			}
 			old.voters = with(old.voters, a.Closer)
 		}
 		// The parent that is here is the commit's, as far as anybody can tell who has not read it.

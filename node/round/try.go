@@ -40,6 +40,7 @@ type try struct {
 
 	author    proto.PeerID // of the update whose payload it is
 	stranger  bool         // the roster lacks the author
+	more      int          // questions beside the first
 	pulledFor proto.PeerID // the voter among whose pulls a commit's counts; "" for none
 }
 
@@ -91,7 +92,7 @@ func (m *Machine) closeTry(w what, t *try) {
 				delete(m.fetching, t.author)
 			}
 		}
-		t.author, t.stranger = "", false
+		t.author, t.stranger, t.more = "", false, 0
 	}
 }
 
