@@ -23,6 +23,7 @@ const (
 type block struct {
 	Commit
 	parent   *block
+	far      *block // the newest ancestor at a multiple of farStep; nil below the base
 	children []*block
 	voters   []proto.PeerID
 	members  *members // from its children on; nil in an invalid one
@@ -34,9 +35,17 @@ type block struct {
 	checkedFor proto.PeerID // among whose checks the one under way counts
 }
 
+// farStep is how many commits a look down a branch passes at once.
+const farStep = 64
+
 // plant adds a commit to the tree, pending.
 func (m *Machine) plant(c Commit, parent *block) *block {
 	b := &block{Commit: c, parent: parent, at: m.now, voters: m.cfg.voters(c)}
+	if parent != nil {
+		if b.far = parent.far; parent.Height%farStep == 0 {
+			b.far = parent
+		}
+	}
 	m.blocks[c.ID] = b
 	m.undecided[c.ID] = b
 	m.listings.add(c, 1)
@@ -148,7 +157,11 @@ func (m *Machine) uproot() bool {
 // under tells whether b is a or a descendant of it.
 func (b *block) under(a *block) bool {
 	for b != nil && b.Height > a.Height {
-		b = b.parent
+		if b.far != nil && b.far.Height >= a.Height {
+			b = b.far
+		} else {
+			b = b.parent
+		}
 	}
 	return b == a
 }
@@ -244,6 +257,9 @@ func (m *Machine) rebase() {
 	var walk func(*block)
 	walk = func(b *block) {
 		keep[b.ID] = b
+		if b.far != nil && b.far.Height < m.base.Height {
+			b.far = nil
+		}
 		for _, c := range b.children {
 			walk(c)
 		}
@@ -296,7 +312,7 @@ func (m *Machine) forget() {
 	maps.DeleteFunc(m.held, func(p Use, _ time.Duration) bool { return !payloads[p.Payload] })
 	maps.DeleteFunc(m.unfit, func(p Use, _ bool) bool { return !payloads[p.Payload] })
 	for e, t := range m.tries {
-		if !t.open && !payloads[e.id] && t.after+retryMost < m.now {
+		if !t.open && m.updates[e.id] == nil && t.after+retryMost < m.now {
 			delete(m.tries, e)
 		}
 	}

@@ -68,17 +68,40 @@ type rivals struct {
 	sides    map[*block]*block // the lowest commit of a block's branch that is not on the head's
 	tips     map[*block]*block
 	contends map[*block]bool
+	support  map[*block]int // of sides: the voters who stand there; nil: not counted yet
+	voters   int            // who are counted there
 }
 
-func (m *Machine) rivals() rivals {
-	return rivals{branch: m.branch(), sides: map[*block]*block{}, tips: map[*block]*block{}, contends: map[*block]bool{}}
+func (m *Machine) rivals() *rivals {
+	return &rivals{branch: m.branch(), sides: map[*block]*block{}, tips: map[*block]*block{}, contends: map[*block]bool{}}
+}
+
+// followsSide tells whether most other voters of the head, or where there are none most peers, stand on b's side of the fork with the head's branch.
+func (m *Machine) followsSide(b *block, seen *rivals) bool {
+	if seen.support == nil {
+		voters := m.otherVoters()
+		seen.support, seen.voters = map[*block]int{}, len(voters)
+		for _, p := range voters {
+			var at [2]*block
+			if beat := m.beats[p]; beat != nil && beat.fresh(m.now) {
+				at[0] = seen.side(m.on(beat.Head))
+			}
+			if u := m.vote(p); u != nil {
+				at[1] = seen.side(m.on(u.Parent))
+			}
+			if seen.support[at[0]]++; at[1] != at[0] {
+				seen.support[at[1]]++
+			}
+		}
+	}
+	return 2*seen.support[seen.side(b)] > seen.voters
 }
 
 // side returns the lowest commit of b's branch that is not on the head's; nil where b is.
-func (r rivals) side(b *block) *block {
+func (r *rivals) side(b *block) *block {
 	var way []*block
 	at := b
-	for !r.branch[at] && r.sides[at] == nil {
+	for at != nil && !r.branch[at] && r.sides[at] == nil {
 		way = append(way, at)
 		at = at.parent
 	}
@@ -94,7 +117,7 @@ func (r rivals) side(b *block) *block {
 
 // contends tells whether the head would move to b or above it, were b's branch
 // valid.
-func (m *Machine) contends(b *block, seen rivals) bool {
+func (m *Machine) contends(b *block, seen *rivals) bool {
 	theirs := seen.side(b)
 	if theirs == nil || theirs.parent == m.head {
 		return true

@@ -79,7 +79,7 @@ func (m *Machine) meet(b *block) {
 
 // best returns the tip that the fork choice prefers at or above b, among blocks
 // that may count: at each fork the child with the most voters, then twice the
-// committed tokens below its tip, then the lower view, then the lower id. A descendant
+// committed tokens below its tip, then the lower id. A descendant
 // always beats its ancestor.
 func (m *Machine) best(b *block, may func(*block) bool) *block {
 	return m.tip(b, may, map[*block]*block{})
@@ -150,7 +150,7 @@ type rival struct {
 }
 
 // count counts the votes for the branches of a fork. Once one has grown, the commits alone say who is where, which all nodes have: a voter
-// counts for the branch whose last commits list its newest update there, for its word could be told to some, and not to others.
+// counts for the branch that lists the newest of its updates above the fork's children, for its word could be told to some, and not to others.
 func (m *Machine) count(rivals []rival) {
 	fork := rivals[0].child.parent
 	if fork == nil || len(fork.voters) == 0 || !fork.grown() {
@@ -159,34 +159,37 @@ func (m *Machine) count(rivals []rival) {
 		}
 		return
 	}
-	for _, p := range fork.voters {
-		if i := m.listedOn(p, rivals); i >= 0 {
-			rivals[i].votes++
+	for _, at := range m.listedOn(rivals) {
+		if _, votes := slices.BinarySearch(fork.voters, at.author); votes {
+			rivals[at.rival].votes++
 		}
 	}
 }
 
-// listedOn returns the place of the branch whose last commits, above the fork's child, list a voter's newest update of all listed there; −1 for none.
-func (m *Machine) listedOn(p proto.PeerID, rivals []rival) int {
-	on, newest := -1, uint64(0)
+// listing is a voter's newest listed update above a fork's children.
+type listing struct {
+	author proto.PeerID
+	seq    uint64
+	rival  int
+}
+
+// listedOn returns for each author the newest of its updates that the branches of a fork list above the fork's children, sorted by author.
+func (m *Machine) listedOn(rivals []rival) []listing {
+	newest := map[proto.PeerID]listing{}
 	for i, r := range rivals {
-		if seq, ok := m.lastListed(p, r); ok && (on < 0 || seq > newest) {
-			on, newest = i, seq
-		}
-	}
-	return on
-}
-
-// lastListed returns the number of a voter's newest update in a branch's last commits above the fork's child.
-func (m *Machine) lastListed(p proto.PeerID, r rival) (seq uint64, ok bool) {
-	for b, n := r.tip, 0; n < rosterDepth && b != nil && b.Height > r.child.Height; b, n = b.parent, n+1 {
-		for _, id := range b.Updates {
-			if u := m.updates[id]; u != nil && u.Author == p {
-				return u.Seq, true
+		for b := r.tip; b != nil && b.Height > r.child.Height; b = b.parent {
+			for _, u := range m.listed(b) {
+				if old, ok := newest[u.Author]; !ok || u.Seq > old.seq {
+					newest[u.Author] = listing{u.Author, u.Seq, i}
+				}
 			}
 		}
 	}
-	return 0, false
+	all := make([]listing, 0, len(newest))
+	for _, p := range sortedPeers(newest) {
+		all = append(all, newest[p])
+	}
+	return all
 }
 
 // better compares two branches of one fork. Tokens count by their order of
@@ -204,8 +207,6 @@ func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool 
 		return votes > thanVotes
 	case bits.Len64(tokens) != bits.Len64(thanTokens):
 		return tokens > thanTokens
-	case c.View != than.View:
-		return c.View < than.View
 	default:
 		return slices.Compare(c.ID[:], than.ID[:]) < 0
 	}
@@ -386,15 +387,8 @@ func (m *Machine) matches(b *block) bool {
 	ours, there, here := m.head.childOf(b.parent), 0, 0
 	if m.head != ours { // the commits say who is where
 		both := []rival{{child: b, tip: m.best(b, (*block).leads)}, {child: ours, tip: m.head}}
-		for _, p := range b.parent.voters {
-			switch i := m.listedOn(p, both); {
-			case p == m.cfg.Self || i == 1:
-				here++
-			case i == 0:
-				there++
-			}
-		}
-		return there >= here
+		m.count(both)
+		return both[0].votes >= both[1].votes
 	}
 	for _, p := range b.parent.voters {
 		mine, theirs := m.stands(p, ours), m.stands(p, b)

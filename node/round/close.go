@@ -210,7 +210,7 @@ func (m *Machine) behind() bool {
 // asked for in vain.
 func (m *Machine) expected(us []Update, p proto.PeerID) bool {
 	i := slices.IndexFunc(us, func(u Update) bool { return u.Author == p })
-	return i >= 0 && m.fails(payload, us[i].Payload) == 0
+	return i >= 0 && m.fails(payload, us[i].ID) == 0
 }
 
 // closers ranks who may close: the voters with a heartbeat, then other authors of

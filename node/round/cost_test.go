@@ -149,3 +149,126 @@ func TestWideForeign(t *testing.T) {
 		t.Errorf("a foreign branch of %d commits takes %v", n, took)
 	}
 }
+
+// TestNewcomerAmongStrangers has strangers stand on the tip of a chain of pending commits at genesis: an event of a newcomer's took 2.4 s with 2,000 of
+// them when each commit was asked who stands there.
+func TestNewcomerAmongStrangers(t *testing.T) {
+	s := peaceful(5, 21, false)
+	v := &simNode{s: s, i: 5, id: "peer-F", name: "F", rate: nodeRate, payloads: map[proto.ID]bool{}, saved: map[proto.ID]bool{}, head: testGenesis().ID, base: testGenesis(), own: map[proto.ID]uint64{}}
+	s.nodes = append(s.nodes, v)
+	s.cut = func(a, c int) bool { return a == 5 || c == 5 }
+	v.start()
+	b := newMob(s, 120, 0, 1)
+	m := v.m
+	var worst time.Duration
+	{
+		const n = 2000
+		tip := b.chain(m, testGenesis(), n, &worst)
+		for _, k := range b.keys {
+			m.beats[k] = nil
+			delete(m.beats, k)
+		}
+		for _, k := range b.keys {
+			m.heard(Heartbeat{From: k, Head: tip.ID, Height: tip.Height, Interval: 5 * time.Second})
+		}
+		began := time.Now()
+		m.Step(s.now+time.Millisecond, Tick{})
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("an event takes %v", took)
+		}
+	}
+}
+
+// chain brings so many pending commits, one on the other, by answers of 256, and returns the last.
+func (b *mob) chain(m *Machine, c Commit, n int, worst *time.Duration) Commit {
+	var e Pulled
+	flush := func() {
+		began := time.Now()
+		m.Step(b.s.now, e)
+		*worst = max(*worst, time.Since(began))
+		e = Pulled{}
+	}
+	for i := range n {
+		u := b.sign(b.keys[0], c)
+		u.Payload = proto.Sum(fmt.Append(nil, i))
+		u.ID = idOfUpdate(u)
+		d := b.made(c, []Update{u}, proto.PeerID(fmt.Sprintf("invented-%05d", i)))
+		e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, u)
+		c = d
+		if len(e.Commits) == 256 {
+			flush()
+		}
+	}
+	flush()
+	return c
+}
+
+// TestComb brings pending commits with a fork at each, and rosters of 21 keys who vote at the top: an event took a second when each vote walked the tree.
+func TestComb(t *testing.T) {
+	const forks, v, tail = 1000, 7, 2000
+	s := peaceful(5, 21, false)
+	b := newMob(s, 3*v, 3*v, 1)
+	m := s.nodes[0].m
+	cfg := s.config("mob")
+	c := m.head.parent.Commit
+	var e Pulled
+	var worst time.Duration
+	flush := func() {
+		began := time.Now()
+		m.Step(s.now, e)
+		worst = max(worst, time.Since(began))
+		e = Pulled{}
+	}
+	seq := uint64(0)
+	make1 := func(p Commit, keys []proto.PeerID, closer string) Commit {
+		room := cfg.newcomers(p)
+		var us []Update
+		for _, k := range keys {
+			if cfg.newcomer(p, k) {
+				if room == 0 {
+					continue
+				}
+				room--
+			}
+			seq++
+			u := Update{Author: k, Parent: p.ID, Height: p.Height + 1, Seq: seq, Tokens: 1, Size: 16, Payload: proto.Sum(fmt.Append(nil, "wide", seq))}
+			u.ID = proto.Sum(fmt.Append(nil, "id", seq))
+			us = append(us, u)
+		}
+		byAuthor(us)
+		d := b.made(p, us, proto.PeerID(closer))
+		e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, us...)
+		if len(e.Commits) >= 255 {
+			flush()
+		}
+		return d
+	}
+	keysOf := func(i int) []proto.PeerID { return b.keys[i%3*v : i%3*v+v] }
+	for i := range 60 { // past probation
+		c = make1(c, keysOf(i), fmt.Sprintf("x%05d", i))
+	}
+	for i := range forks {
+		make1(c, keysOf(i + 1)[:1], fmt.Sprintf("s%05d", i))
+		c = make1(c, keysOf(i), fmt.Sprintf("f%05d", i))
+	}
+	flush()
+	for i := range tail {
+		c = make1(c, keysOf(i)[:2], fmt.Sprintf("t%05d", i))
+	}
+	flush()
+	for m.blocks[c.ID] == nil { // trimmed
+		c = s.commits[c.Parent]
+	}
+	tick := func() time.Duration {
+		began := time.Now()
+		m.Step(s.now+time.Millisecond, Tick{})
+		return time.Since(began)
+	}
+	for _, k := range b.keys {
+		seq++
+		m.Step(s.now, Seen{Update: Update{ID: proto.Sum(fmt.Append(nil, "id", seq)), Author: k, Parent: c.ID, Height: c.Height + 1, Seq: 1 << 40, Tokens: 1, Size: 16}})
+	}
+	if took := tick(); worst > 500*time.Millisecond || took > 200*time.Millisecond {
+		t.Errorf("an answer of 255 commits takes %v, an event %v", worst, took)
+	}
+}

@@ -395,3 +395,247 @@ func TestCaptiveNewcomer(t *testing.T) {
 		}
 	}
 }
+
+// TestPrivateVote has a voter of five close two commits in its turn, one for each half, and vote so that the halves know different things of it: an update
+// that only a commit shown to the one half lists, one of a height that nobody asks for, one for a commit that is nowhere, eight of those.
+func TestPrivateVote(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		for _, mode := range []string{"listed", "low", "junk", "flood"} {
+			privateVote(t, closed, mode)
+		}
+	}
+}
+
+func privateVote(t *testing.T, closed bool, mode string) {
+	const honestN = 4
+	s, b := withVoters(honestN, 1, func(s *swarm) {
+		s.closed, s.snapshot = closed, 20
+		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+	})
+	s.lag = 60 * time.Millisecond
+	k, first := b.keys[0], s.nodes[0]
+	big := honestN / 2
+	tries, apart, longest, since := 0, time.Duration(0), time.Duration(0), time.Duration(0)
+	ready := func(h *block, others int) bool {
+		us, _ := first.m.candidates(h)
+		turns := first.m.closers(us)
+		return len(s.heads()) == 1 && first.m.round.due && len(turns) > 0 && turns[0] == k && len(s.of(h.Commit)) == others &&
+			!slices.ContainsFunc(s.nodes, func(x *simNode) bool { us, _ := x.m.candidates(x.m.head); return len(x.m.heldOf(us)) <= others })
+	}
+	const span = time.Minute
+	var dx Commit
+	far := func() bool {
+		if dx.Height == 0 {
+			return false
+		}
+		on := map[bool]bool{}
+		for _, n := range s.nodes {
+			h := n.m.head.Commit
+			for h.Height > dx.Height {
+				h = s.commits[h.Parent]
+			}
+			if h.Height == dx.Height {
+				on[h.ID == dx.ID] = true
+			}
+		}
+		return len(on) == 2
+	}
+	last := time.Duration(-time.Minute)
+	undone := uint64(0)
+	heads := map[int]*block{}
+	for end := s.now + span; s.now < end; s.run(50 * time.Millisecond) {
+		for _, n := range s.nodes {
+			if old := heads[n.i]; old != nil {
+				if c := common(old, n.m.head); c != nil {
+					undone = max(undone, old.Height-c.Height)
+				}
+			}
+			heads[n.i] = n.m.head
+		}
+		if far() {
+			apart, since = apart+50*time.Millisecond, since+50*time.Millisecond
+			longest = max(longest, since)
+			continue
+		}
+		since = 0
+		if s.now-last < 4*time.Second {
+			continue
+		}
+		b.mute = false
+		h := first.m.head
+		b.say(b.keys, h.Commit, h.Height)
+		b.publishOnce(b.keys, h.Commit)
+		if !ready(h, honestN) {
+			continue
+		}
+		last = s.now
+		tries++
+		b.mute = true
+		honest := s.of(h.Commit)
+		byAuthor(honest)
+		all := slices.Clone(honest)
+		for _, u := range b.authored(k) {
+			if u.Parent == h.ID {
+				all = append(all, u)
+			}
+		}
+		byAuthor(all)
+		x, y := b.made(h.Commit, honest, k), b.made(h.Commit, all, k)
+		dx = x
+		forX, forY := []Event{}, []Event{}
+		switch mode {
+		case "listed": // Z, well-formed on X, lists an update on X whose payload is not served
+			onY := b.sign(k, y)
+			onX := b.sign(k, x)
+			z := b.made(x, []Update{onX}, k)
+			delete(b.commits, z.ID)
+			forX = []Event{Pulled{Commits: []Commit{z}, Updates: []Update{onX}}, Seen{Update: onY}}
+			forY = []Event{Seen{Update: onY}}
+		case "low", "junk":
+			onY := b.sign(k, y)
+			onX := b.sign(k, x)
+			z := b.made(x, []Update{onX}, k)
+			delete(b.commits, z.ID)
+			// onX's number is lower than onY's for who knows it not... what votes is onZ
+			onZ := b.sign(k, z)
+			evs := []Event{Seen{Update: onY}}
+			if mode == "low" { // a height that nobody asks for
+				delete(s.updates, onZ.ID)
+				onZ.Height = 1
+				onZ.ID = idOfUpdate(onZ)
+				s.updates[onZ.ID] = onZ
+				evs = append(evs, Seen{Update: onZ})
+			} else {
+				onW := b.sign(k, Commit{ID: payloadOf("w", b.seq, 0), Height: z.Height, Target: z.Target, NextH: 20})
+				evs = append(evs, Seen{Update: onZ}, Seen{Update: onW})
+			}
+			forX = append([]Event{Pulled{Commits: []Commit{z}, Updates: []Update{onX}}}, evs...)
+			forY = evs
+		case "flood": // all by gossip, before X's nodes know Y and Y's know X
+			onX, onY := b.sign(k, x), b.sign(k, y)
+			forX = []Event{Seen{Update: onX}, Seen{Update: onY}}
+			for i := range 8 {
+				u := b.sign(k, Commit{ID: payloadOf("w", b.seq, float64(i)), Height: y.Height, Target: y.Target, NextH: 20})
+				forX = append(forX, Seen{Update: u})
+			}
+			forY = forX
+		}
+		for j, n := range s.nodes {
+			c, other, evs := y, x, forY
+			if j < big {
+				c, other, evs = x, y, forX
+			}
+			s.at(20*time.Millisecond, func() { n.step(Announced{Commit: c.ID, Parent: c.Parent, Height: c.Height, Closer: k}) })
+			var once func()
+			once = func() {
+				if n.m.blocks[c.ID] == nil {
+					s.at(10*time.Millisecond, once)
+					return
+				}
+				for _, e := range evs {
+					n.step(e)
+				}
+				s.at(300*time.Millisecond, func() {
+					n.step(Announced{Commit: other.ID, Parent: other.Parent, Height: other.Height, Closer: k})
+				})
+			}
+			s.at(30*time.Millisecond, once)
+		}
+	}
+	if tries == 0 || longest > 12*time.Second || undone > 2 {
+		t.Errorf("closed %v, %s: %d tries, on two branches for %v of %v, the longest %v; %d commits undone", closed, mode, tries, apart, span, longest, undone)
+	}
+}
+
+// TestSilentMoment has no link carry anything for two seconds, and a member of seven then show all an invented state, while its heartbeat alone is still
+// fresh: who has not been heard for so short a time is taken to stand where it stood.
+func TestSilentMoment(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		s, b := withVoters(6, 1, func(s *swarm) {
+			s.closed, s.snapshot = closed, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		})
+		for end := s.now + 90*time.Second; s.now < end; s.run(100 * time.Millisecond) {
+			h := s.nodes[0].m.head
+			b.say(b.keys, h.Commit, h.Height)
+			b.publishOnce(b.keys, h.Commit)
+		}
+		base, f := b.invented()
+		tell := func() {
+			c := f.Branch[1]
+			b.tell(Heartbeat{From: b.keys[0], Head: c.ID, Height: c.Height, Interval: 5 * time.Second})
+		}
+		tell()
+		s.cut = func(int, int) bool { return true }
+		s.run(2 * time.Second)
+		s.cut = func(int, int) bool { return false }
+		for _, x := range s.nodes {
+			x.step(f)
+		}
+		for end := s.now + time.Minute; s.now < end; s.run(500 * time.Millisecond) {
+			tell()
+		}
+		s.nobodyAbove(t, base)
+	}
+}
+
+// TestRestartsInTurn starts six nodes again one after the other, while a seventh shows each an invented state before it has heard the others.
+func TestRestartsInTurn(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		s, b := withVoters(6, 1, func(s *swarm) {
+			s.closed, s.snapshot = closed, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		})
+		for end := s.now + 90*time.Second; s.now < end; s.run(100 * time.Millisecond) {
+			h := s.nodes[0].m.head
+			b.say(b.keys, h.Commit, h.Height)
+			b.publishOnce(b.keys, h.Commit)
+		}
+		base, f := b.invented()
+		run := func(d time.Duration) {
+			for end := s.now + d; s.now < end; s.run(100 * time.Millisecond) {
+				for _, x := range s.nodes {
+					if c := f.Branch[1]; x.up {
+						x.step(Heartbeat{From: b.keys[0], Head: c.ID, Height: c.Height, Interval: 5 * time.Second})
+						x.step(f)
+					}
+				}
+			}
+		}
+		for _, x := range s.nodes {
+			x.crash()
+		}
+		s.run(time.Second)
+		for _, x := range s.nodes {
+			x.start()
+			run(4 * time.Second)
+		}
+		run(time.Minute)
+		s.nobodyAbove(t, base)
+	}
+}
+
+// invented is a branch that shares nothing with the swarm's, of a great height, with one voter of the mob's.
+func (b *mob) invented() (base Commit, f Foreign) {
+	k := b.keys[0]
+	base = Commit{
+		Height: 20 * 50, NextH: 20, Target: 20 * stepTokens, Tokens: 1e15, Root: payloadOf("root", 1, 1), Parent: payloadOf("parent", 1, 2),
+		Roster: []Member{{Peer: k, Seen: probation}}, Closer: k,
+	}
+	base.ID = idOf(base)
+	b.s.commits[base.ID], b.commits[base.ID] = base, base
+	c := b.close(base, b.keys[:1], false)
+	f = Foreign{Branch: []Commit{base, c}, Updates: append(b.authored(k), b.sign(k, c))}
+	f.Updates = slices.DeleteFunc(f.Updates, func(u Update) bool { return u.Height < base.Height })
+	return base, f
+}
+
+// nobodyAbove fails where a node stands on a commit.
+func (s *swarm) nobodyAbove(t *testing.T, c Commit) {
+	t.Helper()
+	for _, x := range s.nodes {
+		if x.up && s.above(x.m.head.Commit, c) {
+			t.Errorf("%s stands on the invented branch; heights %v", x.name, s.heights())
+		}
+	}
+}

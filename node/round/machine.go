@@ -36,9 +36,10 @@ type Machine struct {
 	noticed   map[proto.ID]Notice            // told to this node, on the chain or not; at most MaxNotices
 	local     *members                       // by the head's notices and those
 	tries     map[errand]*try
-	running   [building + 1]int    // open tries of each kind
-	fetching  map[proto.PeerID]int // open tries for payloads, by author
-	strangers int                  // open tries for payloads of whom the roster lacks
+	running   [building + 1]int     // open tries of each kind
+	fetching  map[proto.PeerID]int  // open tries for payloads, by author
+	asked     map[proto.ID]proto.ID // payloads under way, by the update that each is asked for by
+	strangers int                   // open tries for payloads of whom the roster lacks
 
 	own       ledger
 	training  bool
@@ -88,6 +89,9 @@ type State struct {
 	Alone   bool                // there is nobody to ask about own updates
 }
 
+// longAgo is when a peer of a roster below the base was met.
+const longAgo = time.Duration(-1)
+
 // New makes a Machine from what the disk holds.
 func New(cfg Config, s State) (*Machine, error) {
 	if err := cfg.Validate(); err != nil {
@@ -97,7 +101,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
 		held: map[Use]time.Duration{}, unfit: map[Use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
-		fetching: map[proto.PeerID]int{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
+		fetching: map[proto.PeerID]int{}, asked: map[proto.ID]proto.ID{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, signed: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		waits:     waitBudget{left: graceFloor},
 		settled:   s.Alone,
@@ -106,7 +110,9 @@ func New(cfg Config, s State) (*Machine, error) {
 		catching:  map[proto.ID]proto.PeerID{},
 	}
 	for _, c := range slices.Backward(s.Past) {
-		m.meet(&block{Commit: c, voters: cfg.voters(c)}) // who was on this branch, whatever has come to an end since
+		for _, p := range cfg.voters(c) { // who was on this branch, and may have left it long ago
+			m.known[p] = longAgo
+		}
 	}
 	m.base = m.plant(s.Base, nil)
 	m.base.members = m.membersAt(s.Base, nil)
@@ -168,9 +174,9 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 		m.gotPayload(e.Use)
 	case Unfit:
 		m.unfit[e.Use] = true
-		m.done(payload, e.Payload)
+		m.answered(e.Payload, m.done)
 	case Missed:
-		m.retry(payload, e.Payload)
+		m.answered(e.Payload, m.retry)
 	case Announced:
 		m.hearCommit(e)
 	case Pulled:

@@ -345,13 +345,15 @@ func TestWrongSize(t *testing.T) {
 		es = append(es, m.Step(now, Seen{Update: copied})...)
 		es = append(es, m.Step(now, Seen{Update: honest})...)
 		for range 6 {
-			for _, e := range es {
+			for len(es) > 0 {
+				e := es[0]
+				es = es[1:]
 				if f, ok := e.(Fetch); ok && f.Update.Payload == honest.Payload {
 					tries++
 					if f.Update.Size == honest.Size {
 						right++
 					}
-					m.Step(now, Missed{Payload: honest.Payload})
+					es = append(es, m.Step(now, Missed{Payload: honest.Payload})...)
 				}
 			}
 			now += 9 * time.Second

@@ -35,17 +35,22 @@ func (m *Machine) shortcut() {
 // supported tells whether most other voters of the head, or where there are none
 // most peers, stand on a commit or above it by heartbeat or newest update.
 func (m *Machine) supported(b *block) bool {
-	voters := slices.DeleteFunc(slices.Clone(m.head.voters), func(p proto.PeerID) bool { return p == m.cfg.Self })
-	if len(voters) == 0 {
-		voters = m.peersAlive()
-	}
-	votes := 0
+	voters, votes := m.otherVoters(), 0
 	for _, p := range voters {
 		if m.stands(p, b) {
 			votes++
 		}
 	}
 	return 2*votes > len(voters)
+}
+
+// otherVoters lists the head's voters but for this node, or where there are none the peers that are heard.
+func (m *Machine) otherVoters() []proto.PeerID {
+	voters := slices.DeleteFunc(slices.Clone(m.head.voters), func(p proto.PeerID) bool { return p == m.cfg.Self })
+	if len(voters) == 0 {
+		return m.peersAlive()
+	}
+	return voters
 }
 
 // lastSnapshot finds the highest snapshot height from first up to tip, and how
@@ -119,7 +124,8 @@ func (m *Machine) weigh(e Foreign) {
 
 // company counts the peers known from rosters, this node among them, that are heard: who
 // stands on a branch of these commits, who on this node's tree, and all who do not stand
-// on that branch. What somebody who is gone said once tells nothing. Somebody whose head
+// on that branch. Who has not been heard for longer than a round may last, or since this node started or woke, tells nothing; before that it is
+// taken to stand elsewhere, or one who is heard first would have a node that starts. Somebody whose head
 // is nowhere here counts among the last for as long as a round may last after it was in
 // this node's roster: this node may be behind, and is no easier to lead away then.
 func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int) {
@@ -131,6 +137,13 @@ func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int)
 			continue
 		}
 		if b == nil || !b.fresh(m.now) {
+			last := max(m.started, m.awake)
+			if b != nil {
+				last = max(last, b.at)
+			}
+			if met >= 0 && m.now-last <= m.cfg.Max+m.cfg.Grace {
+				elsewhere++ // it may be heard again
+			}
 			continue
 		}
 		switch {

@@ -241,3 +241,55 @@ func TestStrangerCloses(t *testing.T) {
 func freshKey(n uint64) proto.PeerID {
 	return proto.PeerID("fresh-" + string(rune('a'+n%26)) + string(rune('a'+n/26%26)))
 }
+
+// TestCopiesOfOtherSizes names a voter's payload in seven updates for parents that are nowhere, each with another size, before its own is heard: nothing
+// is fetched by them.
+func TestCopiesOfOtherSizes(t *testing.T) {
+	const copies = 7
+	for _, closed := range []bool{true, false} {
+		fresh := !closed
+		s, b := withVoters(5, 1, func(s *swarm) {
+			s.closed, s.snapshot = closed, 20
+			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		})
+		k, v := b.keys[0], s.nodes[4]
+		from := s.nodes[0].m.head.Height
+		done := map[proto.ID]bool{}
+		for end := s.now + time.Minute; s.now < end; s.run(5 * time.Millisecond) {
+			h := v.m.head.Commit
+			if s.now%(500*time.Millisecond) == 0 {
+				b.say(b.keys, h, h.Height)
+			}
+			b.publishOnce(b.keys, h)
+			u := v.m.own.byParent[h.ID]
+			if u == nil || done[h.ID] {
+				continue
+			}
+			done[h.ID] = true
+			for i := range copies {
+				who := k
+				if fresh {
+					who = proto.PeerID("fresh" + string(rune('a'+i)))
+				}
+				c := b.sign(who, Commit{ID: payloadOf("nowhere", h.Height, float64(i)), Height: h.Height, Target: h.Target})
+				delete(s.updates, c.ID)
+				c.Payload, c.Size = u.Payload, uint64(i+1)
+				c.ID = idOfUpdate(c)
+				s.updates[c.ID] = c
+				for _, x := range s.nodes {
+					x.step(Seen{Update: c}) // ahead of the announcement's way, 5 to 65 ms
+				}
+			}
+		}
+		rounds, in := 0, map[proto.PeerID]int{}
+		for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
+			rounds++
+			for _, id := range c.Updates {
+				in[s.updates[id].Author]++
+			}
+		}
+		if rounds == 0 || 10*in[v.id] < 9*rounds {
+			t.Errorf("closed %v: %d of %d updates of the one whose payload is named are in", closed, in[v.id], rounds)
+		}
+	}
+}

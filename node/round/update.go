@@ -169,7 +169,7 @@ func (m *Machine) gotPayload(p Use) {
 		return
 	}
 	m.held[p] = m.now
-	m.done(payload, p.Payload)
+	m.answered(p.Payload, m.done)
 	for _, us := range m.authors {
 		for _, u := range us {
 			if u.Use() == p {
@@ -236,7 +236,7 @@ func (m *Machine) fetch() {
 		if b.state != pending || m.complete(b) {
 			continue
 		}
-		if ahead[b.account()]++; ahead[b.account()] > maxAhead && !b.parent.leads() && !m.supported(b) {
+		if ahead[b.account()]++; ahead[b.account()] > maxAhead && !b.parent.leads() && !m.followsSide(b, seen) {
 			continue
 		}
 		if !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
@@ -252,32 +252,26 @@ func (m *Machine) fetch() {
 // that are alive.
 func (m *Machine) want(u Update, also []proto.PeerID) {
 	stranger := u.Author != m.cfg.Self && m.head.Rank(u.Author) < 0
-	if m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= maxFetching || m.fetching[u.Author] >= maxOfAuthor || stranger && m.strangers >= maxFetching/4 ||
-		!m.try(payload, u.Payload) {
+	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= maxFetching || m.fetching[u.Author] >= maxOfAuthor ||
+		stranger && m.strangers >= maxFetching/4 || !m.try(payload, u.ID) {
 		return
 	}
-	t := m.tries[errand{payload, u.Payload}]
+	m.asked[u.Payload] = u.ID
+	t := m.tries[errand{payload, u.ID}]
 	t.author, t.stranger = u.Author, stranger
 	m.fetching[u.Author]++
 	if stranger {
 		m.strangers++
 	}
-	m.do(Fetch{Update: m.named(u), Shared: m.shared(u.Payload), Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
+	m.do(Fetch{Update: u, Shared: m.shared(u.Payload), Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
 }
 
-// named is the update by which a payload is asked for that several name: first the one
-// that was heard first, then each in its turn, for a copy may say another size. What came tells whose it is.
-func (m *Machine) named(u Update) Update {
-	all := []Update{u}
-	for _, us := range m.authors {
-		for _, o := range us {
-			if o.Payload == u.Payload && o.Height == u.Height && !m.unfit[o.Use()] && o.ID != u.ID {
-				all = append(all, *o)
-			}
-		}
+// answered ends the fetch of a payload that is under way, by the update that it went by: copies have pauses of their own, for they may say another size.
+func (m *Machine) answered(id proto.ID, end func(what, proto.ID)) {
+	if by, ok := m.asked[id]; ok {
+		delete(m.asked, id)
+		end(payload, by)
 	}
-	slices.SortFunc(all, func(a, b Update) int { return cmp.Or(cmp.Compare(a.heard, b.heard), slices.Compare(a.ID[:], b.ID[:])) })
-	return all[m.fails(payload, u.Payload)%len(all)]
 }
 
 // maxAhead bounds the commits of one voter, or of all who are none, whose payloads are asked for before it
