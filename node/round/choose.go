@@ -331,10 +331,9 @@ func (m *Machine) ripe(b *block) bool {
 	us, _ := m.candidates(m.head)
 	closers := m.closers(us)
 	rank := slices.IndexFunc(closers, func(p proto.PeerID) bool { return p == b.Closer || slices.Contains(b.by, p) })
-	if len(m.head.voters) == 0 || rank == 0 {
-		if !m.omits(b) {
-			return true // all that could be had are in it
-		}
+	first := rank == 0 && m.lists(b) // who hears nobody else is first of all that it hears
+	if (len(m.head.voters) == 0 || first || rank > 0 && m.Active() == 0) && !m.omits(b) {
+		return true // all that could be had are in it, or nobody trains whom it could be waited for
 	}
 	if m.round.due && m.now-max(b.at, m.round.dueAt) >= m.cfg.Grace+time.Duration(max(len(m.head.voters), 1))*m.cfg.ViewTimeout {
 		return true // whatever this node believes of the others, it does not stand alone
@@ -348,6 +347,28 @@ func (m *Machine) ripe(b *block) bool {
 		wait += m.cfg.ViewTimeout * 3 / 2 // it could have had them: the next closer may do better
 	}
 	return m.now-m.round.readyAt >= wait
+}
+
+// lists tells whether a commit on the head lists half of the voters, and more than half of them and those others together who train there and may
+// be listed: or one who was alone for some rounds would close alone for good.
+func (m *Machine) lists(b *block) bool {
+	voters := 0
+	for _, u := range m.listed(b) {
+		if slices.Contains(b.parent.voters, u.Author) {
+			voters++
+		}
+	}
+	others := 0
+	for _, p := range m.present() {
+		if u := m.newest(p); !m.counts(p) && u != nil && m.local.admits(*u) {
+			others++
+		}
+	}
+	if m.training && !m.counts(m.cfg.Self) {
+		others++
+	}
+	all := len(b.parent.voters) + min(others, m.cfg.newcomers(b.parent.Commit))
+	return 2*voters >= len(b.parent.voters) && 2*len(b.Updates) > all
 }
 
 // strange tells whether a commit lists newcomers alone, though there are others.
@@ -472,7 +493,7 @@ func (m *Machine) vouchers(b, on *block) (stand, of int) {
 		switch beat := m.beats[p]; {
 		case m.stands(p, b):
 			stand, of = stand+1, of+1
-		case beat != nil && beat.fresh(m.now):
+		case beat != nil && beat.recent(m.now):
 			of++
 		}
 	}

@@ -17,6 +17,10 @@ type beat struct {
 // fresh tells whether a heartbeat is not older than three of its intervals.
 func (b *beat) fresh(now time.Duration) bool { return now-b.at <= staleBeats*b.Interval }
 
+// recent tells whether a heartbeat is one that some peer's would still be fresh of: intervals are each peer's own word, and one must not
+// be there alone because it says a longer one.
+func (b *beat) recent(now time.Duration) bool { return now-b.at <= staleBeats*maxInterval }
+
 const (
 	minInterval = 500 * time.Millisecond
 	maxInterval = 5 * time.Second
