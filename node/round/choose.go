@@ -149,47 +149,42 @@ type rival struct {
 	votes      int
 }
 
-// count counts the votes for the branches of a fork. Once one has grown, the commits alone say who is where, which all nodes have: a voter
-// counts for the branch that lists the newest of its updates above the fork's children, for its word could be told to some, and not to others.
+// count counts the votes for the branches of a fork. Once the commits above its children list half of the voters, they alone say who is where, and
+// all nodes have them: a voter counts for the branch that lists the newest of its updates there, for its word could be told to some, and not to others.
 func (m *Machine) count(rivals []rival) {
 	fork := rivals[0].child.parent
-	if fork == nil || len(fork.voters) == 0 || !fork.grown() {
-		for i, r := range rivals {
-			rivals[i].votes = m.votes(r.child, r.tip)
+	if fork != nil && len(fork.voters) > 0 && fork.grown() {
+		if at := m.listedAbove(fork, rivals); 2*len(at) >= len(fork.voters) {
+			for _, l := range at {
+				rivals[l.rival].votes++
+			}
+			return
 		}
-		return
 	}
-	for _, at := range m.listedOn(rivals) {
-		if _, votes := slices.BinarySearch(fork.voters, at.author); votes {
-			rivals[at.rival].votes++
-		}
+	for i, r := range rivals {
+		rivals[i].votes = m.votes(r.child, r.tip)
 	}
 }
 
-// listing is a voter's newest listed update above a fork's children.
+// listing is a voter's newest update listed above a fork's children, and the branch that lists it.
 type listing struct {
-	author proto.PeerID
-	seq    uint64
-	rival  int
+	seq   uint64
+	rival int
 }
 
-// listedOn returns for each author the newest of its updates that the branches of a fork list above the fork's children, sorted by author.
-func (m *Machine) listedOn(rivals []rival) []listing {
+// listedAbove returns for each of a fork's voters the newest of its updates that the branches list above the fork's children.
+func (m *Machine) listedAbove(fork *block, rivals []rival) map[proto.PeerID]listing {
 	newest := map[proto.PeerID]listing{}
 	for i, r := range rivals {
 		for b := r.tip; b != nil && b.Height > r.child.Height; b = b.parent {
 			for _, u := range m.listed(b) {
-				if old, ok := newest[u.Author]; !ok || u.Seq > old.seq {
-					newest[u.Author] = listing{u.Author, u.Seq, i}
+				if old, ok := newest[u.Author]; (!ok || u.Seq > old.seq) && slices.Contains(fork.voters, u.Author) {
+					newest[u.Author] = listing{u.Seq, i}
 				}
 			}
 		}
 	}
-	all := make([]listing, 0, len(newest))
-	for _, p := range sortedPeers(newest) {
-		all = append(all, newest[p])
-	}
-	return all
+	return newest
 }
 
 // better compares two branches of one fork. Tokens count by their order of

@@ -30,7 +30,7 @@ func TestEarlyClose(t *testing.T) {
 		v.included = 0
 		from := s.nodes[0].m.head.Height
 		done := map[proto.ID]bool{}
-		for end := s.now + 2*time.Minute; s.now < end; s.run(10 * time.Millisecond) {
+		for end := s.now + 40*time.Second; s.now < end; s.run(20 * time.Millisecond) {
 			var h *block
 			for _, x := range s.nodes {
 				if h == nil || x.m.head.Height > h.Height {
