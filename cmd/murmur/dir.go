@@ -10,6 +10,7 @@ import (
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/xla"
 )
@@ -41,9 +42,30 @@ func (f DirFlag) existing() (node.Dir, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, filepath.Join(root, e.Name()))
+		names = append(names, named(node.Dir(filepath.Join(root, e.Name()))))
 	}
 	return "", usageError{fmt.Errorf("this machine is in several swarms; choose one with --dir: %s", strings.Join(names, ", "))}
+}
+
+// named is a swarm's directory, with the swarm's name where it is known.
+func named(d node.Dir) string {
+	raw, err := d.Manifest()
+	if err != nil {
+		return string(d)
+	}
+	m, _, err := manifest.Decode(raw)
+	if err != nil {
+		return string(d)
+	}
+	return fmt.Sprintf("%s (%s)", d, m.Name)
+}
+
+// upOf is the command that starts the node of a directory: it names it where it is not the only one.
+func (f DirFlag) upOf(dir node.Dir) string {
+	if found, err := (DirFlag{}).existing(); f.Dir == "" && err == nil && found == dir {
+		return "murmur up"
+	}
+	return fmt.Sprintf("murmur up --dir '%s'", dir)
 }
 
 // ask has a question put to the daemon of the directory that the flag names.

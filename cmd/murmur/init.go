@@ -84,7 +84,7 @@ func (c *InitCmd) Run() error {
 	fmt.Printf("swarm  %s\n", id)
 	fmt.Printf("dir    %s\n", dir)
 	fmt.Printf("link   %s\n\n", p2p.Link{Swarm: id, Addrs: ownAddrs(c.Port, peer)})
-	fmt.Println("Start this node with: murmur up")
+	fmt.Println("Start this node with: " + c.upOf(dir))
 	if c.Invite {
 		fmt.Println("Invite others with:   murmur invite")
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
@@ -28,7 +29,7 @@ func (c *JoinCmd) Run() error {
 		}
 		c.Link = line
 	}
-	link, err := p2p.ParseLink(c.Link)
+	link, err := p2p.ParseLink(strings.Trim(strings.TrimSpace(c.Link), "'\"")) // as it stands between quotes in what others print
 	if err != nil {
 		return usageError{err}
 	}
@@ -53,6 +54,6 @@ func (c *JoinCmd) Run() error {
 			return err
 		}
 	}
-	fmt.Printf("This machine is prepared for swarm %s in %s.\nStart its node with: murmur up\n", link.Swarm.Short(), dir)
+	fmt.Printf("This machine is prepared for swarm %s in %s.\nStart its node with: %s\n", link.Swarm.Short(), dir, c.upOf(dir))
 	return nil
 }

@@ -80,18 +80,22 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
+	file := &settings{}
 	parser, err := kong.New(&c,
 		kong.Name("murmur"),
 		kong.Description("murmur trains one language model on many people's computers, without a server."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Resolvers(&settings{}),
+		kong.Resolvers(file),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "murmur:", err)
 		return exitFailed
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(spelled(args))
+	if file.err != nil {
+		err = file.err
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "murmur: %s; see murmur --help\n", oneLine(err))
 		return exitUsage
@@ -112,6 +116,19 @@ func run(args []string) int {
 		return exitFailed
 	}
 	return 0
+}
+
+// spelled puts what people try first as the commands that there are.
+func spelled(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(args[1:len(args):len(args)], "--help")
+	case args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
 }
 
 // usageError is a wrong use of the command line that only shows when it runs.

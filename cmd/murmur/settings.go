@@ -17,7 +17,10 @@ import (
 
 // settings resolves flags from config.toml. Flags and MURMUR_* variables come
 // before it. Its keys are the long flags of murmur up.
-type settings struct{ values map[string]any }
+type settings struct {
+	values map[string]any
+	err    error // of the file: kong would put the name of whichever flag was looked up first before it
+}
 
 // settingsKeys are the flags that a file may set.
 var settingsKeys = []string{"backend", "bootstrap", "dir", "host", "log-level", "mdns", "page", "port", "yes"}
@@ -45,8 +48,8 @@ func (s *settings) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 			return nil, nil
 		}
 	}
-	if err := s.load(configFlag(k)); err != nil {
-		return nil, err
+	if s.values == nil && s.err == nil {
+		s.err = s.load(configFlag(k))
 	}
 	return s.values[key], nil
 }
@@ -61,16 +64,14 @@ func configFlag(k *kong.Context) string {
 	return ""
 }
 
-// load reads the file once; an unknown key is an error that names the nearest.
+// load reads the file; an unknown key is an error that names the nearest. Without a home there is none, and commands that need one say so.
 func (s *settings) load(path string) error {
-	if s.values != nil {
-		return nil
-	}
 	named := path != ""
 	if !named {
 		usual, err := usualSettings()
 		if err != nil {
-			return err
+			s.values = map[string]any{}
+			return nil
 		}
 		path = usual
 	}

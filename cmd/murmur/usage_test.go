@@ -25,7 +25,6 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		{"unknown flag", []string{"up", "--prot", "1"}, 2, "--prot"},
-		{"no command", nil, 2, "murmur --help"},
 		{"status without a swarm", []string{"status"}, 1, "run murmur init or murmur join LINK first"},
 		{"status without a daemon", []string{"status", "--dir", home}, 1, "murmur up"},
 		{"up in an empty directory", []string{"up", "--dir", filepath.Join(home, "nothing")}, 1, "begins with murmur init or murmur join"},
@@ -34,7 +33,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown key", []string{"init", write("a.toml", "[rounds]\nhmin = 1\n"), "--dir", filepath.Join(home, "x")}, 2, `did you mean "rounds.h_min"?`},
 		{"out of range", []string{"init", write("b.toml", "[inner]\nlr = 7.0\n"), "--dir", filepath.Join(home, "x")}, 2, "inner.lr = 7 is out of range"},
 		{"missing file", []string{"init", filepath.Join(home, "none.toml")}, 2, "none.toml"},
-		{"unknown settings key", []string{"up", "--config", write("c.toml", "prot = 1\n"), "--dir", home}, 2, `did you mean "port"?`},
+		{"unknown settings key", []string{"up", "--config", write("c.toml", "prot = 1\n"), "--dir", home}, 2, `murmur: ` + write("c.toml", "prot = 1\n") + `: unknown key "prot"; did you mean "port"?`},
 		{"unknown backend", []string{"up", "--dir", home, "--backend", "tpu"}, 2, "tpu"},
 		{"unwritable directory", []string{"init", "--dir", "/proc/none/x"}, 1, "/proc/none/x"},
 	} {
@@ -56,8 +55,30 @@ func TestInitStatusVersion(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "murmur://") {
 		t.Fatalf("exit %d: %s%s", code, out, stderr)
 	}
-	out, _, code = output(t, home, "version")
-	if code != 0 || !strings.HasPrefix(out, "murmur "+version) {
-		t.Fatalf("exit %d: %s", code, out)
+	if !strings.Contains(out, "with: murmur up\n") {
+		t.Errorf("the only swarm: %s", out)
+	}
+	out, stderr, _ = output(t, home, "init", "--name", "second")
+	if !strings.Contains(out, "with: murmur up --dir '") {
+		t.Errorf("the second swarm: %s%s", out, stderr)
+	}
+	link := out[strings.Index(out, "murmur://"):]
+	link = "'" + link[:strings.IndexAny(link, " \n")] + "'"
+	joined := filepath.Join(home, "joined")
+	if out, stderr, code = output(t, home, "join", link, "--dir", joined); code != 0 || !strings.Contains(out, "with: murmur up --dir '"+joined+"'") {
+		t.Errorf("a link between quotes: %d, %s%s", code, out, stderr)
+	}
+	if _, stderr, _ = output(t, home, "status"); !strings.Contains(stderr, "(lantern)") || !strings.Contains(stderr, "(second)") {
+		t.Errorf("several swarms are not told by their names: %s", stderr)
+	}
+	for _, args := range [][]string{{"version"}, {"--version"}} {
+		if out, _, code = output(t, home, args...); code != 0 || !strings.HasPrefix(out, "murmur "+version) {
+			t.Errorf("%v: exit %d: %s", args, code, out)
+		}
+	}
+	for _, args := range [][]string{nil, {"help"}, {"help", "up"}} {
+		if out, _, code = output(t, home, args...); code != 0 || !strings.HasPrefix(out, "Usage: murmur ") {
+			t.Errorf("%v: exit %d: %s", args, code, out)
+		}
 	}
 }

@@ -97,8 +97,9 @@ func (m measured) run(t *testing.T) {
 	if err := trainer.Load(model.Init(p.Model, [32]byte{1}), nil, nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	debug.FreeOSMemory() // what was loaded lies in memory of this test's own; a trainer has it in a mapped file
-	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // from here on
+	// What was loaded lies in memory of this test's own; a trainer has it in a mapped file.
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		t.Skip("this system does not begin VmHWM anew: ", err)
 	}
 	tokens := make([]int32, p.Batch*(p.Model.SeqLen+1))
