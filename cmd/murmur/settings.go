@@ -68,8 +68,8 @@ func configFlag(k *kong.Context) string {
 func (s *settings) load(path string) error {
 	named := path != ""
 	if !named {
-		usual, err := usualSettings()
-		if err != nil {
+		usual, ok := usualSettings()
+		if !ok {
 			s.values = map[string]any{}
 			return nil
 		}
@@ -96,7 +96,8 @@ func (s *settings) load(path string) error {
 	return nil
 }
 
-func usualSettings() (string, error) {
+// usualSettings is where the file lies that nobody named; false where the account has no home.
+func usualSettings() (string, bool) {
 	data, err := xla.DataDir()
-	return filepath.Join(data, "config.toml"), err
+	return filepath.Join(data, "config.toml"), err == nil
 }

@@ -31,9 +31,7 @@ func (c *SupportCmd) Run(ctx context.Context, root *cli) error {
 	}
 	config := root.Config
 	if config == "" {
-		if config, err = usualSettings(); err != nil {
-			return err
-		}
+		config, _ = usualSettings() // without a home there is none to pack
 	}
 	now := time.Now()
 	p := support.Params{Version: versionLine(), Dir: dir, Config: config, Report: report, Now: now}
