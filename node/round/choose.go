@@ -327,7 +327,7 @@ func (m *Machine) ripe(b *block) bool {
 	closers := m.closers(us)
 	rank := slices.IndexFunc(closers, func(p proto.PeerID) bool { return p == b.Closer || slices.Contains(b.by, p) })
 	first := rank == 0 && m.lists(b) // who hears nobody else is first of all that it hears
-	if (len(m.head.voters) == 0 || first || rank > 0 && m.Active() == 0) && !m.omits(b) {
+	if (len(m.head.voters) == 0 || first || m.Active() == 0) && !m.omits(b) {
 		return true // all that could be had are in it, or nobody trains whom it could be waited for
 	}
 	if m.round.due && m.now-max(b.at, m.round.dueAt) >= m.cfg.Grace+time.Duration(max(len(m.head.voters), 1))*m.cfg.ViewTimeout {
