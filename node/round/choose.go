@@ -344,8 +344,7 @@ func (m *Machine) ripe(b *block) bool {
 	return m.now-m.round.readyAt >= wait
 }
 
-// lists tells whether a commit on the head lists half of the voters, and more than half of them and those others together who train there and may
-// be listed: or one who was alone for some rounds would close alone for good.
+// lists tells whether a commit lists half of its parent's voters.
 func (m *Machine) lists(b *block) bool {
 	voters := 0
 	for _, u := range m.listed(b) {
@@ -353,17 +352,7 @@ func (m *Machine) lists(b *block) bool {
 			voters++
 		}
 	}
-	others := 0
-	for _, p := range m.present() {
-		if u := m.newest(p); !m.counts(p) && u != nil && m.local.admits(*u) {
-			others++
-		}
-	}
-	if m.training && !m.counts(m.cfg.Self) {
-		others++
-	}
-	all := len(b.parent.voters) + min(others, m.cfg.newcomers(b.parent.Commit))
-	return 2*voters >= len(b.parent.voters) && 2*len(b.Updates) > all
+	return 2*voters >= len(b.parent.voters)
 }
 
 // strange tells whether a commit lists newcomers alone, though there are others.
