@@ -89,9 +89,13 @@ func untagged(b []byte, author proto.PeerID) ([]byte, error) {
 // PutPayload writes an author's payload under its id, and returns how many bytes it has with its tag.
 func (s *Store) PutPayload(author proto.PeerID, b []byte) (id proto.ID, size uint64, err error) {
 	t := tag(author)
-	b = append(t[:], b...)
-	id = proto.HashBlob(b).Root()
-	return id, uint64(len(b)), s.writeFile(s.PayloadPath(id), b)
+	size = uint64(len(t) + len(b))
+	tree, err := proto.ReadTree(io.MultiReader(bytes.NewReader(t[:]), bytes.NewReader(b)), size) // a dense one is as large as the model
+	if err != nil {
+		return id, 0, err
+	}
+	id = tree.Root()
+	return id, size, s.writeFile(s.PayloadPath(id), t[:], b)
 }
 
 // Payload reads an author's payload and checks its hash; ErrOthers where it is somebody else's.

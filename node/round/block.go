@@ -105,7 +105,7 @@ func (m *Machine) relist() {
 // trim keeps the tree, what it lists beside the head's branch, and the updates within their bounds.
 func (m *Machine) trim() {
 	room := maxUpdates
-	for b := range m.branch() {
+	for b := m.head; b != nil; b = b.parent {
 		room += len(b.Updates)
 	}
 	for (len(m.blocks) > maxBlocks || m.listings.total > room) && m.uproot() {

@@ -18,19 +18,19 @@ func (m *Machine) check() {
 			busy[b.checkedFor] = true
 		}
 	}
-	seen, open := m.rivals(), m.open()
+	seen, open := m.forks(), m.open()
 	for _, outside := range []bool{false, true} {
 		for _, b := range open {
 			if b.parent.state == invalid {
 				m.decide(b, invalid)
-				seen = m.rivals()
+				seen = m.forks()
 			}
 			if b.account() == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
 				continue
 			}
 			if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Use()] }) {
 				m.decide(b, invalid)
-				seen = m.rivals()
+				seen = m.forks()
 				continue
 			}
 			free := slices.IndexFunc(b.accounts(), func(p proto.PeerID) bool { return !busy[p] })
@@ -61,9 +61,9 @@ func (b *block) accounts() []proto.PeerID {
 	}
 }
 
-// rivals remembers, while a node looks at what it lacks, where branches part from the head's, and which of them its head
+// forks remembers, while a node looks at what it lacks, where branches part from the head's, and which of them its head
 // would move to: of thousands of blocks on one branch each would ask the same.
-type rivals struct {
+type forks struct {
 	branch   map[*block]bool   // the head's
 	sides    map[*block]*block // the lowest commit of a block's branch that is not on the head's
 	tips     map[*block]*block
@@ -72,12 +72,12 @@ type rivals struct {
 	voters   int            // who are counted there
 }
 
-func (m *Machine) rivals() *rivals {
-	return &rivals{branch: m.branch(), sides: map[*block]*block{}, tips: map[*block]*block{}, contends: map[*block]bool{}}
+func (m *Machine) forks() *forks {
+	return &forks{branch: m.branch(), sides: map[*block]*block{}, tips: map[*block]*block{}, contends: map[*block]bool{}}
 }
 
 // followsSide tells whether most other voters of the head, or where there are none most peers, stand on b's side of the fork with the head's branch.
-func (m *Machine) followsSide(b *block, seen *rivals) bool {
+func (m *Machine) followsSide(b *block, seen *forks) bool {
 	if seen.support == nil {
 		voters := m.otherVoters()
 		seen.support, seen.voters = map[*block]int{}, len(voters)
@@ -98,7 +98,7 @@ func (m *Machine) followsSide(b *block, seen *rivals) bool {
 }
 
 // side returns the lowest commit of b's branch that is not on the head's; nil where b is.
-func (r *rivals) side(b *block) *block {
+func (r *forks) side(b *block) *block {
 	var way []*block
 	at := b
 	for at != nil && !r.branch[at] && r.sides[at] == nil {
@@ -117,7 +117,7 @@ func (r *rivals) side(b *block) *block {
 
 // contends tells whether the head would move to b or above it, were b's branch
 // valid.
-func (m *Machine) contends(b *block, seen *rivals) bool {
+func (m *Machine) contends(b *block, seen *forks) bool {
 	theirs := seen.side(b)
 	if theirs == nil || theirs.parent == m.head {
 		return true

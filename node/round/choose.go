@@ -70,7 +70,7 @@ func (m *Machine) meet(b *block) {
 	for _, p := range b.voters {
 		m.known[p] = m.now
 	}
-	m.settledHere = m.settledHere || b.seniors() >= minSeniors
+	m.hadSeniors = m.hadSeniors || b.seniors() >= minSeniors
 	for len(m.known) > maxPeers {
 		oldest := slices.MinFunc(sortedPeers(m.known), func(p, q proto.PeerID) int { return cmp.Compare(m.known[p], m.known[q]) })
 		delete(m.known, oldest)
@@ -216,7 +216,7 @@ func (m *Machine) votes(c, tip *block) int {
 	switch {
 	case c.parent != nil && len(c.parent.voters) > 0:
 		voters = c.parent.voters
-	case m.cfg.Membership.Open() && m.settledHere:
+	case m.cfg.Membership.Open() && m.hadSeniors:
 		voters = sortedPeers(m.known)
 	default:
 		voters = m.andKnown(tip.voters)

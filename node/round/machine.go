@@ -21,7 +21,7 @@ type Machine struct {
 	blocks      map[proto.ID]*block
 	undecided   map[proto.ID]*block // pending or being checked
 	listings    listings
-	settledHere bool // this node's branch had seniors
+	hadSeniors  bool // this node's branch, once
 	forgetAbove int  // updates, before the next look at which are still needed
 	base, head  *block
 
@@ -109,9 +109,11 @@ func New(cfg Config, s State) (*Machine, error) {
 		announced: map[proto.ID]announcement{},
 		catching:  map[proto.ID]proto.PeerID{},
 	}
-	for _, c := range slices.Backward(s.Past) {
+	for _, c := range s.Past {
 		for _, p := range cfg.voters(c) { // who was on this branch, and may have left it long ago
-			m.known[p] = longAgo
+			if len(m.known) < maxPeers {
+				m.known[p] = longAgo
+			}
 		}
 	}
 	m.base = m.plant(s.Base, nil)

@@ -12,7 +12,7 @@ import (
 // the payloads on the way, or where they cannot be had. Nobody computes the commits
 // below, so no minority may lead there.
 func (m *Machine) shortcut() {
-	seen := m.rivals()
+	seen := m.forks()
 	for _, first := range m.open() {
 		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first, seen) {
 			continue

@@ -228,7 +228,7 @@ func (m *Machine) fetch() {
 	for _, p := range drawn(m.head.ID[:], sortedPeers(fresh)) { // last, for keys are free where the swarm is open
 		m.want(fresh[p], nil)
 	}
-	ahead, seen := map[proto.PeerID]int{}, m.rivals()
+	ahead, seen := map[proto.PeerID]int{}, m.forks()
 	for _, b := range m.open() {
 		if m.running[payload] >= maxFetching {
 			return
