@@ -236,7 +236,7 @@ func TestSiblings(t *testing.T) {
 		if made[p.ID] == nil {
 			for i := range 60 {
 				b.keys[0] = proto.PeerID(fmt.Sprintf("mob-%s-%d", p.ID.Short(), i))
-				if c := b.close(p.Commit, b.keys, true); better(&block{Commit: c, parent: p}, &block{Commit: c}, 0, h, h, 0) {
+				if c := b.close(p.Commit, b.keys, true); (rival{child: &block{Commit: c, parent: p}, tip: &block{Commit: c}}).beats(rival{child: h, tip: h}) {
 					made[p.ID] = append(made[p.ID], c)
 				}
 			}

@@ -12,6 +12,9 @@ import (
 // so a closer has one at a time, and all who are no voters have one together, behind
 // the voters'.
 func (m *Machine) check() {
+	if len(m.undecided) == 0 {
+		return
+	}
 	busy := map[proto.PeerID]bool{}
 	for _, b := range m.undecided {
 		if b.state == checking {
@@ -127,7 +130,7 @@ func (m *Machine) contends(b *block, seen *forks) bool {
 		ours := m.head.childOf(theirs.parent)
 		both := []rival{{child: theirs, tip: m.tip(theirs, (*block).hopeful, seen.tips)}, {child: ours, tip: m.head}}
 		m.count(both)
-		yes = better(theirs, both[0].tip, both[0].votes, ours, m.head, both[1].votes)
+		yes = both[0].beats(both[1])
 		seen.contends[theirs] = yes
 	}
 	return yes

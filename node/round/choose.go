@@ -117,18 +117,18 @@ func (m *Machine) next(b *block) *block {
 
 // preferred returns the child of b, of those that may be taken, which the fork
 // choice prefers by the blocks that count; nil where there is none.
-func (m *Machine) preferred(b *block, may, counts func(*block) bool, tips map[*block]*block) (champion *block) {
+func (m *Machine) preferred(b *block, may, counts func(*block) bool, tips map[*block]*block) *block {
 	var rivals []rival
 	for _, c := range b.children {
 		if may(c) {
 			rivals = append(rivals, rival{child: c})
 		}
 	}
-	if len(rivals) < 2 {
-		for _, r := range rivals {
-			champion = r.child
-		}
-		return champion
+	switch len(rivals) {
+	case 0:
+		return nil
+	case 1:
+		return rivals[0].child
 	}
 	for i, r := range rivals {
 		rivals[i].tip = m.tip(r.child, counts, tips)
@@ -136,7 +136,7 @@ func (m *Machine) preferred(b *block, may, counts func(*block) bool, tips map[*b
 	m.count(rivals)
 	best := rivals[0]
 	for _, r := range rivals[1:] {
-		if better(r.child, r.tip, r.votes, best.child, best.tip, best.votes) {
+		if r.beats(best) {
 			best = r
 		}
 	}
@@ -187,23 +187,23 @@ func (m *Machine) listedAbove(fork *block, rivals []rival) map[proto.PeerID]list
 	return newest
 }
 
-// better compares two branches of one fork. Tokens count by their order of
+// beats compares two branches of one fork. Tokens count by their order of
 // magnitude, in powers of two since the fork: branches grow while word of them
 // travels, and were each token counted, the sides of an even fork could pass each
 // other by for ever, or each see itself ahead.
-func better(c, tip *block, votes int, than, thanTip *block, thanVotes int) bool {
-	tokens, thanTokens := tip.Tokens, thanTip.Tokens
-	if c.parent != nil {
-		tokens -= c.parent.Tokens
-		thanTokens -= c.parent.Tokens
+func (r rival) beats(o rival) bool {
+	tokens, others := r.tip.Tokens, o.tip.Tokens
+	if r.child.parent != nil {
+		tokens -= r.child.parent.Tokens
+		others -= r.child.parent.Tokens
 	}
 	switch {
-	case votes != thanVotes:
-		return votes > thanVotes
-	case bits.Len64(tokens) != bits.Len64(thanTokens):
-		return tokens > thanTokens
+	case r.votes != o.votes:
+		return r.votes > o.votes
+	case bits.Len64(tokens) != bits.Len64(others):
+		return tokens > others
 	default:
-		return slices.Compare(c.ID[:], than.ID[:]) < 0
+		return slices.Compare(r.child.ID[:], o.child.ID[:]) < 0
 	}
 }
 

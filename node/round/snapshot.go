@@ -12,6 +12,9 @@ import (
 // the payloads on the way, or where they cannot be had. Nobody computes the commits
 // below, so no minority may lead there.
 func (m *Machine) shortcut() {
+	if len(m.undecided) == 0 {
+		return
+	}
 	seen := m.forks()
 	for _, first := range m.open() {
 		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first, seen) {
@@ -212,8 +215,12 @@ type offer struct {
 	votes     int
 }
 
+func (o offer) rival() rival {
+	return rival{child: first(o.base), tip: &block{Commit: o.tip}, votes: o.votes}
+}
+
 func (o offer) beats(p offer) bool {
-	return better(first(o.base), &block{Commit: o.tip}, o.votes, first(p.base), &block{Commit: p.tip}, p.votes)
+	return o.rival().beats(p.rival())
 }
 
 // sane tells whether a snapshot height claims what a chain can lead to.

@@ -228,6 +228,9 @@ func (m *Machine) fetch() {
 	for _, p := range drawn(m.head.ID[:], sortedPeers(fresh)) { // last, for keys are free where the swarm is open
 		m.want(fresh[p], nil)
 	}
+	if len(m.undecided) == 0 {
+		return
+	}
 	ahead, seen := map[proto.PeerID]int{}, m.forks()
 	for _, b := range m.open() {
 		if m.running[payload] >= maxFetching {
