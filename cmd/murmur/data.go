@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
 
+	"github.com/murmurnet/murmur/trainer/checkpoint"
 	"github.com/murmurnet/murmur/trainer/corpus"
-	"github.com/murmurnet/murmur/trainer/lfs"
 	"github.com/murmurnet/murmur/trainer/shard"
 	"github.com/murmurnet/murmur/trainer/token"
 )
@@ -56,54 +54,32 @@ func (c *DataPrepareCmd) Run(ctx context.Context) error {
 	return printed(c.JSON, report)
 }
 
-// openTokenizer reads a tokenizer.json, or a model's folder that has one, with what lies beside it; "bytes" needs none.
+// openTokenizer reads a tokenizer.json, with what lies beside it in a model's folder; "bytes" needs none.
 func openTokenizer(name string) (*token.Tokenizer, []byte, error) {
 	if name == "bytes" {
 		return token.Bytes(), nil, nil
 	}
-	dir, main := filepath.Split(name)
+	dir, file := filepath.Split(name)
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		dir, main = name, token.File
+		dir, file = name, token.File
 	}
-	files := map[string][]byte{}
-	for _, file := range token.FolderFiles() {
-		at := filepath.Join(dir, file)
-		if file == token.File {
-			at = filepath.Join(dir, main)
-		}
-		content, err := readTokenizer(at)
-		if errors.Is(err, fs.ErrNotExist) && file != token.File {
-			continue
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("tokenizer: %w", err)
-		}
-		files[file] = content
+	names := []string{file} // of another name it belongs to no folder
+	if file == token.File {
+		names = token.FolderFiles()
 	}
+	files, err := checkpoint.ReadFiles(dir, names)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("tokenizer: %w", err)
+	case files[file] == nil:
+		return nil, nil, fmt.Errorf("tokenizer: %s is not there", filepath.Join(dir, file))
+	}
+	files[token.File] = files[file]
 	t, err := token.ParseFolder(files)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return t, files[token.File], nil
-}
-
-// readTokenizer reads one of a tokenizer's files.
-func readTokenizer(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > shard.MaxTokenizer {
-		return nil, fmt.Errorf("%s has %d MiB: a tokenizer.json has at most %d", path, info.Size()>>20, shard.MaxTokenizer>>20)
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := lfs.Check(bytes.NewReader(content)); err != nil {
-		return nil, fmt.Errorf("%s %w", path, err)
-	}
-	return content, nil
 }
 
 // DataVerifyCmd checks a prepared folder.

@@ -35,21 +35,31 @@ const (
 
 // Origin reads the files beside the weights.
 func (c *Checkpoint) Origin() (*Origin, error) {
-	o := &Origin{Files: map[string][]byte{}, DTypes: map[string]DType{}}
-	for _, name := range companions {
-		b, err := readSmall(filepath.Join(c.dir, name))
+	o := &Origin{DTypes: map[string]DType{}}
+	var err error
+	if o.Files, err = ReadFiles(c.dir, companions); err != nil {
+		return nil, err
+	}
+	for _, t := range c.Config.Layout() {
+		o.DTypes[t.Name] = c.places[t.Name].dtype
+	}
+	return o, nil
+}
+
+// ReadFiles reads those of some files that a folder has, by name; of each at most 64 MiB.
+func ReadFiles(dir string, names []string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, name := range names {
+		b, err := readSmall(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		o.Files[name] = b
+		files[name] = b
 	}
-	for _, t := range c.Config.Layout() {
-		o.DTypes[t.Name] = c.places[t.Name].dtype
-	}
-	return o, nil
+	return files, nil
 }
 
 // Tokenizer reads the tokenizer of a model with so many embeddings. Where there is no tokenizer.json, bytes are the tokens of a model of

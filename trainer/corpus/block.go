@@ -35,6 +35,7 @@ type block struct {
 	long     []int  // the numbers of those that were too long, and are empty here
 	consumed int64  // bytes of the file that reading this took
 	err      error  // why nothing follows
+	doubtful error  // why something in it is no text
 
 	tokens []int32
 	pieces []piece
@@ -70,8 +71,16 @@ func (c *counts) add(o counts) {
 }
 
 // pass counts a line or a file that could not be read.
-func (c *counts) pass(why error) {
-	c.add(counts{Passed: 1, Why: why.Error()})
+func (b *block) pass(why error) {
+	b.add(counts{Passed: 1, Why: why.Error()})
+	b.doubt(why)
+}
+
+// doubt remembers the first reason for which the block may hold no text.
+func (b *block) doubt(why error) {
+	if b.doubtful == nil {
+		b.doubtful = why
+	}
 }
 
 // reset makes a block as good as new.
@@ -180,7 +189,7 @@ func (w worker) lines(b *block) error {
 				return err
 			case errors.Is(err, errNoKey): // null, as in datasets 5.2 and polars 2.1
 				b.Empty++
-				b.add(counts{Why: err.Error()})
+				b.doubt(err)
 			default:
 				b.pass(err)
 			}

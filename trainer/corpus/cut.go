@@ -33,8 +33,8 @@ func (c *cutter) cut(text string) seam {
 	if len(text) <= MaxPiece {
 		return seam{end: len(text), next: len(text)}
 	}
-	tries := 0
 	for _, fits := range []func(text string, i int) bool{betweenWords, isRuneStart} {
+		tries := 0
 		for i := MaxPiece - cutWindow; i > MaxPiece/2 && tries < maxCutTries; i-- {
 			if !fits(text, i) {
 				continue
@@ -46,7 +46,6 @@ func (c *cutter) cut(text string) seam {
 				}
 			}
 		}
-		tries = 0
 	}
 	i := MaxPiece
 	for i > MaxPiece-utf8.UTFMax && !utf8.RuneStart(text[i]) {

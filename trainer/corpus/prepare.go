@@ -100,7 +100,7 @@ func Prepare(ctx context.Context, p Params) (Report, error) {
 			return Report{}, f.err
 		}
 	}
-	j := job{Params: p, sources: sources, files: files, documents: make([]uint64, len(sources)), whys: make([]string, len(sources))}
+	j := job{Params: p, sources: sources, files: files, documents: make([]uint64, len(sources)), doubts: make([]error, len(sources))}
 	j.out = output{dir: filepath.Join(p.Out, shard.Folder), vocab: p.Tokenizer.Vocab(), each: p.ShardTokens}
 	return j.run(ctx)
 }
@@ -172,7 +172,7 @@ type job struct {
 	sources   []source
 	files     []file
 	documents []uint64 // by source
-	whys      []string // by source, why something of it was passed over
+	doubts    []error  // by source, the first reason for which it may hold no text
 	counts    counts
 	heldout   heldout
 	out       output
@@ -197,11 +197,8 @@ func (j *job) run(ctx context.Context) (Report, error) {
 		j.done += b.consumed
 		j.tokens += uint64(len(b.tokens))
 		j.documents[b.file.source] += b.Documents
-		if j.whys[b.file.source] == "" {
-			j.whys[b.file.source] = b.Why
-		}
-		if b.Passed == 0 {
-			b.Why = ""
+		if j.doubts[b.file.source] == nil {
+			j.doubts[b.file.source] = b.doubtful
 		}
 		j.counts.add(b.counts)
 		j.Progress(Progress{"preparing", j.done, total, j.tokens})
@@ -219,8 +216,8 @@ func (j *job) run(ctx context.Context) (Report, error) {
 	}
 	for i, n := range j.documents {
 		if n == 0 {
-			if why := j.whys[i]; why != "" {
-				return Report{}, fmt.Errorf("source %s holds no text: %s", j.sources[i].name, why)
+			if why := j.doubts[i]; why != nil {
+				return Report{}, fmt.Errorf("source %s holds no text: %w", j.sources[i].name, why)
 			}
 			return Report{}, fmt.Errorf("source %s holds no text", j.sources[i].name)
 		}

@@ -48,7 +48,7 @@ func (r *replica) Plan() string {
 }
 
 // What a step takes beside its arrays: the program, compiled for layers one by one, and the memory that was freed and is kept. Measured with XLA's plugin
-// for CPUs, as the vectors below (TestMemory): 160 MiB and 12 MiB a layer, and as much again for sums and for blocks computed twice.
+// for CPUs, as the vectors below (TestMemory): 160 MiB and up to 16 MiB a layer, and the latter again for sums and for blocks computed twice.
 const (
 	programBytes = 160 << 20
 	layerBytes   = 16 << 20
