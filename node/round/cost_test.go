@@ -18,27 +18,8 @@ func TestLongPending(t *testing.T) {
 		s := peaceful(5, 21, closed)
 		b := newMob(s, 2, 2, 1)
 		m := s.nodes[0].m
-		c := m.head.Commit
-		var e Pulled
-		worst := time.Duration(0)
-		flush := func() {
-			began := time.Now()
-			m.Step(s.now, e)
-			worst = max(worst, time.Since(began))
-			e = Pulled{}
-		}
-		for i := range n {
-			u := b.sign(b.keys[0], c)
-			u.Payload = proto.Sum(fmt.Append(nil, i))
-			u.ID = idOfUpdate(u)
-			d := b.made(c, []Update{u}, proto.PeerID(fmt.Sprintf("invented-%05d", i)))
-			e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, u)
-			c = d
-			if len(e.Commits) == 256 {
-				flush()
-			}
-		}
-		flush()
+		a := &answers{b: b, m: m}
+		a.chain(m.head.Commit, n)
 		tick := func() time.Duration {
 			began := time.Now()
 			for i := range 5 {
@@ -63,42 +44,13 @@ func TestWidePending(t *testing.T) {
 	s := peaceful(5, 21, false)
 	b := newMob(s, 64, 64, 1)
 	m := s.nodes[0].m
-	c := m.head.Commit
-	cfg := s.config("mob")
-	var e Pulled
-	worst := time.Duration(0)
-	flush := func() {
-		began := time.Now()
-		m.Step(s.now, e)
-		worst = max(worst, time.Since(began))
-		e = Pulled{}
-	}
-	seq := uint64(0)
+	a, c := &answers{b: b, m: m}, m.head.Commit
 	for i := range n {
-		room := cfg.newcomers(c)
-		var us []Update
-		for _, k := range b.keys {
-			if cfg.newcomer(c, k) {
-				if room == 0 {
-					continue
-				}
-				room--
-			}
-			seq++
-			u := Update{Author: k, Parent: c.ID, Height: c.Height + 1, Seq: seq, Tokens: 1, Size: 16, Payload: proto.Sum(fmt.Append(nil, "wide", seq))}
-			u.ID = proto.Sum(fmt.Append(nil, "id", seq))
-			us = append(us, u)
-		}
-		d := b.made(c, us, proto.PeerID(fmt.Sprintf("invented-%05d", i)))
-		e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, us...)
-		c = d
-		if len(e.Commits) == 256 {
-			flush()
-		}
+		c = a.wide(c, b.keys, fmt.Sprintf("invented-%05d", i))
 	}
-	flush()
-	if worst > 500*time.Millisecond || m.listings.total > 2*maxUpdates {
-		t.Errorf("an answer of 256 commits takes %v; %d updates are listed in the tree", worst, m.listings.total)
+	a.flush()
+	if a.worst > 500*time.Millisecond || m.listings.total > 2*maxUpdates {
+		t.Errorf("an answer of 256 commits takes %v; %d updates are listed in the tree", a.worst, m.listings.total)
 	}
 }
 
@@ -160,47 +112,73 @@ func TestNewcomerAmongStrangers(t *testing.T) {
 	v.start()
 	b := newMob(s, 120, 0, 1)
 	m := v.m
-	var worst time.Duration
-	{
-		const n = 2000
-		tip := b.chain(m, testGenesis(), n, &worst)
-		for _, k := range b.keys {
-			m.beats[k] = nil
-			delete(m.beats, k)
-		}
-		for _, k := range b.keys {
-			m.heard(Heartbeat{From: k, Head: tip.ID, Height: tip.Height, Interval: 5 * time.Second})
-		}
-		began := time.Now()
-		m.Step(s.now+time.Millisecond, Tick{})
-		if took := time.Since(began); took > 100*time.Millisecond {
-			t.Errorf("an event takes %v", took)
-		}
+	tip := (&answers{b: b, m: m}).chain(testGenesis(), 2000)
+	for _, k := range b.keys {
+		delete(m.beats, k)
+		m.heard(Heartbeat{From: k, Head: tip.ID, Height: tip.Height, Interval: 5 * time.Second})
+	}
+	began := time.Now()
+	m.Step(s.now+time.Millisecond, Tick{})
+	if took := time.Since(began); took > 100*time.Millisecond {
+		t.Errorf("an event takes %v", took)
 	}
 }
 
-// chain brings so many pending commits, one on the other, by answers of 256, and returns the last.
-func (b *mob) chain(m *Machine, c Commit, n int, worst *time.Duration) Commit {
-	var e Pulled
-	flush := func() {
-		began := time.Now()
-		m.Step(b.s.now, e)
-		*worst = max(*worst, time.Since(began))
-		e = Pulled{}
+// answers brings a node pending commits, 256 in one event, and remembers the longest of these.
+type answers struct {
+	b     *mob
+	m     *Machine
+	e     Pulled
+	worst time.Duration
+	seq   uint64
+}
+
+func (a *answers) flush() {
+	began := time.Now()
+	a.m.Step(a.b.s.now, a.e)
+	a.worst = max(a.worst, time.Since(began))
+	a.e = Pulled{}
+}
+
+func (a *answers) add(p Commit, us []Update, closer string) Commit {
+	c := a.b.made(p, us, proto.PeerID(closer))
+	if a.e.Commits, a.e.Updates = append(a.e.Commits, c), append(a.e.Updates, us...); len(a.e.Commits) == 256 {
+		a.flush()
 	}
+	return c
+}
+
+// chain brings so many commits of one update, one on the other, each by a closer of its own, and returns the last.
+func (a *answers) chain(c Commit, n int) Commit {
 	for i := range n {
-		u := b.sign(b.keys[0], c)
+		u := a.b.sign(a.b.keys[0], c)
 		u.Payload = proto.Sum(fmt.Append(nil, i))
 		u.ID = idOfUpdate(u)
-		d := b.made(c, []Update{u}, proto.PeerID(fmt.Sprintf("invented-%05d", i)))
-		e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, u)
-		c = d
-		if len(e.Commits) == 256 {
-			flush()
-		}
+		c = a.add(c, []Update{u}, fmt.Sprintf("invented-%05d", i))
 	}
-	flush()
+	a.flush()
 	return c
+}
+
+// wide adds a commit of updates of as many of some keys as it may list.
+func (a *answers) wide(p Commit, keys []proto.PeerID, closer string) Commit {
+	cfg := a.b.s.config("mob")
+	room := cfg.newcomers(p)
+	var us []Update
+	for _, k := range keys {
+		if cfg.newcomer(p, k) {
+			if room == 0 {
+				continue
+			}
+			room--
+		}
+		a.seq++
+		u := Update{Author: k, Parent: p.ID, Height: p.Height + 1, Seq: a.seq, Tokens: 1, Size: 16, Payload: proto.Sum(fmt.Append(nil, "wide", a.seq))}
+		u.ID = proto.Sum(fmt.Append(nil, "id", a.seq))
+		us = append(us, u)
+	}
+	byAuthor(us)
+	return a.add(p, us, closer)
 }
 
 // TestComb brings pending commits with a fork at each, and rosters of 21 keys who vote at the top: an event took a second when each vote walked the tree.
@@ -209,53 +187,20 @@ func TestComb(t *testing.T) {
 	s := peaceful(5, 21, false)
 	b := newMob(s, 3*v, 3*v, 1)
 	m := s.nodes[0].m
-	cfg := s.config("mob")
-	c := m.head.parent.Commit
-	var e Pulled
-	var worst time.Duration
-	flush := func() {
-		began := time.Now()
-		m.Step(s.now, e)
-		worst = max(worst, time.Since(began))
-		e = Pulled{}
-	}
-	seq := uint64(0)
-	make1 := func(p Commit, keys []proto.PeerID, closer string) Commit {
-		room := cfg.newcomers(p)
-		var us []Update
-		for _, k := range keys {
-			if cfg.newcomer(p, k) {
-				if room == 0 {
-					continue
-				}
-				room--
-			}
-			seq++
-			u := Update{Author: k, Parent: p.ID, Height: p.Height + 1, Seq: seq, Tokens: 1, Size: 16, Payload: proto.Sum(fmt.Append(nil, "wide", seq))}
-			u.ID = proto.Sum(fmt.Append(nil, "id", seq))
-			us = append(us, u)
-		}
-		byAuthor(us)
-		d := b.made(p, us, proto.PeerID(closer))
-		e.Commits, e.Updates = append(e.Commits, d), append(e.Updates, us...)
-		if len(e.Commits) >= 255 {
-			flush()
-		}
-		return d
-	}
+	a, c := &answers{b: b, m: m}, m.head.parent.Commit
 	keysOf := func(i int) []proto.PeerID { return b.keys[i%3*v : i%3*v+v] }
 	for i := range 60 { // past probation
-		c = make1(c, keysOf(i), fmt.Sprintf("x%05d", i))
+		c = a.wide(c, keysOf(i), fmt.Sprintf("x%05d", i))
 	}
 	for i := range forks {
-		make1(c, keysOf(i + 1)[:1], fmt.Sprintf("s%05d", i))
-		c = make1(c, keysOf(i), fmt.Sprintf("f%05d", i))
+		a.wide(c, keysOf(i + 1)[:1], fmt.Sprintf("s%05d", i))
+		c = a.wide(c, keysOf(i), fmt.Sprintf("f%05d", i))
 	}
-	flush()
+	a.flush()
 	for i := range tail {
-		c = make1(c, keysOf(i)[:2], fmt.Sprintf("t%05d", i))
+		c = a.wide(c, keysOf(i)[:2], fmt.Sprintf("t%05d", i))
 	}
-	flush()
+	a.flush()
 	for m.blocks[c.ID] == nil { // trimmed
 		c = s.commits[c.Parent]
 	}
@@ -265,10 +210,10 @@ func TestComb(t *testing.T) {
 		return time.Since(began)
 	}
 	for _, k := range b.keys {
-		seq++
-		m.Step(s.now, Seen{Update: Update{ID: proto.Sum(fmt.Append(nil, "id", seq)), Author: k, Parent: c.ID, Height: c.Height + 1, Seq: 1 << 40, Tokens: 1, Size: 16}})
+		a.seq++
+		m.Step(s.now, Seen{Update: Update{ID: proto.Sum(fmt.Append(nil, "id", a.seq)), Author: k, Parent: c.ID, Height: c.Height + 1, Seq: 1 << 40, Tokens: 1, Size: 16}})
 	}
-	if took := tick(); worst > 500*time.Millisecond || took > 200*time.Millisecond {
-		t.Errorf("an answer of 255 commits takes %v, an event %v", worst, took)
+	if took := tick(); a.worst > 500*time.Millisecond || took > 200*time.Millisecond {
+		t.Errorf("an answer of 255 commits takes %v, an event %v", a.worst, took)
 	}
 }

@@ -78,7 +78,7 @@ func TestSlowVoter(t *testing.T) {
 	rounds := func(closed bool, mode string) uint64 {
 		s := newSwarm(5, 21)
 		s.closed = closed
-		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		s.change = usualTimes
 		for _, x := range s.nodes {
 			x.stepTime = 100 * time.Millisecond // 128 tokens at nodeRate
 			x.start()
@@ -512,7 +512,7 @@ func TestQuestionsByStrangers(t *testing.T) {
 	run := func(attacked bool) (uint64, int) {
 		s := newSwarm(5, 21)
 		s.nowhere = map[proto.ID]bool{}
-		s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+		s.change = usualTimes
 		for _, x := range s.nodes {
 			x.stepTime = 100 * time.Millisecond
 			x.start()
@@ -605,7 +605,7 @@ func TestPlacesOfOneAuthor(t *testing.T) {
 	run := func(closed, attack bool) (rounds uint64, honest int) {
 		s, b := withVoters(5, 1, func(s *swarm) {
 			s.closed, s.trickles = closed, map[proto.ID]bool{}
-			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+			s.change = usualTimes
 		})
 		k := b.keys[0]
 		from, last, next := s.nodes[0].m.head.Height, proto.ID{}, s.now
@@ -685,7 +685,7 @@ func TestVoterOnBothSides(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		s, b := withVoters(4, 1, func(s *swarm) {
 			s.closed, s.snapshot = closed, 20
-			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+			s.change = usualTimes
 		})
 		k, first := b.keys[0], s.nodes[0]
 		for _, x := range s.nodes {
@@ -757,7 +757,7 @@ func TestVoterOnBothSides(t *testing.T) {
 func TestNewcomerAmongQuestions(t *testing.T) {
 	s := newSwarm(6, 21)
 	s.nowhere, s.snapshot = map[proto.ID]bool{}, 20
-	s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+	s.change = usualTimes
 	for _, x := range s.nodes {
 		x.stepTime = 100 * time.Millisecond
 		if x.i < 5 {

@@ -59,7 +59,7 @@ func (b *mob) say(keys []proto.PeerID, on Commit, height uint64) {
 func TestPace(t *testing.T) {
 	shapes := map[string]func(*swarm){
 		"default times": func(s *swarm) {
-			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+			s.change = usualTimes
 		},
 		"a step a round": func(s *swarm) { s.short = true },
 	}

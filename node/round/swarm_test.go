@@ -219,6 +219,23 @@ func (s *swarm) gossip(from *simNode, what func(*simNode)) {
 	}
 }
 
+// usualTimes are those that manifests have by default.
+func usualTimes(c *Config) {
+	c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute
+}
+
+// listedSince counts the rounds above a height, and in how many each author is listed.
+func (s *swarm) listedSince(from uint64) (rounds int, in map[proto.PeerID]int) {
+	in = map[proto.PeerID]int{}
+	for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
+		rounds++
+		for _, id := range c.Updates {
+			in[s.updates[id].Author]++
+		}
+	}
+	return rounds, in
+}
+
 // start brings a node up, from what is durable.
 func (n *simNode) start() {
 	s := n.s

@@ -14,7 +14,7 @@ func TestEarlyClose(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		s, b := withVoters(6, 1, func(s *swarm) {
 			s.closed, s.snapshot = closed, 20
-			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+			s.change = usualTimes
 		})
 		k := b.keys[0]
 		v := s.nodes[5] // leaves, and comes back as a newcomer: out of the roster after three rounds
@@ -56,17 +56,9 @@ func TestEarlyClose(t *testing.T) {
 			byAuthor(honest)
 			b.announce(b.made(h.Commit, honest, k))
 		}
-		rounds := s.nodes[0].m.head.Height - from
-		in := 0
-		for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
-			for _, id := range c.Updates {
-				if s.updates[id].Author == v.id {
-					in++
-				}
-			}
-		}
-		if uint64(3*in) < rounds {
-			t.Errorf("closed %v: the newcomer is in %d of %d rounds", closed, in, rounds)
+		rounds, in := s.listedSince(from)
+		if 3*in[v.id] < rounds {
+			t.Errorf("closed %v: the newcomer is in %d of %d rounds", closed, in[v.id], rounds)
 		}
 	}
 }
@@ -76,7 +68,7 @@ func TestFastCopy(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		s, b := withVoters(5, 1, func(s *swarm) {
 			s.closed, s.snapshot = closed, 20
-			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+			s.change = usualTimes
 		})
 		k, v := b.keys[0], s.nodes[4]
 		from := s.nodes[0].m.head.Height
@@ -100,13 +92,7 @@ func TestFastCopy(t *testing.T) {
 				x.step(Seen{Update: c}) // ahead of the announcement's way, 5 to 65 ms
 			}
 		}
-		rounds, in := 0, map[proto.PeerID]int{}
-		for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
-			rounds++
-			for _, id := range c.Updates {
-				in[s.updates[id].Author]++
-			}
-		}
+		rounds, in := s.listedSince(from)
 		if rounds == 0 || 10*in[v.id] < 9*rounds {
 			t.Errorf("closed %v: %d of %d updates of the victim are in", closed, in[v.id], rounds)
 		}
@@ -172,7 +158,7 @@ func TestHigherBranch(t *testing.T) {
 	const fast = 2
 	s := newSwarm(7, 21)
 	s.closed, s.snapshot = true, 20
-	s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+	s.change = usualTimes
 	for _, x := range s.nodes {
 		x.stepTime = 100 * time.Millisecond
 		x.start()
@@ -210,7 +196,7 @@ func TestHigherBranch(t *testing.T) {
 func TestStrangerCloses(t *testing.T) {
 	s := newSwarm(6, 21)
 	s.snapshot = 20
-	s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+	s.change = usualTimes
 	for _, x := range s.nodes {
 		x.stepTime = 100 * time.Millisecond
 		if x.i < 5 {
@@ -250,7 +236,7 @@ func TestCopiesOfOtherSizes(t *testing.T) {
 		fresh := !closed
 		s, b := withVoters(5, 1, func(s *swarm) {
 			s.closed, s.snapshot = closed, 20
-			s.change = func(c *Config) { c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute }
+			s.change = usualTimes
 		})
 		k, v := b.keys[0], s.nodes[4]
 		from := s.nodes[0].m.head.Height
@@ -281,13 +267,7 @@ func TestCopiesOfOtherSizes(t *testing.T) {
 				}
 			}
 		}
-		rounds, in := 0, map[proto.PeerID]int{}
-		for c := s.nodes[0].m.head.Commit; c.Height > from; c = s.commits[c.Parent] {
-			rounds++
-			for _, id := range c.Updates {
-				in[s.updates[id].Author]++
-			}
-		}
+		rounds, in := s.listedSince(from)
 		if rounds == 0 || 10*in[v.id] < 9*rounds {
 			t.Errorf("closed %v: %d of %d updates of the one whose payload is named are in", closed, in[v.id], rounds)
 		}
