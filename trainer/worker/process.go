@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/murmurnet/murmur/trainer/inner"
 )
 
 const (
@@ -23,10 +25,6 @@ const (
 	// drainLimit bounds the wait for the last output of a child that has ended.
 	drainLimit = 2 * time.Second
 )
-
-// keepMemory has glibc keep what a step frees for the next one. XLA allocates its intermediate values anew in each step, on
-// a thread of its own; given back to the kernel, they cost a page fault every 4 KiB, a fifth of a small model's step.
-const keepMemory = "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=268435456"
 
 // errStopped answers calls on a child that was closed.
 var errStopped = errors.New("the trainer was stopped")
@@ -125,7 +123,7 @@ func Start(ctx context.Context, p Params) (*Process, error) {
 // thread that started it ends, not the process.
 func (p *Process) spawn() error {
 	cmd := exec.Command(p.p.Command[0], p.p.Command[1:]...)
-	cmd.Env = append(append([]string{keepMemory}, os.Environ()...), p.p.Env...) // the last of a name counts
+	cmd.Env = append(append([]string{inner.Allocator}, os.Environ()...), p.p.Env...) // the last of a name counts
 	cmd.SysProcAttr = attributes()
 	cmd.Stderr = p.stderr
 	cmd.Stdout = p.answers()
