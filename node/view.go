@@ -241,7 +241,7 @@ func (n *Node) peers() []api.Peer {
 	for _, p := range n.net.Peers() {
 		byID[p.ID] = &api.Peer{
 			ID: p.ID, Connected: p.Connected, Path: string(p.Path), Agent: p.Agent,
-			RTTMillis: float64(p.RTT.Microseconds()) / 1000,
+			RTTMillis: float64(p.RTT.Microseconds()) / 1000, WriteMillis: float64(p.Write.Microseconds()) / 1000,
 		}
 	}
 	n.view.set(func(v *viewed) {
@@ -269,6 +269,9 @@ func (n *Node) peers() []api.Peer {
 	})
 	peers := make([]api.Peer, 0, len(byID))
 	for _, p := range byID {
+		if p.SlowLine() && (p.Why == "" || p.Why == p.State) {
+			p.Why = "the line to it is slow: an announcement took more than a second to leave"
+		}
 		peers = append(peers, *p)
 	}
 	slices.SortFunc(peers, func(a, b api.Peer) int { return strings.Compare(string(a.ID), string(b.ID)) })

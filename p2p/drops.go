@@ -47,8 +47,6 @@ func (d *drops) all() map[string]uint64 {
 	return out
 }
 
-var _ pubsub.RawTracer = (*drops)(nil)
-
 // RejectMessage counts what gossip refuses before and after validator, which counts its own.
 func (d *drops) RejectMessage(_ *pubsub.Message, reason string) {
 	switch reason {
@@ -75,7 +73,6 @@ func (d *drops) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
 // What else gossip tells is nothing lost.
 
 func (d *drops) OnNewOutboundStream(peer.ID, protocol.ID) {}
-func (d *drops) OnClosedOutboundStream(peer.ID)           {}
 func (d *drops) Join(string)                              {}
 func (d *drops) Leave(string)                             {}
 func (d *drops) Graft(peer.ID, string)                    {}

@@ -83,7 +83,7 @@ func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error)
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(topics...), len(topics))),
 		pubsub.WithPeerScore(scores(topics)),
-		pubsub.WithRawTracer(g.dropped),
+		pubsub.WithRawTracer(tracer{g.dropped, n.writes}),
 		pubsub.WithAppSpecificRpcInspector(func(from peer.ID, rpc *pubsub.RPC) error {
 			n := g.allowed(from, len(rpc.GetPublish()))
 			for range rpc.GetPublish()[n:] {

@@ -51,6 +51,7 @@ type Network struct {
 	gater   *gater
 	inbox   *inbox
 	dropped *drops
+	writes  *writes
 	changes chan struct{}
 	search  chan struct{} // wakes the search for peers
 	ready   chan struct{} // closed when New is through
@@ -89,7 +90,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	dropped := &drops{self: peer.ID(proto.PeerOf(p.Key.Public().(ed25519.PublicKey)))}
 	n := &Network{
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
-		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(dropped), dropped: dropped,
+		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(dropped), dropped: dropped, writes: newWrites(),
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
 		gate:     admission{book: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},

@@ -23,6 +23,7 @@ type PeerInfo struct {
 	Connected bool
 	Direction string        // "inbound" or "outbound"; "" while not connected
 	RTT       time.Duration // 0 = not measured
+	Write     time.Duration // the longest that a gossip frame to it took to be written in the last minute; 0: none was
 	Agent     string        // such as "murmur/0.1.0"
 	Path      string        // "lan", "direct" or "relayed"; "" while not connected
 	BytesIn   uint64        // since it connected
@@ -54,7 +55,7 @@ func (n *Network) Peers() []PeerInfo {
 func (n *Network) peerInfo(id peer.ID) PeerInfo {
 	traffic := n.traffic.peers.look(id)
 	p := PeerInfo{
-		ID: proto.PeerID(id), RTT: n.host.Peerstore().LatencyEWMA(id),
+		ID: proto.PeerID(id), RTT: n.host.Peerstore().LatencyEWMA(id), Write: n.writes.longest(id),
 		BytesIn: uint64(traffic.TotalIn), BytesOut: uint64(traffic.TotalOut),
 	}
 	if v, err := n.host.Peerstore().Get(id, "AgentVersion"); err == nil {

@@ -62,7 +62,7 @@ func (c *PeersCmd) Run(ctx context.Context) error {
 
 // sameButTime compares what a reader would call news.
 func sameButTime(a, b api.Peer) bool {
-	a.RTTMillis, a.Rate, a.Seen = b.RTTMillis, b.Rate, b.Seen
+	a.RTTMillis, a.WriteMillis, a.Rate, a.Seen = b.RTTMillis, b.WriteMillis, b.Rate, b.Seen
 	return a == b
 }
 

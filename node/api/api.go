@@ -178,21 +178,25 @@ const (
 
 // Peer is another node.
 type Peer struct {
-	ID        proto.PeerID `json:"id"`
-	Connected bool         `json:"connected"`
-	Path      string       `json:"path,omitempty"` // "lan", "direct" or "relayed"
-	RTTMillis float64      `json:"rtt_ms,omitempty"`
-	Agent     string       `json:"agent,omitempty"`
-	State     string       `json:"state,omitempty"` // by its own word, or Gone
-	Why       string       `json:"why,omitempty"`
-	Seen      time.Time    `json:"seen,omitzero"` // when its newest heartbeat came
-	Height    uint64       `json:"height,omitempty"`
-	Lag       int64        `json:"lag,omitempty"` // rounds that it is behind this node
-	Rate      float64      `json:"tokens_per_s,omitempty"`
-	Backend   string       `json:"backend,omitempty"`
-	Share     Share        `json:"share"`
-	Flag      string       `json:"flag,omitempty"` // what is wrong with what it sends
+	ID          proto.PeerID `json:"id"`
+	Connected   bool         `json:"connected"`
+	Path        string       `json:"path,omitempty"` // "lan", "direct" or "relayed"
+	RTTMillis   float64      `json:"rtt_ms,omitempty"`
+	WriteMillis float64      `json:"write_ms,omitempty"` // the longest that an announcement to it took to be written in the last minute
+	Agent       string       `json:"agent,omitempty"`
+	State       string       `json:"state,omitempty"` // by its own word, or Gone
+	Why         string       `json:"why,omitempty"`
+	Seen        time.Time    `json:"seen,omitzero"` // when its newest heartbeat came
+	Height      uint64       `json:"height,omitempty"`
+	Lag         int64        `json:"lag,omitempty"` // rounds that it is behind this node
+	Rate        float64      `json:"tokens_per_s,omitempty"`
+	Backend     string       `json:"backend,omitempty"`
+	Share       Share        `json:"share"`
+	Flag        string       `json:"flag,omitempty"` // what is wrong with what it sends
 }
+
+// SlowLine tells whether announcements to a peer wait for other bytes on the way to it.
+func (p Peer) SlowLine() bool { return p.Connected && p.WriteMillis >= 1000 }
 
 // Gone is the state of a peer whose heartbeats have ceased.
 const Gone = "gone"

@@ -20,7 +20,7 @@ const otherWord = "other"
 func (w writer) peers(s api.State) {
 	type kind struct{ path, word string }
 	paths, states := map[kind]int{}, map[kind]int{}
-	connected, flagged, rate := 0, 0, s.Trainer.TokensPerSec
+	connected, flagged, slow, rate := 0, 0, 0, s.Trainer.TokensPerSec
 	for _, p := range s.Peers {
 		if p.Connected {
 			connected++
@@ -31,6 +31,9 @@ func (w writer) peers(s api.State) {
 		}
 		if p.Flag != "" {
 			flagged++
+		}
+		if p.SlowLine() {
+			slow++
 		}
 		rate += p.Rate
 	}
@@ -61,6 +64,7 @@ func (w writer) peers(s api.State) {
 		w.gauge("heard_peers", "Peers that heartbeats told of, by what they say of themselves, and gone where the heartbeats have ceased.", float64(n), "state", k.word)
 	}
 	w.gauge("flagged_peers", "Peers that sent what does not decode.", float64(flagged))
+	w.gauge("slow_line_peers", "Connected peers to which an announcement took more than a second to leave in the last minute.", float64(slow))
 	w.gauge("swarm_tokens_per_second", "How fast this node and the peers that it hears learn, by their own word.", rate)
 	w.gauge("reach", "Whether others can dial this node: 1 for the verdict.", 1, "verdict", cmp.Or(s.Reach.Verdict, "unknown"))
 }
