@@ -106,15 +106,36 @@ func (n *Network) watch(ctx context.Context) error {
 	return nil
 }
 
+// met takes a peer that speaks this swarm's protocols into the book, and parts from another. What identify says may be from
+// before the peer's handlers were set, if it has just started: go-libp2p 0.52.0 takes them up on a goroutine of its own. So
+// who lacks a protocol there is asked for it.
 func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
-	if !slices.Contains(e.Protocols, n.syncID) {
+	if slices.Contains(e.Protocols, n.syncID) {
+		n.fits(e)
+		return
+	}
+	if !n.enter() {
+		return
+	}
+	go func() {
+		defer n.wg.Done()
+		ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(network.WithNoDial(n.ctx, "it is connected"), "identify"), joinTimeout)
+		defer cancel()
+		s, err := n.host.NewStream(ctx, e.Peer, n.syncID)
+		if err == nil {
+			_ = s.Reset()
+			n.fits(e)
+			return
+		}
 		a := Attempt{Addr: e.Conn.RemoteMultiaddr().String(), Why: n.stranger(e), At: time.Now()}
 		if n.book.drop(e.Peer, a) {
 			n.log.Warn("A bootstrap peer cannot be worked with", "peer", e.Peer, "why", a.Why)
 		}
 		_ = n.host.Network().ClosePeer(e.Peer)
-		return
-	}
+	}()
+}
+
+func (n *Network) fits(e event.EvtPeerIdentificationCompleted) {
 	addrs := e.ListenAddrs
 	if e.Conn.Stat().Direction == network.DirOutbound { // this one is known to work
 		addrs = merge([]multiaddr.Multiaddr{e.Conn.RemoteMultiaddr()}, addrs)
