@@ -56,6 +56,7 @@ type Node struct {
 	finish    sync.Once
 	finishing chan struct{} // closed by Finish
 	gone      chan struct{} // closed when the machine says that this node may go
+	delivered atomic.Bool   // what was learned is in the shared model: set before gone is closed
 
 	// Set by assemble, before any goroutine that reads them starts.
 	manifest manifest.Manifest
@@ -378,6 +379,7 @@ func (n *Node) finished(in bool) {
 	if !in {
 		text = "the last update was not taken in; it stays on this disk"
 	}
+	n.delivered.Store(in)
 	n.diary.Add(event.Node, 0, text)
 	close(n.gone)
 }
@@ -392,14 +394,23 @@ func (n *Node) leave(ctx context.Context) {
 	n.hand.do(func(ctx context.Context) {
 		defer close(saved)
 		if err := n.hand.saveLocal(ctx); err != nil {
-			n.log.Warn("What was learned since the last save is lost", "error", err)
+			n.unsaved(err)
 		}
 	})
 	select {
 	case <-saved:
 	case <-ctx.Done():
-		n.log.Warn("What was learned since the last save is lost: the trainer did not answer in time")
+		n.unsaved(errors.New("the trainer did not answer in time"))
 	}
+}
+
+// unsaved tells what a node that leaves could not save: of one whose work is in, only the steps that began after its last round.
+func (n *Node) unsaved(err error) {
+	if n.delivered.Load() {
+		n.log.Info("The step under way was not kept; all that went before is in the shared model", "error", err)
+		return
+	}
+	n.log.Warn("What was learned since the last save is lost", "error", err)
 }
 
 // obtainManifest returns the manifest from disk, or from the first peer that

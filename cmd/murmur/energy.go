@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type EnergyCmd struct {
 	Below   *float64     `help:"Train up to this value, as of a price or of carbon." xor:"value"`
 	Least   *policy.Span `help:"Once begun, train at least so long (default: 10m)." placeholder:"TIME"`
 	Off     bool         `help:"Train whatever the energy." xor:"from"`
+	JSON    bool         `help:"Print one JSON object."`
 }
 
 // Run changes what is given and prints what counts, with the signal as it is now.
@@ -36,17 +38,43 @@ func (c *EnergyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.Energy.On() {
-		fmt.Println("trains whatever the energy")
-		return nil
+	shown := energyNow{Energy: s.Energy}
+	if s.Energy.On() {
+		v, err := energy.Read(ctx, http.DefaultClient, s.Energy)
+		if err != nil {
+			shown.Why = err.Error()
+		} else {
+			shown.Value, shown.Read = &v, time.Now()
+		}
 	}
-	fmt.Println(s.Energy)
-	v, err := energy.Read(ctx, http.DefaultClient, s.Energy)
-	if err != nil {
-		return fmt.Errorf("the signal cannot be had now: %w", err)
+	if err := printed(c.JSON, shown); err != nil {
+		return err
 	}
-	fmt.Printf("the signal is %g now, read %s\n", v, time.Now().Format(time.TimeOnly))
+	if shown.Why != "" {
+		return fmt.Errorf("the signal cannot be had now: %s", shown.Why)
+	}
 	return nil
+}
+
+// energyNow is the energy signal that a node goes by, as it is now.
+type energyNow struct {
+	policy.Energy
+	Value *float64  `json:"value,omitempty"`
+	Read  time.Time `json:"read,omitzero"`
+	Why   string    `json:"why,omitempty"` // it cannot be had
+}
+
+// Table is what it goes by and the value.
+func (s energyNow) Table(out io.Writer) error {
+	if !s.On() {
+		_, err := fmt.Fprintln(out, "trains whatever the energy")
+		return err
+	}
+	_, err := fmt.Fprintln(out, s.Energy)
+	if err == nil && s.Value != nil {
+		_, err = fmt.Fprintf(out, "the signal is %g now, read %s\n", *s.Value, s.Read.Format(time.TimeOnly))
+	}
+	return err
 }
 
 func (c *EnergyCmd) energy() policy.Energy {

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -18,6 +18,7 @@ type HoursCmd struct {
 	Battery *bool        `help:"Whether it may train on battery." negatable:""`
 	Idle    *policy.Span `help:"Train only after nobody has used keyboard and mouse for so long, such as 5m; 0s: always." placeholder:"TIME"`
 	Others  *float64     `help:"Give the graphics card back while other programs keep it busier than so many percent; 100: never, 0: the default, 25." placeholder:"PERCENT"`
+	JSON    bool         `help:"Print one JSON object."`
 }
 
 // Run changes what is given and prints what counts.
@@ -33,7 +34,21 @@ func (c *HoursCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	return printed(c.JSON, hours{s.Compute, s.Network, s.Battery, s.Idle, s.Share()})
+}
+
+// hours is when a machine works.
+type hours struct {
+	Compute policy.Week `json:"compute"`
+	Network policy.Week `json:"network"`
+	Battery bool        `json:"battery"`
+	Idle    policy.Span `json:"idle"`
+	Others  float64     `json:"others"` // other programs' share of the graphics card above which it is theirs; 1: never
+}
+
+// Table is a line for each.
+func (s hours) Table(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "train\t%s\nnetwork\t%s\n", s.Compute, s.Network)
 	fmt.Fprintf(w, "on battery\t%s\n", map[bool]string{true: "yes", false: "no"}[s.Battery])
 	idle := "also while somebody is at the machine"
@@ -41,8 +56,8 @@ func (c *HoursCmd) Run(ctx context.Context) error {
 		idle = fmt.Sprintf("after %v without keyboard and mouse", time.Duration(s.Idle))
 	}
 	fmt.Fprintf(w, "idle\t%s\n", idle)
-	others := fmt.Sprintf("it is theirs above %.0f %%", 100*s.Share())
-	if s.Share() == 1 {
+	others := fmt.Sprintf("it is theirs above %.0f %%", 100*s.Others)
+	if s.Others == 1 {
 		others = "it is shared with them"
 	}
 	fmt.Fprintf(w, "others on the card\t%s\n", others)

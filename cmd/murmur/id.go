@@ -2,13 +2,16 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/proto"
 )
 
 // IDCmd shows a peer id before there is a swarm that lists it.
 type IDCmd struct {
-	Dir string `help:"The directory that is to be a swarm's." type:"path" required:"" placeholder:"DIR" env:"MURMUR_DIR"`
+	Dir  string `help:"The directory that is to be a swarm's." type:"path" required:"" placeholder:"DIR" env:"MURMUR_DIR"`
+	JSON bool   `help:"Print one JSON object."`
 }
 
 // Run draws the node's key where there is none.
@@ -17,6 +20,16 @@ func (c *IDCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(peer)
-	return nil
+	return printed(c.JSON, ownID{peer})
+}
+
+// ownID is a machine's peer id in a directory.
+type ownID struct {
+	ID proto.PeerID `json:"id"`
+}
+
+// Table is the id alone.
+func (i ownID) Table(out io.Writer) error {
+	_, err := fmt.Fprintln(out, i.ID)
+	return err
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"text/tabwriter"
 
 	"github.com/murmurnet/murmur/node"
@@ -22,6 +22,7 @@ type LimitCmd struct {
 	Watts   *float64 `help:"Power that the graphics cards may draw; 0: no limit." placeholder:"WATTS" group:"machine"`
 	Memory  *float64 `help:"GB of memory that the trainer may take, or it is ended; 0: no limit." placeholder:"GB" group:"machine"`
 	VRAM    *float64 `name:"vram" help:"GB of the graphics cards' memory that it may take; 0: no limit." placeholder:"GB" group:"machine"`
+	JSON    bool     `help:"Print one JSON object."`
 }
 
 const mostGB = 1 << 20
@@ -53,12 +54,26 @@ func (c *LimitCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(w, "line\t%s\n", l)
-		fmt.Fprintf(w, "temperature\t%s\npower\t%s\n", most("%.0f °C", s.Celsius), most("%.0f W", s.Watts))
-		fmt.Fprintf(w, "memory\t%s\ngraphics memory\t%s\n", most("%g GB", float64(s.Memory)/1e9), most("%g GB", float64(s.VRAM)/1e9))
-		return w.Flush()
+		return printed(c.JSON, limits{l, s.Celsius, s.Watts, s.Memory, s.VRAM})
 	})
+}
+
+// limits are what murmur may take; 0 is no limit.
+type limits struct {
+	api.Limits
+	Celsius float64 `json:"celsius"`
+	Watts   float64 `json:"watts"`
+	Memory  uint64  `json:"memory_bytes"`
+	VRAM    uint64  `json:"vram_bytes"`
+}
+
+// Table is a line for each.
+func (l limits) Table(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "line\t%s\n", l.Limits)
+	fmt.Fprintf(w, "temperature\t%s\npower\t%s\n", most("%.0f °C", l.Celsius), most("%.0f W", l.Watts))
+	fmt.Fprintf(w, "memory\t%s\ngraphics memory\t%s\n", most("%g GB", float64(l.Memory)/1e9), most("%g GB", float64(l.VRAM)/1e9))
+	return w.Flush()
 }
 
 func most(format string, v float64) string {

@@ -22,7 +22,8 @@ type InviteCmd struct {
 	DirFlag
 	Days uint32 `help:"Days for which others can come in by it." default:"7" placeholder:"N"`
 	Uses uint32 `help:"How many machines can come in by it; 0: any number. Each member counts those that it meets." default:"1" placeholder:"N"`
-	QR   bool   `name:"qr" help:"Print the link as a picture, too, for a phone's camera."`
+	QR   bool   `name:"qr" help:"Print the link as a picture, too, for a phone's camera." xor:"form"`
+	JSON bool   `help:"Print one JSON object." xor:"form"`
 }
 
 // Run signs an invite where the swarm is for members.
@@ -48,13 +49,14 @@ func (c *InviteCmd) Run(ctx context.Context) error {
 	if at := s.Head.Checkpoint; at != nil {
 		link.Checkpoint, link.CheckpointHeight = at.Commit, at.Height
 	}
+	shown := invited{}
 	if m != nil && !m.Open() {
 		until := time.Now().AddDate(0, 0, int(c.Days))
 		invite, err := dir.Invite(until, c.Uses)
 		if err != nil {
 			return err
 		}
-		link.Invite = invite.String()
+		link.Invite, shown.Until, shown.Uses = invite.String(), until, c.Uses
 		uses := "one machine"
 		if c.Uses != 1 {
 			uses = fmt.Sprintf("%d machines", c.Uses)
@@ -64,11 +66,27 @@ func (c *InviteCmd) Run(ctx context.Context) error {
 		}
 		fmt.Fprintf(os.Stderr, "For %s, until %s. Whoever has this link can join: send it to nobody else.\n", uses, until.Format(time.DateOnly))
 	}
-	fmt.Println(link)
+	shown.Link = link.String()
+	if err := printed(c.JSON, shown); err != nil {
+		return err
+	}
 	if c.QR {
 		qrterminal.GenerateHalfBlock(link.String(), qrterminal.L, os.Stdout)
 	}
 	return nil
+}
+
+// invited is a link to give away.
+type invited struct {
+	Link  string    `json:"link"`
+	Until time.Time `json:"until,omitzero"` // both zero where everybody may join
+	Uses  uint32    `json:"uses,omitempty"` // 0: any number of machines
+}
+
+// Table is the link alone.
+func (i invited) Table(out io.Writer) error {
+	_, err := fmt.Fprintln(out, i.Link)
+	return err
 }
 
 // MembersCmd lists members.

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 )
 
 // PageCmd prints the link that opens the node's page.
-type PageCmd struct{ DirFlag }
+type PageCmd struct {
+	DirFlag
+	JSON bool `help:"Print one JSON object."`
+}
 
 // Run asks the daemon where the page is; the token lies in the swarm's directory.
 func (c *PageCmd) Run(ctx context.Context) error {
@@ -26,7 +30,17 @@ func (c *PageCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Println(s.Page + "#" + token)
-		return nil
+		return printed(c.JSON, pageLink{s.Page + "#" + token})
 	})
+}
+
+// pageLink opens a node's page.
+type pageLink struct {
+	Link string `json:"link"`
+}
+
+// Table is the link alone.
+func (l pageLink) Table(out io.Writer) error {
+	_, err := fmt.Fprintln(out, l.Link)
+	return err
 }

@@ -34,7 +34,7 @@ func (c *SupportCmd) Run(ctx context.Context, root *cli) error {
 		config, _ = usualSettings() // without a home there is none to pack
 	}
 	now := time.Now()
-	p := support.Params{Version: versionLine(), Dir: dir, Config: config, Report: report, Now: now}
+	p := support.Params{Version: thisBuild().String(), Dir: dir, Config: config, Report: report, Now: now}
 	items, err := support.Gather(ctx, p)
 	if err != nil {
 		return err

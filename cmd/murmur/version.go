@@ -1,28 +1,48 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 )
 
 // VersionCmd prints what this program is.
-type VersionCmd struct{}
-
-// Run prints one line.
-func (c *VersionCmd) Run() error {
-	fmt.Println(versionLine())
-	return nil
+type VersionCmd struct {
+	JSON bool `help:"Print one JSON object."`
 }
 
-func versionLine() string {
-	commit := "unknown commit"
+// Run prints one line.
+func (c *VersionCmd) Run() error { return printed(c.JSON, thisBuild()) }
+
+// build is what a program was made from.
+type build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	Go      string `json:"go"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+}
+
+func thisBuild() build {
+	p := build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				commit = s.Value
+				p.Commit = s.Value
 			}
 		}
 	}
-	return fmt.Sprintf("murmur %s (%s, %s, %s/%s)", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return p
+}
+
+func (p build) String() string {
+	return fmt.Sprintf("murmur %s (%s, %s, %s/%s)", p.Version, cmp.Or(p.Commit, "unknown commit"), p.Go, p.OS, p.Arch)
+}
+
+// Table is one line.
+func (p build) Table(out io.Writer) error {
+	_, err := fmt.Fprintln(out, p)
+	return err
 }
