@@ -32,7 +32,15 @@ type block struct {
 	own      bool           // this node closed it, too
 	by       []proto.PeerID // of the parent's voters, who announced it
 
+	reached [2]reach // the last two looks up from here, to the head and to the tip beyond it
+
 	checkedFor proto.PeerID // among whose checks the one under way counts
+}
+
+// reach is what the commits above one list, up to another.
+type reach struct {
+	tip    *block                  // nil: none
+	newest map[proto.PeerID]uint64 // numbers of updates of the voters of the lowest commit's parent
 }
 
 // farStep is how many commits a look down a branch passes at once.

@@ -54,7 +54,7 @@ func (m *Machine) closeRound() {
 		if !m.closable(us) {
 			return
 		}
-		m.round.ready, m.round.readyAt = true, m.now
+		m.round.ready, m.round.readyAt, m.round.turns = true, m.now, m.closers(us)
 		m.waits.end(m.now)
 	}
 	view := slices.Index(m.closers(us), m.cfg.Self)
@@ -246,12 +246,11 @@ func (m *Machine) noteLapsed(next *block) {
 	if next.parent != m.head || !m.round.ready {
 		return
 	}
-	us, _ := m.candidates(m.head)
-	passed := int((m.now - m.round.readyAt) / m.cfg.ViewTimeout)
-	turns := m.closers(us)
-	for i, p := range turns[:min(passed, len(turns))] {
-		// To announce what another closes later is not to close.
-		if over := m.round.readyAt + time.Duration(i+1)*m.cfg.ViewTimeout; next.at < over && (p == next.Closer || slices.Contains(next.by, p)) {
+	for i, p := range m.round.turns {
+		// To announce what another closes later is not to close, and half a view is for messages to arrive: who takes all of each turn of
+		// its own makes rounds as long as who takes none.
+		over := m.round.readyAt + time.Duration(2*i+1)*m.cfg.ViewTimeout/2
+		if m.now < over || next.at < over && (p == next.Closer || slices.Contains(next.by, p)) {
 			return
 		}
 		if p != m.cfg.Self && slices.Contains(m.head.voters, p) {

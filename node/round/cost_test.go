@@ -217,3 +217,35 @@ func TestComb(t *testing.T) {
 		t.Errorf("an answer of 255 commits takes %v, an event %v", a.worst, took)
 	}
 }
+
+// BenchmarkSiblings is an event where one of 16 members has made a valid sibling, of its own update alone, at each of 200 heights (376 ms with
+// the branches walked anew at every fork).
+func BenchmarkSiblings(b *testing.B) {
+	const members, heights = 16, 200
+	s := newSwarm(1, 1)
+	s.closed, s.snapshot = true, heights
+	s.nodes[0].start()
+	m, hostile := s.nodes[0].m, newMob(s, members, members, 1)
+	c := m.head.Commit
+	for range heights {
+		var us []Update
+		for _, k := range hostile.keys {
+			us = append(us, hostile.sign(k, c))
+		}
+		byAuthor(us)
+		next := hostile.made(c, us, hostile.keys[0])
+		for _, x := range []struct {
+			Commit
+			us []Update
+		}{{next, us}, {hostile.made(c, us[members-1:], hostile.keys[members-1]), us[members-1:]}} {
+			m.take(x.Commit, indexed(x.us), true)
+			m.decide(m.blocks[x.ID], valid)
+		}
+		m.Step(s.now, Tick{})
+		c = next
+	}
+	for i := 0; b.Loop(); i++ {
+		m.Step(s.now+time.Duration(i)*time.Millisecond, Tick{})
+	}
+	b.ReportMetric(float64(m.head.Height), "height")
+}

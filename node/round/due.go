@@ -10,9 +10,13 @@ import (
 // beat is the newest heartbeat of a peer, with the local time it came.
 type beat struct {
 	Heartbeat
-	at   time.Duration
-	draw proto.ID // its place among peers, for this node alone
+	at    time.Duration
+	draw  proto.ID   // its place among peers, for this node alone
+	heads []proto.ID // that its last heartbeats named, maxHeads of them, each once
 }
+
+// maxHeads is how many heads of a peer are remembered: rounds that pass while an answer about its branch travels.
+const maxHeads = 8
 
 // fresh tells whether a heartbeat is not older than three of its intervals.
 func (b *beat) fresh(now time.Duration) bool { return now-b.at <= staleBeats*b.Interval }
@@ -43,11 +47,17 @@ func (m *Machine) heard(h Heartbeat) {
 	b := &beat{Heartbeat: h, at: m.now}
 	if old := m.beats[h.From]; old != nil {
 		b.draw = old.draw
+		if old.fresh(m.now) { // what it said before a silence tells nothing of where it is
+			b.heads = old.heads
+		}
 	} else {
 		b.draw = proto.Sum([]byte(m.cfg.Self + h.From))
 		if !m.makeRoom(b) {
 			return
 		}
+	}
+	if !slices.Contains(b.heads, h.Head) {
+		b.heads = append(slices.Clone(b.heads[max(0, len(b.heads)+1-maxHeads):]), h.Head)
 	}
 	m.beats[h.From] = b
 }

@@ -1,6 +1,8 @@
 package round
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -229,7 +231,10 @@ func TestCutAndRestart(t *testing.T) {
 // TestCaptiveNewcomer has a newcomer of a swarm of members be shown a branch of one member's own first, and hear the others then: it goes to where
 // most members are who can prove it.
 func TestCaptiveNewcomer(t *testing.T) {
-	for _, first := range []time.Duration{0, 2 * time.Second} {
+	for _, c := range []struct {
+		first time.Duration
+		names int // of nobody, in the roster of the invented state
+	}{{0, 0}, {2 * time.Second, 0}, {2 * time.Second, 8}, {2 * time.Second, 200}} {
 		s := newSwarm(6, 21)
 		s.closed, s.snapshot = true, 20
 		s.change = usualTimes
@@ -247,11 +252,17 @@ func TestCaptiveNewcomer(t *testing.T) {
 			Height: 20 * 50, NextH: 20, Target: 20 * stepTokens, Tokens: 1e9, Root: payloadOf("root", 1, 1), Parent: payloadOf("parent", 1, 2),
 			Roster: []Member{{Peer: b.keys[0], Seen: probation}}, Closer: b.keys[0],
 		}
+		for i := range c.names {
+			base.Roster = append(base.Roster, Member{Peer: proto.PeerID(fmt.Sprintf("nobody-%03d", i)), Seen: probation})
+		}
+		slices.SortFunc(base.Roster, func(x, y Member) int { return cmp.Compare(x.Peer, y.Peer) })
 		base.ID = idOf(base)
 		s.commits[base.ID], b.commits[base.ID] = base, base
-		c := b.close(base, b.keys, false)
-		f := Foreign{Branch: []Commit{base, c}, Updates: append(b.authored(b.keys[0]), b.sign(b.keys[0], c))}
-		beat := func() { v.step(Heartbeat{From: b.keys[0], Head: c.ID, Height: c.Height, Interval: 5 * time.Second}) }
+		tip := b.close(base, b.keys, false)
+		f := Foreign{Branch: []Commit{base, tip}, Updates: append(b.authored(b.keys[0]), b.sign(b.keys[0], tip))}
+		beat := func() {
+			v.step(Heartbeat{From: b.keys[0], Head: tip.ID, Height: tip.Height, Interval: 5 * time.Second})
+		}
 		began := s.now
 		joined := time.Duration(-1)
 		for s.now < began+time.Minute {
@@ -261,7 +272,7 @@ func TestCaptiveNewcomer(t *testing.T) {
 			if s.now-began == 100*time.Millisecond {
 				v.step(f)
 			}
-			if s.now-began == first {
+			if s.now-began == c.first {
 				s.cut = func(int, int) bool { return false }
 			}
 			s.run(100 * time.Millisecond)
@@ -270,7 +281,7 @@ func TestCaptiveNewcomer(t *testing.T) {
 			}
 		}
 		if joined < 0 {
-			t.Errorf("alone with it for %v: never with the others", first)
+			t.Errorf("alone with it for %v, %d names: never with the others", c.first, c.names)
 		}
 	}
 }
@@ -523,6 +534,64 @@ func (s *swarm) nobodyAbove(t *testing.T, c Commit) {
 	for _, x := range s.nodes {
 		if x.up && s.above(x.m.head.Commit, c) {
 			t.Errorf("%s stands on the invented branch; heights %v", x.name, s.heights())
+		}
+	}
+}
+
+// TestShattered cuts a swarm into many parts for longer than two snapshot heights, nobody hostile: each part is alone with what it did, and all
+// are together soon after (4 in 4, 5 in 5 and 8 in 4 took minutes while each of the others counted against the branch of any one).
+func TestShattered(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		for _, c := range []struct{ nodes, parts int }{{3, 3}, {4, 2}, {4, 4}, {5, 5}, {8, 4}} {
+			s := newSwarm(c.nodes, 1)
+			s.closed, s.snapshot = closed, 20
+			s.change = usualTimes
+			for _, x := range s.nodes {
+				x.stepTime = 100 * time.Millisecond
+				x.start()
+			}
+			s.run(90 * time.Second)
+			s.cut = func(a, b int) bool { return a%c.parts != b%c.parts }
+			s.run(4 * time.Minute)
+			s.cut = func(int, int) bool { return false }
+			mended := s.now
+			for !s.together() && s.now < mended+20*time.Second {
+				s.run(500 * time.Millisecond)
+			}
+			if !s.together() {
+				t.Errorf("closed %v: %d nodes in %d parts stand at %v after 20 s", closed, c.nodes, c.parts, s.heights())
+			}
+		}
+	}
+}
+
+// together tells whether all nodes stand on one branch.
+func (s *swarm) together() bool {
+	low := slices.MinFunc(s.nodes, func(a, b *simNode) int { return cmp.Compare(a.m.head.Height, b.m.head.Height) }).m.head.Commit
+	return !slices.ContainsFunc(s.nodes, func(x *simNode) bool { return !s.above(x.m.head.Commit, low) })
+}
+
+// TestSlowAnswer cuts one node off for longer than two snapshot heights and has the answer about the others' branch take longer than a
+// round: their heads have moved on when it comes, and the node is with them all the same (never within 3 min before).
+func TestSlowAnswer(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		s := newSwarm(6, 1)
+		s.closed, s.snapshot = closed, 20
+		s.change = usualTimes
+		for _, x := range s.nodes {
+			x.stepTime = 100 * time.Millisecond
+			x.start()
+		}
+		s.run(time.Minute)
+		s.cut = func(a, b int) bool { return (a == 5) != (b == 5) }
+		s.run(4 * time.Minute)
+		s.cut, s.answer = func(int, int) bool { return false }, 4*time.Second
+		mended := s.now
+		for !s.together() && s.now < mended+30*time.Second {
+			s.run(500 * time.Millisecond)
+		}
+		if !s.together() {
+			t.Errorf("closed %v: the nodes stand at %v after 30 s", closed, s.heights())
 		}
 	}
 }

@@ -67,8 +67,9 @@ type current struct {
 	heldAt  time.Duration
 	ready   bool // view 0 may close
 	readyAt time.Duration
-	earlyAt time.Duration // most others were yet to publish
-	saidAt  time.Duration // last announced the own update
+	turns   []proto.PeerID // to close, as they were then
+	earlyAt time.Duration  // most others were yet to publish
+	saidAt  time.Duration  // last announced the own update
 
 	measured map[proto.PeerID]bool // voters whose payloads' spread was noted
 }

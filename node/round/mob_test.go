@@ -25,7 +25,8 @@ type mob struct {
 	seq     uint64
 	commits map[proto.ID]Commit
 	deeds   []string
-	mute    bool // serves no payloads
+	mute    bool              // serves no payloads
+	hold    func(Update) bool // keeps who asks for a payload waiting while it says so
 }
 
 func newMob(s *swarm, keys, members int, seed uint64) *mob {
@@ -233,6 +234,19 @@ func (b *mob) answers(n *simNode, effect Effect) bool {
 			return later(CaughtUp{Target: e.Target})
 		}
 	case Fetch:
+		if slices.Contains(b.keys, e.Update.Author) && b.hold != nil {
+			var serve func()
+			serve = func() {
+				if b.hold(e.Update) {
+					n.later(10*time.Millisecond, serve)
+					return
+				}
+				n.payloads[e.Update.Payload] = true
+				n.later(b.s.delay(), func() { n.step(Held{Use: e.Update.Use()}) })
+			}
+			n.later(b.s.delay(), serve)
+			return true
+		}
 		if slices.Contains(b.keys, e.Update.Author) && !b.mute && b.rng.IntN(4) > 0 {
 			n.payloads[e.Update.Payload] = true
 			return later(Held{Use: e.Update.Use()})

@@ -111,9 +111,18 @@ func (m *Machine) matches(b *block) bool {
 			here++
 		case theirs && !mine:
 			there++
+		case !mine && m.arriving(p):
+			here++
 		}
 	}
 	return there >= here
+}
+
+// arriving tells whether a peer that was last heard on the head's parent may have come to the head: until it has been heard anew,
+// and for as long as a check may take. A sibling's closer stands there before anybody else can be heard of.
+func (m *Machine) arriving(p proto.PeerID) bool {
+	b := m.beats[p]
+	return b != nil && b.fresh(m.now) && b.Head == m.head.Parent && m.now-m.round.since < m.cfg.ViewTimeout
 }
 
 // present lists the peers that train on the head, or did on its parent when they

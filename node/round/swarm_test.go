@@ -83,6 +83,7 @@ type swarm struct {
 	values  map[proto.ID]float64      // payload → z
 	made    map[proto.ID]proto.PeerID // payload → author
 	signed  map[string]proto.ID       // author and parent → update
+	answer  time.Duration             // how long a branch takes to come that was asked for
 	faults  []string
 	log     strings.Builder
 	told    bool // write the story
@@ -713,8 +714,15 @@ func (n *simNode) catchUp(p *simNode, e CatchUp) {
 		}
 	}
 	slices.Reverse(f.Branch)
-	n.step(f)
-	n.step(CaughtUp{Target: e.Target})
+	answer := func() {
+		n.step(f)
+		n.step(CaughtUp{Target: e.Target})
+	}
+	if n.s.answer == 0 {
+		answer()
+		return
+	}
+	n.later(n.s.answer, answer)
 }
 
 // check holds a node to the invariants that hold at every instant.

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -272,4 +273,134 @@ func TestCopiesOfOtherSizes(t *testing.T) {
 			t.Errorf("closed %v: %d of %d updates of the one whose payload is named are in", closed, in[v.id], rounds)
 		}
 	}
+}
+
+// TestSiblingFirst has members make a sibling of each coming commit, which leaves a voter out, stand on it before the coming one is anywhere, and hold
+// the payload of their own update back so that closers wait: a node that adopts the coming commit has heard of nobody else on it yet (one of six closed 15
+// of 15 rounds, two of seven had all rosters to themselves after a minute).
+func TestSiblingFirst(t *testing.T) {
+	for _, c := range []struct {
+		honest, hostile int
+		closed          bool
+	}{{5, 1, true}, {5, 1, false}, {5, 2, true}, {7, 3, false}} {
+		s, b := withVoters(c.honest, c.hostile, func(s *swarm) {
+			s.closed, s.snapshot = c.closed, 20
+			s.change = usualTimes
+		})
+		victim, from := s.nodes[1].id, s.nodes[0].m.head.Height
+		type plan struct { // for one head
+			ready   time.Duration // all honest updates are known; 0: not yet
+			sibling *Commit
+			release time.Duration // of the payloads
+		}
+		plans, mine := map[proto.ID]*plan{}, map[proto.ID]bool{}
+		b.hold = func(u Update) bool {
+			p := plans[u.Parent]
+			return p != nil && (p.sibling == nil || s.now < p.release) && s.now < p.ready+3*time.Second
+		}
+		for end := s.now + time.Minute; s.now < end; s.run(10 * time.Millisecond) {
+			h := slices.MaxFunc(s.nodes, func(x, y *simNode) int { return cmp.Compare(x.m.head.Height, y.m.head.Height) }).m.head
+			p := plans[h.ID]
+			if p == nil {
+				p = &plan{}
+				plans[h.ID] = p
+			}
+			if s.now%(500*time.Millisecond) == 0 {
+				at := h.Commit
+				if p.sibling != nil {
+					at = *p.sibling
+				}
+				b.say(b.keys, at, at.Height)
+			}
+			us := s.of(h.Commit)
+			if len(us) > 0 {
+				b.publishOnce(b.keys, h.Commit)
+			}
+			waits := slices.ContainsFunc(s.nodes, func(x *simNode) bool {
+				return slices.Contains(h.voters, x.id) && !slices.ContainsFunc(us, func(u Update) bool { return u.Author == x.id })
+			})
+			if p.sibling != nil || waits {
+				continue
+			}
+			if p.ready == 0 {
+				p.ready = s.now
+			}
+			if s.now < p.ready+400*time.Millisecond { // for the payloads to come, and the sums
+				continue
+			}
+			list := append(slices.DeleteFunc(us, func(u Update) bool { return u.Author == victim }), b.forParent(h.Commit)...)
+			byAuthor(list)
+			y := b.made(h.Commit, list, b.keys[0])
+			p.sibling, p.release, mine[y.ID] = &y, s.now+200*time.Millisecond, true
+			b.announce(y)
+			b.say(b.keys, y, y.Height)
+			for _, k := range b.keys {
+				b.tell(Seen{Update: b.sign(k, y)})
+			}
+			plans[y.ID] = &plan{}
+		}
+		rounds, in := s.listedSince(from)
+		closed := 0
+		for at := s.nodes[0].m.head.Commit; at.Height > from; at = s.commits[at.Parent] {
+			if mine[at.ID] {
+				closed++
+			}
+		}
+		if rounds < 10 || closed > 2 || in[victim] < rounds-2 {
+			t.Errorf("%d of %d, members alone %v: they closed %d of %d rounds, and the voter that they leave out is in %d", c.hostile, c.honest+c.hostile, c.closed, closed, rounds, in[victim])
+		}
+	}
+}
+
+// TestLateTurn has a voter take all of each turn of its own, or say that it leaves in each: its turn comes last from then on (51 of 72 rounds before).
+func TestLateTurn(t *testing.T) {
+	rounds := map[string]int{}
+	for _, mode := range []string{"prompt", "late", "leaves"} {
+		s, b := withVoters(5, 1, func(s *swarm) {
+			s.closed, s.snapshot = true, 20
+			s.change = usualTimes
+		})
+		k, from := b.keys[0], s.nodes[0].m.head.Height
+		closed := map[proto.ID]bool{}
+		var away time.Duration
+		for end := s.now + 2*time.Minute; s.now < end; s.run(10 * time.Millisecond) {
+			s.done = 0
+			x := s.nodes[0]
+			h := x.m.head
+			if s.now%(500*time.Millisecond) == 0 && s.now >= away {
+				b.say(b.keys, h.Commit, h.Height)
+			}
+			b.publishOnce(b.keys, h.Commit)
+			us, _ := x.m.candidates(h)
+			turns := x.m.closers(us)
+			if len(turns) == 0 || turns[0] != k || !x.m.round.ready || closed[h.ID] || mode == "late" && s.now < x.m.round.readyAt+4600*time.Millisecond {
+				continue
+			}
+			closed[h.ID] = true
+			if mode == "leaves" {
+				away = s.now + 600*time.Millisecond
+				b.tell(Heartbeat{From: k, Head: h.ID, Height: h.Height, Leaving: true, Interval: 500 * time.Millisecond})
+				continue
+			}
+			list := append(s.of(h.Commit), b.forParent(h.Commit)...)
+			byAuthor(list)
+			b.announce(b.made(h.Commit, list, k))
+		}
+		rounds[mode], _ = s.listedSince(from)
+	}
+	if 10*rounds["late"] < 8*rounds["prompt"] || 10*rounds["leaves"] < 8*rounds["prompt"] {
+		t.Errorf("rounds in two minutes: %v", rounds)
+	}
+}
+
+// forParent lists what the keys published on a commit.
+func (b *mob) forParent(c Commit) (us []Update) {
+	for _, k := range b.keys {
+		for _, u := range b.authored(k) {
+			if u.Parent == c.ID {
+				us = append(us, u)
+			}
+		}
+	}
+	return us
 }

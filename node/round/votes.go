@@ -1,6 +1,7 @@
 package round
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/murmurnet/murmur/proto"
@@ -33,13 +34,38 @@ type listing struct {
 func (m *Machine) listedAbove(fork *block, rivals []rival) map[proto.PeerID]listing {
 	newest := map[proto.PeerID]listing{}
 	for i, r := range rivals {
-		for b := r.tip; b != nil && b.Height > r.child.Height; b = b.parent {
-			for _, u := range m.listed(b) {
-				if old, ok := newest[u.Author]; (!ok || u.Seq > old.seq) && slices.Contains(fork.voters, u.Author) {
-					newest[u.Author] = listing{u.Seq, i}
-				}
+		for p, seq := range m.above(r.child, r.tip) {
+			if old, ok := newest[p]; !ok || seq > old.seq {
+				newest[p] = listing{seq, i}
 			}
 		}
+	}
+	return newest
+}
+
+// above returns the number of the newest update that the commits above c up to tip list of each voter of c's parent. It is
+// remembered and carried on as the branch grows: a fork is looked at in every event, and one member can make one at every height.
+func (m *Machine) above(c, tip *block) map[proto.PeerID]uint64 {
+	from, newest, all := c, map[proto.PeerID]uint64{}, true
+	for _, r := range c.reached {
+		switch {
+		case r.tip == tip:
+			return r.newest
+		case r.tip != nil && r.tip.Height > from.Height && tip.under(r.tip):
+			from, newest = r.tip, maps.Clone(r.newest)
+		}
+	}
+	for b := tip; b != from; b = b.parent {
+		us := m.listed(b)
+		all = all && len(us) == len(b.Updates)
+		for _, u := range us {
+			if seq, ok := newest[u.Author]; (!ok || u.Seq > seq) && slices.Contains(c.parent.voters, u.Author) {
+				newest[u.Author] = u.Seq
+			}
+		}
+	}
+	if all {
+		c.reached = [2]reach{c.reached[1], {tip, newest}}
 	}
 	return newest
 }
