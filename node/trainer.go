@@ -27,14 +27,14 @@ const (
 
 // keepTrainer runs a trainer process, and another when it ends, until ctx ends.
 func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
-	pause := restartFirst
+	pause, less := restartFirst, 0
 	for {
 		had, done := n.loan.take(ctx)
 		if had == nil {
 			return
 		}
 		began := time.Now()
-		err := n.runTrainer(had)
+		err := n.runTrainer(had, less)
 		yielded := errors.Is(context.Cause(had), errYielded)
 		done()
 		if ctx.Err() != nil {
@@ -51,6 +51,12 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 		if errors.Is(err, errReplica) {
 			fail(err)
 			return
+		}
+		if errors.Is(err, worker.ErrMemory) {
+			if less < worker.MaxLess {
+				less++
+			}
+			err = fmt.Errorf("%w; the next one takes half as many samples at once, as far as it can", err)
 		}
 		n.view.set(func(v *viewed) {
 			v.trainer.Up, v.trainer.TokensPerSec, v.trainerWhy, v.trainers = false, 0, err.Error(), nil
@@ -73,8 +79,13 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 // errReplica says that this node's own files cannot be used.
 var errReplica = errors.New("the local model cannot be loaded")
 
-func (n *Node) runTrainer(ctx context.Context) (err error) {
-	p, err := worker.StartIsland(ctx, n.trainers())
+// runTrainer runs one whose step is laid out smaller so many times than memory seems to allow.
+func (n *Node) runTrainer(ctx context.Context, less int) (err error) {
+	ps := n.trainers()
+	for i := range ps {
+		ps[i].Spec.Less = less
+	}
+	p, err := worker.StartIsland(ctx, ps)
 	if err != nil {
 		return err
 	}

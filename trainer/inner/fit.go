@@ -110,15 +110,24 @@ func NewFitting[T interface {
 		if !outOfMemory(err) {
 			return none, err
 		}
-		switch next := half(p); {
-		case next > 0:
-			p.Micro = next
-		case !p.Compute.Remat:
-			p.Compute.Remat = true
-		default:
+		var less bool
+		if p, less = p.Less(); !less {
 			return none, fmt.Errorf("%w, not even with one sample of %d tokens at a time: %w", ErrMemory, p.Model.SeqLen, err)
 		}
 	}
+}
+
+// Less lays out a step that takes less memory: half as many samples at once or fewer, then each block computed twice. It says whether there is one.
+func (p Params) Less() (Params, bool) {
+	switch next := half(p); {
+	case next > 0:
+		p.Micro = next
+	case !p.Compute.Remat:
+		p.Compute.Remat = true
+	default:
+		return p, false
+	}
+	return p, true
 }
 
 // attempt does a step that nothing is learned from.

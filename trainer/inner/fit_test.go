@@ -95,3 +95,15 @@ func TestNewFitting(t *testing.T) {
 		}
 	})
 }
+
+// TestLess lays out smaller steps from a batch of six until there is none: half of the samples at once, or the next number that divides the batch, then each
+// block computed twice.
+func TestLess(t *testing.T) {
+	p, seen := Params{Batch: 6}, ""
+	for less := true; less; p, less = p.Less() {
+		seen += fmt.Sprintf("%d %v, ", p.atOnce(), p.Compute.Remat)
+	}
+	if want := "6 false, 3 false, 1 false, 1 true, "; seen != want {
+		t.Errorf("laid out as %s, want %s", seen, want)
+	}
+}

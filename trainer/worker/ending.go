@@ -1,13 +1,18 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
 )
 
-// ending says in a sentence why a child ended that nobody here ended. last is the end of its stderr.
-func ending(state *os.ProcessState, waited error, last string) error {
+// ErrMemory says that the system killed a child because memory ran out.
+var ErrMemory = errors.New("the trainer was killed by the system because memory ran out")
+
+// ending says in a sentence why a child ended that nobody here ended. last is the end of its stderr; starved says that the system killed
+// processes for memory while it lived.
+func ending(state *os.ProcessState, waited error, last string, starved bool) error {
 	if last != "" {
 		last = ": " + last
 	}
@@ -15,6 +20,9 @@ func ending(state *os.ProcessState, waited error, last string) error {
 		return fmt.Errorf("the trainer was lost: %w%s", waited, last)
 	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		if starved && status.Signal() == syscall.SIGKILL {
+			return ErrMemory
+		}
 		return fmt.Errorf("the trainer %s%s", bySignal(status.Signal()), last)
 	}
 	return fmt.Errorf("the trainer ended by itself (%s)%s", state, last)

@@ -63,9 +63,9 @@ func GoMLX(open func(want string) (Device, error)) Engine {
 			p := inner.Params{Backend: d.Backend, Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch}
 			p.Compute.Half = d.graphics()
 			if s.Optimizer.Kind == inner.KindGradient {
-				return learner(d, p, inner.NewGradient)
+				return learner(d, p, s.Less, inner.NewGradient)
 			}
-			return learner(d, p, inner.New)
+			return learner(d, p, s.Less, inner.New)
 		},
 		Judge: func(d Device, s Spec) (Judge, error) { return eval.New(d.Backend, s.Model, s.Batch) },
 	}
@@ -77,16 +77,24 @@ func (d Device) graphics() bool {
 	return strings.Contains(d.Config, "cuda") || strings.Contains(d.Config, "rocm")
 }
 
-// learner lays out the step for the memory there is, and compiles it.
+// learner lays out the step for the memory there is, and smaller where that was too much, and compiles it.
 func learner[L interface {
 	comparable
 	Learner
-}](d Device, p inner.Params, build func(inner.Params) (L, error)) (Learner, error) {
+}](d Device, p inner.Params, less int, build func(inner.Params) (L, error)) (Learner, error) {
 	var l L
 	var err error
+	if !d.graphics() {
+		if p, err = inner.Fit(p, available()); err != nil {
+			return nil, err
+		}
+	}
+	for range less {
+		p, _ = p.Less()
+	}
 	if d.graphics() {
 		l, err = inner.NewFitting(p, build)
-	} else if p, err = inner.Fit(p, available()); err == nil {
+	} else {
 		l, err = build(p)
 	}
 	if err != nil {

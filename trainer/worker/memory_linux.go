@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bufio"
 	"io/fs"
 	"math"
 	"os"
@@ -39,9 +38,9 @@ func groupsFree(root fs.FS) uint64 {
 		}
 		switch {
 		case fields[1] == "":
-			free = min(free, left(root, "sys/fs/cgroup", fields[2], "memory.max", "memory.current", "inactive_file "))
+			free = min(free, left(root, "sys/fs/cgroup", fields[2], "memory.max", "memory.current", "inactive_file"))
 		case slices.Contains(strings.Split(fields[1], ","), "memory"): // version 1
-			free = min(free, left(root, "sys/fs/cgroup/memory", fields[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "))
+			free = min(free, left(root, "sys/fs/cgroup/memory", fields[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"))
 		}
 	}
 	return free
@@ -55,7 +54,8 @@ func left(root fs.FS, mount, group, limit, use, cache string) uint64 {
 		at := path.Join(mount, dir)
 		if most, ok := number(root, path.Join(at, limit)); ok {
 			used, _ := number(root, path.Join(at, use))
-			used -= min(used, cached(root, path.Join(at, "memory.stat"), cache))
+			idle, _ := listed(root, path.Join(at, "memory.stat"), cache)
+			used -= min(used, idle)
 			free = min(free, most-min(used, most))
 		}
 		if dir == "/" {
@@ -64,37 +64,33 @@ func left(root fs.FS, mount, group, limit, use, cache string) uint64 {
 	}
 }
 
-// cached reads an entry of a group's statistics; 0 where there is none.
-func cached(root fs.FS, name, key string) uint64 {
-	b, err := fs.ReadFile(root, name)
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if value, ok := strings.CutPrefix(line, key); ok {
-			n, _ := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
-			return n
-		}
-	}
-	return 0
-}
-
 // memoryFree is what the kernel could give without swapping.
 func memoryFree() uint64 {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return math.MaxUint64
-	}
-	defer func() { _ = f.Close() }() // only read
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 3 && fields[0] == "MemAvailable:" {
-			if kib, err := strconv.ParseUint(fields[1], 10, 54); err == nil {
-				return kib << 10
-			}
-		}
+	if kib, ok := listed(os.DirFS("/"), "proc/meminfo", "MemAvailable:"); ok && kib < 1<<54 {
+		return kib << 10
 	}
 	return math.MaxUint64
+}
+
+// memoryKills is how many processes the kernel has killed because memory ran out, in whichever control group; 0 where it does not say.
+func memoryKills() uint64 {
+	n, _ := listed(os.DirFS("/"), "proc/vmstat", "oom_kill")
+	return n
+}
+
+// listed is the number behind a word in a file that has one on each line.
+func listed(root fs.FS, name, word string) (uint64, bool) {
+	b, err := fs.ReadFile(root, name)
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(b)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == word {
+			n, err := strconv.ParseUint(fields[1], 10, 64)
+			return n, err == nil
+		}
+	}
+	return 0, false
 }
 
 func number(root fs.FS, name string) (uint64, bool) {

@@ -133,6 +133,7 @@ func (p *Process) spawn() error {
 	if p.stdin, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
+	kills := memoryKills()
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -141,7 +142,7 @@ func (p *Process) spawn() error {
 		started <- err
 		if err == nil {
 			waited := cmd.Wait()
-			p.finish(func() error { return ending(cmd.ProcessState, waited, p.stderr.last()) })
+			p.finish(func() error { return ending(cmd.ProcessState, waited, p.stderr.last(), memoryKills() > kills) })
 		}
 	}()
 	if err := <-started; err != nil {

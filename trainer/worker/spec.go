@@ -21,6 +21,9 @@ const (
 	DataShards  = shard.SetName
 )
 
+// MaxLess is as often as a step can be laid out smaller: the largest batch halved down to one sample, and each block computed twice.
+const MaxLess = 16
+
 // Spec is what a child is to train: the same for all of its life.
 type Spec struct {
 	Backend   string            `json:"backend,omitempty"` // wanted; empty lets the child choose
@@ -33,6 +36,7 @@ type Spec struct {
 	Set       string            `json:"set,omitempty"`       // the file that lists the shards
 	Tokenizer string            `json:"tokenizer,omitempty"` // the file of what turns text into tokens; empty: bytes are tokens
 	Ends      []int32           `json:"ends,omitempty"`      // tokens that end a text; none: as the tokenizer says
+	Less      int               `json:"less,omitempty"`      // how many times the step is laid out smaller than memory seems to allow
 	Heldout   int               `json:"heldout"`             // tokens of the held-out part that Heldout measures, from its start; 0 for all
 }
 
@@ -54,6 +58,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("data set %q is not known: %q, %q and %q are", s.Data, DataOpticks, DataPrivate, DataShards)
 	case (s.Data == DataOpticks) != (s.Folder == "") || (s.Data == DataShards) != (s.Set != ""):
 		return fmt.Errorf("data set %q, folder %q and list %q do not go together", s.Data, s.Folder, s.Set)
+	case s.Less < 0 || s.Less > MaxLess:
+		return fmt.Errorf("a step cannot be laid out smaller %d times: 0 to %d", s.Less, MaxLess)
 	case s.Heldout < 0:
 		return errors.New("a held-out slice cannot have a negative size")
 	}
