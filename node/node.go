@@ -234,9 +234,11 @@ func (n *Node) Work(ctx context.Context) error {
 	if err := n.enforce(m.Membership); err != nil {
 		return err
 	}
+	n.view.set(func(v *viewed) { v.name = m.Name })
 	if !n.fits(ctx, m) || !n.obtainFiles(ctx, m) {
 		return nil // told to stop before they came
 	}
+	n.view.set(func(v *viewed) { v.starting = "reading the swarm's state from this disk" })
 	if err := n.assemble(m, seed); err != nil {
 		return err
 	}
@@ -318,6 +320,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	}
 	n.book.Store(book)
 	n.view.set(func(v *viewed) {
+		v.stepTokens = n.stepTokens()
 		v.gradient = 4 * float64(m.Model.Config().Layout().Params()) / float64(uint64(m.Inner.Batch)*uint64(m.Model.SeqLen))
 	})
 	n.view.enter(n.machine.Status())

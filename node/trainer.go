@@ -253,7 +253,7 @@ func (h *hand) progress(ctx context.Context, g worker.Progress) {
 	}
 	total := h.total(g.Step)
 	h.n.view.set(func(v *viewed) {
-		v.trainer.TokensPerSec, v.trainer.Loss, v.idle = g.TokensPerSec, g.Loss, g.Idle
+		v.trainer.TokensPerSec, v.trainer.Loss, v.idle, v.stepped = g.TokensPerSec, g.Loss, g.Idle, time.Now()
 		if total > v.learned {
 			v.trainer.Tokens += total - v.learned
 			v.trainer.Steps = v.trainer.Tokens / h.n.stepTokens()

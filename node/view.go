@@ -34,10 +34,13 @@ type viewed struct {
 	trainer    api.Trainer
 	trainerWhy string
 	diskWhy    string
-	starting   string // what is waited for before the replica can be opened
-	outdated   string // why this murmur is too old for the swarm
-	tooLarge   string // why the swarm does not fit into this machine
-	seed       bool   // it does not train
+	name       string    // the swarm's, once its manifest is here
+	starting   string    // what is waited for before the replica can be opened
+	stepped    time.Time // when the trainer told last of a step
+	stepTokens uint64    // of one step
+	outdated   string    // why this murmur is too old for the swarm
+	tooLarge   string    // why the swarm does not fit into this machine
+	seed       bool      // it does not train
 	settings   policy.Settings
 	unkept     map[string]string // by file, why the disk did not take what a person wants; never changed in place
 	machine    policy.Machine    // what its senses tell
@@ -161,7 +164,7 @@ func (w *view) heartbeat(n *Node) *murmurv1.Heartbeat {
 		IntervalMs: uint32(w.beatInterval().Milliseconds()), Backend: v.trainer.Backend,
 		Done: v.idle, HeldoutHeight: v.heldout.Height, HeldoutLoss: v.heldout.Loss, UnixMs: time.Now().UnixMilli(),
 	}
-	if d.Train {
+	if d.Train && v.still(time.Now()) == 0 {
 		h.Rate = v.trainer.TokensPerSec
 	}
 	return h
@@ -182,6 +185,7 @@ func (n *Node) State() api.State {
 		s.Traffic.Protocols[strings.Replace(name, n.swarm.String(), "SWARM", 1)] = api.Bytes{In: t.BytesIn, Out: t.BytesOut}
 	}
 	if n.book.Load() == nil {
+		s.Name = v.name
 		s.Reason, s.Why, s.Source, s.Until = string(policy.Joining), v.joining(), "the daemon", time.Time{}
 		if v.outdated != "" {
 			s.Reason, s.Source = "outdated", "the swarm's manifest"
@@ -191,6 +195,10 @@ func (n *Node) State() api.State {
 		}
 		return s
 	}
+	if still := v.still(time.Now()); d.Train && still > 0 {
+		s.Trainer.TokensPerSec = 0
+		s.Why = fmt.Sprintf("%s, but its trainer has finished no step for %.0f s", s.Why, still.Seconds())
+	}
 	h := v.status.Head
 	s.Name, s.Heldout = n.manifest.Name, n.curve.newest()
 	s.Head = api.Head{ID: h.ID, Height: h.Height, StateRoot: h.Root, Tokens: h.Tokens, Roster: len(h.Roster), Checkpoint: checkpointBelow(n.book.Load(), h)}
@@ -199,6 +207,25 @@ func (n *Node) State() api.State {
 	}
 	s.Schedule = api.Schedule{TotalTokens: n.manifest.Inner.TotalTokens, Complete: v.status.Complete}
 	return s
+}
+
+// patience is how long a step may take at least before the trainer is said to stand still.
+const patience = 10 * time.Second
+
+// still is for how long a trainer that trained has finished no step, where that is four times as long as its last ones took; 0 where it is not.
+func (v viewed) still(now time.Time) time.Duration {
+	if !v.trainer.Up || v.idle || v.trainer.TokensPerSec <= 0 || v.stepped.IsZero() {
+		return 0
+	}
+	last := v.stepped
+	if v.changedAt.After(last) {
+		last = v.changedAt
+	}
+	usual := time.Duration(float64(v.stepTokens) / v.trainer.TokensPerSec * float64(time.Second))
+	if d := now.Sub(last); d > max(patience, 4*usual) {
+		return d
+	}
+	return 0
 }
 
 // joining says what is waited for before the node can take part.

@@ -27,8 +27,12 @@ func (c *PauseCmd) Run(ctx context.Context) error {
 		return usageError{err}
 	}
 	p.Keep = c.Keep
+	until := "" // in the zone of whoever asks, which may be another than the daemon's
+	if !p.Until.IsZero() {
+		until = p.Until.Format(time.RFC3339Nano)
+	}
 	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
-		s, err := client.Pause(ctx, c.For, c.Keep)
+		s, err := client.Pause(ctx, until, c.Keep)
 		return decided(s, err, dir, func(s *policy.Settings) { s.Pause = p })
 	})
 }
@@ -126,5 +130,5 @@ func (r reasons) by() string {
 	if r.Until.IsZero() {
 		return r.Source
 	}
-	return r.Source + "; it may change at " + r.Until.Local().Format("Mon 15:04")
+	return r.Source + "; it may change at " + r.Until.Format("Mon 15:04")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/proto"
 )
 
 // StatusCmd shows the running node.
@@ -77,9 +78,11 @@ func (s status) Table(out io.Writer) error {
 	for _, c := range s.Health {
 		fmt.Fprintf(w, "%s\t%s, since %s; %s\n", c.Severity, c.Text, c.Since.Local().Format("Mon 15:04"), c.Do)
 	}
-	fmt.Fprintf(w, "round\t%d, %.0f s old, %d nodes share it\n", s.Head.Height+1, s.Round.Seconds, s.Round.Active)
-	fmt.Fprintf(w, "model\tstate %s at round %d\n", s.Head.StateRoot.Short(), s.Head.Height)
-	fmt.Fprintf(w, "trained\t%d of %d tokens committed by the swarm\n", s.Head.Tokens, s.Schedule.TotalTokens)
+	if s.Head.StateRoot != (proto.ID{}) { // the node has come so far
+		fmt.Fprintf(w, "round\t%d, %.0f s old, %d nodes share it\n", s.Head.Height+1, s.Round.Seconds, s.Round.Active)
+		fmt.Fprintf(w, "model\tstate %s at round %d\n", s.Head.StateRoot.Short(), s.Head.Height)
+		fmt.Fprintf(w, "trained\t%d of %d tokens committed by the swarm\n", s.Head.Tokens, s.Schedule.TotalTokens)
+	}
 	if h := s.Heldout; h != nil {
 		fmt.Fprintf(w, "held out\tloss %.3f at round %d, perplexity %.4g, measured by %s\n", h.Loss, h.Height, math.Exp(h.Loss), h.By.Short())
 	}

@@ -115,7 +115,7 @@ func first(f Facts) Decision {
 	case s.Pause.holds(f.Now):
 		d := Decision{Reason: Paused, Source: "a person", Why: "paused by hand, until murmur resume", Until: s.Pause.Until}
 		if !d.Until.IsZero() {
-			d.Why = fmt.Sprintf("paused by hand until %s, or murmur resume", clock(d.Until, f.Now))
+			d.Why = fmt.Sprintf("paused by hand until %s, or murmur resume", clock(d.Until, f.Now.In(d.Until.Location()))) // the zone of whoever paused
 		}
 		return d
 	case f.QuotaWhy != "":

@@ -295,3 +295,20 @@ func TestTurned(t *testing.T) {
 		}
 	}
 }
+
+// TestZone has somebody in another zone than the daemon's pause until half past six: it is told so.
+func TestZone(t *testing.T) {
+	asked := time.FixedZone("", 7200)
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	p, err := ParsePause("18:30", now.In(asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := ParsePause(p.Until.Format(time.RFC3339Nano), now)
+	if err != nil || !sent.Until.Equal(p.Until) || sent.Span != p.Span {
+		t.Fatalf("%+v came as %+v: %v", p, sent, err)
+	}
+	if d := Decide(Facts{Now: now, Settings: Settings{Pause: sent}}); !strings.Contains(d.Why, "until 18:30,") || d.Until.Format("15:04") != "18:30" {
+		t.Errorf("it says %q, until %v", d.Why, d.Until)
+	}
+}

@@ -92,7 +92,7 @@ func DecodeSettings(b []byte) (s Settings, err error) {
 const morning = 8
 
 // ParsePause reads how long to pause: "" until told to go on, a duration such as 15m or 2h,
-// a time of day such as 18:30, or "tomorrow", which begins at eight.
+// a time of day such as 18:30, "tomorrow", which begins at eight, or a time as RFC 3339 writes it, whose zone counts in what is said of it.
 func ParsePause(s string, now time.Time) (Pause, error) {
 	p := Pause{On: true}
 	if s == "" {
@@ -103,6 +103,13 @@ func ParsePause(s string, now time.Time) (Pause, error) {
 			return Pause{}, fmt.Errorf("a pause of %v: it must be above 0 and at most %v, or without an end", d, maxPause)
 		}
 		p.Until, p.Span = now.Add(d).Round(0), d // by the clock on the wall: a machine may sleep meanwhile
+		return p, nil
+	}
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		if d := at.Sub(now); d <= 0 || d > maxPause {
+			return Pause{}, fmt.Errorf("a pause until %s: it must end after now and within %v", s, maxPause)
+		}
+		p.Until, p.Span = at, at.Sub(now)
 		return p, nil
 	}
 	hour, minute := morning, 0

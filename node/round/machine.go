@@ -32,6 +32,7 @@ type Machine struct {
 	unfit     map[Use]bool
 	beats     map[proto.PeerID]*beat
 	lapsed    map[proto.PeerID]uint64        // voters who let their turn to close pass, with the height up to which theirs comes last
+	kept      map[proto.PeerID]bool          // voters of the branch that this node's disk held when it started
 	known     map[proto.PeerID]time.Duration // voters of heads, with the time they last were; at most maxPeers
 	noticed   map[proto.ID]Notice            // told to this node, on the chain or not; at most MaxNotices
 	local     *members                       // by the head's notices and those
@@ -102,7 +103,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
 		held: map[Use]time.Duration{}, unfit: map[Use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
-		fetching: map[proto.PeerID]int{}, asked: map[proto.ID]proto.ID{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, noticed: map[proto.ID]Notice{},
+		fetching: map[proto.PeerID]int{}, asked: map[proto.ID]proto.ID{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, kept: map[proto.PeerID]bool{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, signed: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		waits:     waitBudget{left: graceFloor},
 		settled:   s.Alone,
@@ -150,6 +151,9 @@ func New(cfg Config, s State) (*Machine, error) {
 	}
 	if h := m.blocks[s.Head]; h != nil {
 		m.head = h
+	}
+	for p, met := range m.known {
+		m.kept[p] = met >= 0
 	}
 	m.local = newMembers(cfg.Membership, m.head.Notices)
 	return m, nil

@@ -128,13 +128,11 @@ func (m *Machine) weigh(e Foreign) {
 // company counts the peers known from rosters, this node among them, that are heard: who
 // stands on a branch of these commits, who on this node's tree, and all who do not stand
 // on that branch. Who has not been heard for longer than a round may last, or since this node started or woke, tells nothing; before that it is
-// taken to stand elsewhere, or one who is heard first would have a node that starts; but in a swarm for members nobody is who has
-// shown no membership, for a snapshot's roster may name whom it likes. Somebody whose head
+// taken to stand elsewhere, or one who is heard first would have a node that starts; but nobody is who was never heard and whom this node's
+// own disk did not name: the roster of somebody's snapshot may name whom it likes. Somebody whose head
 // is nowhere here counts among the last for as long as a round may last after it was in
-// this node's roster: this node may be behind, and is no easier to lead away then. Of those, who stand on different branches do not
-// count together, or a swarm in many parts would never be one again.
+// this node's roster: this node may be behind, and is no easier to lead away then.
 func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int) {
-	var nowhere []*beat
 	for p, met := range m.known {
 		b := m.beats[p]
 		if p == m.cfg.Self {
@@ -147,7 +145,7 @@ func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int)
 			if b != nil {
 				last = max(last, b.at)
 			}
-			if met >= 0 && m.now-last <= m.cfg.Max+m.cfg.Grace && (b != nil || m.shown(p)) {
+			if met >= 0 && m.now-last <= m.cfg.Max+m.cfg.Grace && (b != nil || m.kept[p]) {
 				elsewhere++ // it may be heard again
 			}
 			continue
@@ -159,31 +157,10 @@ func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int)
 			here++
 			elsewhere++
 		case m.now-met <= m.cfg.Max+m.cfg.Grace:
-			nowhere = append(nowhere, b)
+			elsewhere++
 		}
 	}
-	return there, here, elsewhere + together(nowhere)
-}
-
-// shown tells whether a peer is known by more than its name, where that takes a proof of membership.
-func (m *Machine) shown(p proto.PeerID) bool {
-	return m.cfg.Membership.Open() || slices.ContainsFunc(m.authors[p], func(u *Update) bool { return m.local.admits(*u) })
-}
-
-// together counts the peers that may stand on one branch: those who named one head, and those who named no second one yet.
-func together(beats []*beat) int {
-	unclear, most, named := 0, 0, map[proto.ID]int{}
-	for _, b := range beats {
-		if len(b.heads) < 2 {
-			unclear++
-			continue
-		}
-		for _, id := range b.heads {
-			named[id]++
-			most = max(most, named[id])
-		}
-	}
-	return unclear + most
+	return there, here, elsewhere
 }
 
 // alone tells whether this node has heard of nobody whom it knows for longer than a
