@@ -169,14 +169,14 @@ func troubled(f *film) {
 	f.roll(3 * time.Minute)
 	var endFlood func()
 	f.during(8*time.Minute, map[string][]int{
-		"MurmurRefused": {4}, "MurmurGossipDrops": {0, 1, 2, 3}, "MurmurClock": {0}, "MurmurRelayed": {1}, "MurmurUnreachable": {2}, "MurmurModelJumped": nil,
+		"MurmurRefused": {4}, "MurmurGossipDrops": {0, 1, 2, 3}, "MurmurClock": {0}, "MurmurRelayed": {1}, "MurmurUnreachable": {2}, "MurmurModelJumped": nil, "MurmurTwoMachines": {3},
 	}, func() {
 		f.enter(false)
 		endFlood = f.flood(5)
 		f.skew[n[0]] = -42
 		f.facts[n[1]] = ails(health.Facts{Relayed: 2})
 		f.facts[n[2]] = ails(health.Facts{Direct: 2, Unreachable: true})
-		f.facts[n[3]] = ails(health.Facts{Direct: 2, Jump: 5e4, JumpHeight: 7})
+		f.facts[n[3]] = ails(health.Facts{Direct: 2, Jump: 5e4, JumpHeight: 7, Twice: true})
 	}, func() {
 		endFlood()
 		clear(f.skew)

@@ -45,6 +45,7 @@ func (n *Node) look(r *health.Registry, now time.Time) {
 		}
 		f.Usual, f.LeftOut = v.usual(), v.leftOut(n.self)
 		f.ClockAhead, f.Outdated = v.clock(now), v.outdated
+		f.Twice, f.TwiceAgo = !v.twice.IsZero(), now.Sub(v.twice)
 		f.Jump, f.JumpHeight, f.JumpAgo = v.jump.ratio, v.jump.height, now.Sub(v.jump.at)
 	})
 	conditions := r.Check(f)

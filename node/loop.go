@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,6 +124,9 @@ func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 func (n *Node) adopted(e round.Adopt) {
 	n.view.adopted(e, time.Now())
 	n.takeNotices(e.From, e.To)
+	if n.twice(e.To) {
+		n.view.set(func(v *viewed) { v.twice = time.Now() })
+	}
 	h := e.To.Height
 	switch {
 	case e.Jump:
@@ -141,6 +145,15 @@ func (n *Node) adopted(e round.Adopt) {
 		text += "; left out: " + n.names(e.Missing)
 	}
 	n.diary.Add(event.Round, h, text)
+}
+
+// twice tells whether a commit proves that this node's key signed two updates for its parent. A node never signs two: another has its key.
+func (n *Node) twice(c round.Commit) bool {
+	book := n.book.Load()
+	return slices.ContainsFunc(c.Evidence, func(pair [2]proto.ID) bool {
+		u, ok := book.Update(pair[0])
+		return ok && u.Author == n.self
+	})
 }
 
 func (n *Node) name(p proto.PeerID) string {

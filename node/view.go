@@ -60,6 +60,7 @@ type viewed struct {
 	counts     api.Counts
 	health     []health.Condition
 	restarts   []time.Time // of the trainer, the newest
+	twice      time.Time   // when a commit came last that proves two updates of this node's key for one parent
 	jump       jump        // the newest, since this process began
 	share      api.Share   // of this node; get's
 	gradient   float64     // bytes of a step's gradient in float32, for each of its tokens

@@ -106,7 +106,7 @@ func run(args []string) int {
 	}()
 	if err := k.Run(&c); err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			err = errors.New("interrupted")
+			err = interrupted(err, context.Cause(ctx))
 		}
 		fmt.Fprintln(os.Stderr, "murmur:", oneLine(err))
 		var usage usageError
@@ -116,6 +116,16 @@ func run(args []string) int {
 		return exitFailed
 	}
 	return 0
+}
+
+// interrupted is what a command says of an interrupt: where it goes on, if it knows.
+func interrupted(err, cause error) error {
+	for _, why := range []error{context.Canceled, cause} {
+		if said, ok := strings.CutSuffix(err.Error(), ": "+why.Error()); ok {
+			return errors.New(said)
+		}
+	}
+	return errors.New("interrupted")
 }
 
 // spelled puts what people try first as the commands that there are.

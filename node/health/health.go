@@ -51,6 +51,8 @@ type Facts struct {
 	Jump        float64       // times as far as usual that the newest jump moved the shared model; 0: there was none
 	JumpHeight  uint64        // of the commit that did it
 	JumpAgo     time.Duration // since then
+	Twice       bool          // two updates were signed with this node's key for one round
+	TwiceAgo    time.Duration // since the newest such commit
 }
 
 // Limits beyond which something is wrong.
@@ -60,6 +62,7 @@ const (
 	mostLoss     = 1.0 // nats above the swarm's
 	mostLeftOut  = 5
 	mostRestarts = 3
+	twiceShown   = 10 * time.Minute
 	mostClock    = 30 * time.Second // hours and invites go by it; a heartbeat is underway for a second at most
 )
 
@@ -107,6 +110,13 @@ var rules = []rule{
 			return fmt.Sprintf("this node's loss is %.2f, the swarm's %.2f: what it learns may be wrong", f.Loss, f.SwarmLoss)
 		},
 		"restart the node; if it stays so, test the device's memory",
+	},
+	{
+		"two-machines", Problem, 0, func(f Facts) bool { return f.Twice && f.TwiceAgo < twiceShown },
+		func(Facts) string {
+			return "two updates were signed with this node's key for one round: another machine runs with a copy of its directory, and the work of neither counts"
+		},
+		"stop murmur on one of the two, and join there again with a directory of its own",
 	},
 	{
 		"left-out", Warning, 0, func(f Facts) bool { return f.LeftOut >= mostLeftOut },

@@ -34,6 +34,7 @@ func TestConditions(t *testing.T) {
 		{"no-commit", func(f *Facts) { f.Waited = 91 * time.Second }, 0, func(f *Facts) { f.Waited = 89 * time.Second }},
 		{"no-commit", func(f *Facts) { f.Waited, f.Usual = 31*time.Second, time.Second }, 0, func(f *Facts) { f.Waited, f.Usual = 29*time.Second, time.Second }},
 		{"diverged", func(f *Facts) { f.Loss = 3.2 }, time.Minute, func(f *Facts) { f.Loss = 3 }},
+		{"two-machines", func(f *Facts) { f.Twice = true }, 0, func(f *Facts) { f.Twice, f.TwiceAgo = true, 10*time.Minute }},
 		{"left-out", func(f *Facts) { f.LeftOut = 5 }, 0, func(f *Facts) { f.LeftOut = 4 }},
 		{"disk", func(f *Facts) { f.DiskWhy = "no space" }, 0, nil},
 		{"trainer", func(f *Facts) { f.Restarts, f.TrainerWhy = 3, "it was killed" }, 0, func(f *Facts) { f.Restarts = 3 }},

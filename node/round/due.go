@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -64,16 +65,28 @@ func (m *Machine) heard(h Heartbeat) {
 
 // makeRoom tells whether there is room for a peer's first heartbeat. Voters always have
 // some. Of the others maxStrangers are heard: each head draws anew who, or as many
-// keys would keep every newcomer out for good.
+// keys would keep every newcomer out for good. What known peers said last is kept beyond its time, for it tells since when they are silent.
 func (m *Machine) makeRoom(b *beat) bool {
-	if len(m.beats) < maxStrangers || m.counts(b.From) && len(m.head.voters) > 0 {
+	if len(m.beats) < maxStrangers {
+		return true
+	}
+	if len(m.beats) >= maxPeers {
+		oldest := slices.MinFunc(sortedPeers(m.beats), func(p, q proto.PeerID) int { return cmp.Compare(m.beats[p].at, m.beats[q].at) })
+		if !m.beats[oldest].fresh(m.now) {
+			delete(m.beats, oldest)
+		}
+	}
+	if m.counts(b.From) && len(m.head.voters) > 0 {
 		return len(m.beats) < maxPeers
 	}
 	var strangers []proto.PeerID
 	for _, p := range sortedPeers(m.beats) {
+		_, known := m.known[p]
 		switch {
 		case !m.beats[p].fresh(m.now):
-			delete(m.beats, p)
+			if !known {
+				delete(m.beats, p)
+			}
 		case !m.counts(p) || len(m.head.voters) == 0:
 			strangers = append(strangers, p)
 		}

@@ -445,12 +445,15 @@ func privateVote(t *testing.T, closed bool, mode string) {
 	}
 }
 
-// TestSilentMoment has no link carry anything for two seconds, and a member of seven then show all an invented state, while its heartbeat alone is still
+// TestSilentMoment has no link carry anything for six seconds, alone or among strangers who are heard all the time, and a member of seven then show all an invented state, while its heartbeat alone is still
 // fresh: who has not been heard for so short a time is taken to stand where it stood.
 func TestSilentMoment(t *testing.T) {
-	for _, closed := range []bool{true, false} {
+	for _, c := range []struct {
+		closed    bool
+		strangers int // who say heartbeats all the time
+	}{{true, 0}, {false, 0}, {false, maxStrangers + 12}} {
 		s, b := withVoters(6, 1, func(s *swarm) {
-			s.closed, s.snapshot = closed, 20
+			s.closed, s.snapshot = c.closed, 20
 			s.change = usualTimes
 		})
 		for end := s.now + 90*time.Second; s.now < end; s.run(100 * time.Millisecond) {
@@ -465,7 +468,12 @@ func TestSilentMoment(t *testing.T) {
 		}
 		tell()
 		s.cut = func(int, int) bool { return true }
-		s.run(2 * time.Second)
+		for end := s.now + 6*time.Second; s.now < end; s.run(500 * time.Millisecond) {
+			h := s.nodes[0].m.head
+			for i := range c.strangers {
+				b.tell(Heartbeat{From: freshKey(uint64(i)), Head: h.ID, Height: h.Height, Interval: 5 * time.Second})
+			}
+		}
 		s.cut = func(int, int) bool { return false }
 		for _, x := range s.nodes {
 			x.step(f)
