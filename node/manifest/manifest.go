@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 	"golang.org/x/mod/semver"
@@ -206,7 +207,7 @@ func (m Manifest) Validate() error {
 		val any
 		rng string
 	}{
-		{m.Name != "" && len(m.Name) <= MaxName && proto.Printable(m.Name), "name", strconv.Quote(m.Name), "1 to 64 bytes of text that can be shown"},
+		{m.Name != "" && len(m.Name) <= MaxName && proto.Printable(m.Name) && !strings.ContainsRune(m.Name, utf8.RuneError), "name", strconv.Quote(m.Name), "1 to 64 bytes of UTF-8 text that can be shown"},
 		{m.MinVersion == "" || semver.IsValid("v"+m.MinVersion), "min_version", m.MinVersion, "a version such as 0.1.0"},
 		{o.Vocab >= 256 && o.Vocab <= model.MaxVocab && int(o.Vocab) >= m.Data.Vocab, "model.vocab", o.Vocab, fmt.Sprintf("%d, which the data need, to %d", max(256, m.Data.Vocab), model.MaxVocab)},
 		{o.Layers >= 1 && o.Layers <= 256, "model.layers", o.Layers, "1..256"},
