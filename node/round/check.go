@@ -127,13 +127,24 @@ func (m *Machine) contends(b *block, seen *forks) bool {
 	}
 	yes, ok := seen.contends[theirs]
 	if !ok {
-		ours := m.head.childOf(theirs.parent)
-		both := []rival{{child: theirs, tip: m.tip(theirs, (*block).hopeful, seen.tips)}, {child: ours, tip: m.head}}
-		m.count(both)
-		yes = both[0].beats(both[1])
+		ours, tip := m.head.childOf(theirs.parent), m.tip(theirs, (*block).hopeful, seen.tips)
+		if !m.outlisted(theirs, tip, ours) {
+			both := []rival{{child: theirs, tip: tip}, {child: ours, tip: m.head}}
+			m.count(both)
+			yes = both[0].beats(both[1])
+		}
 		seen.contends[theirs] = yes
 	}
 	return yes
+}
+
+// outlisted tells whether the branch of a fork's other child cannot have as many votes as the head's, by the number of voters whose updates
+// each lists above the child: [Machine.count] goes by them alone where they are half, and a few members can make a fork at every height.
+func (m *Machine) outlisted(theirs, tip, ours *block) bool {
+	if fork := theirs.parent; m.head == ours || len(fork.voters) == 0 || 2*len(m.above(ours, m.head)) < len(fork.voters) {
+		return false
+	}
+	return 2*len(m.above(theirs, tip)) < len(m.above(ours, m.head)) // all of theirs vote there, and the rest for ours
 }
 
 // childOf returns the block of b's branch whose parent is a.

@@ -17,7 +17,7 @@ func (m *Machine) shortcut() {
 	}
 	seen := m.forks()
 	for _, first := range m.open() {
-		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.supported(first) || !m.contends(first, seen) {
+		if first.state != pending || !first.parent.leads() || m.complete(first) || !m.contends(first, seen) || !m.supported(first) {
 			continue
 		}
 		tip := m.tip(first, (*block).hopeful, seen.tips)

@@ -46,16 +46,20 @@ func (m *Machine) listedAbove(fork *block, rivals []rival) map[proto.PeerID]list
 // above returns the number of the newest update that the commits above c up to tip list of each voter of c's parent. It is
 // remembered and carried on as the branch grows: a fork is looked at in every event, and one member can make one at every height.
 func (m *Machine) above(c, tip *block) map[proto.PeerID]uint64 {
-	from, newest, all := c, map[proto.PeerID]uint64{}, true
+	below := reach{tip: c}
 	for _, r := range c.reached {
 		switch {
 		case r.tip == tip:
 			return r.newest
-		case r.tip != nil && r.tip.Height > from.Height && tip.under(r.tip):
-			from, newest = r.tip, maps.Clone(r.newest)
+		case r.tip != nil && r.tip.Height > below.tip.Height && tip.under(r.tip):
+			below = r
 		}
 	}
-	for b := tip; b != from; b = b.parent {
+	newest, all := maps.Clone(below.newest), true
+	if newest == nil {
+		newest = map[proto.PeerID]uint64{}
+	}
+	for b := tip; b != below.tip; b = b.parent {
 		us := m.listed(b)
 		all = all && len(us) == len(b.Updates)
 		for _, u := range us {
