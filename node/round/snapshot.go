@@ -261,12 +261,17 @@ func (m *Machine) follows(e Foreign) bool {
 }
 
 // votesFor counts the voters, members by what this node knows, whose newest update
-// names one of some commits.
+// names one of some commits; or names none that is here, while one before it does: its author has gone on while an answer travelled.
 func (m *Machine) votesFor(voters []proto.PeerID, commits map[proto.ID]bool) int {
 	n := 0
 	in := map[Key]int{}
 	for _, p := range voters {
 		u := m.newest(p)
+		if u != nil && !commits[u.Parent] && m.blocks[u.Parent] == nil {
+			if i := slices.IndexFunc(m.authors[p], func(u *Update) bool { return commits[u.Parent] }); i >= 0 {
+				u = m.authors[p][i]
+			}
+		}
 		if u == nil || !commits[u.Parent] || !m.local.admits(*u) {
 			continue
 		}
