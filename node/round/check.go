@@ -141,10 +141,12 @@ func (m *Machine) contends(b *block, seen *forks) bool {
 // outlisted tells whether the branch of a fork's other child cannot have as many votes as the head's, by the number of voters whose updates
 // each lists above the child: [Machine.count] goes by them alone where they are half, and a few members can make a fork at every height.
 func (m *Machine) outlisted(theirs, tip, ours *block) bool {
-	if fork := theirs.parent; m.head == ours || len(fork.voters) == 0 || 2*len(m.above(ours, m.head)) < len(fork.voters) {
+	fork := theirs.parent
+	if m.head == ours || len(fork.voters) == 0 {
 		return false
 	}
-	return 2*len(m.above(theirs, tip)) < len(m.above(ours, m.head)) // all of theirs vote there, and the rest for ours
+	n := len(m.above(ours, m.head)) - len(fork.twice()) // at least so many of those who vote, by these listings
+	return 2*n >= len(fork.voters) && 2*len(m.above(theirs, tip)) < n
 }
 
 // childOf returns the block of b's branch whose parent is a.

@@ -138,7 +138,7 @@ func (m *Machine) checkDue() {
 	if age < m.shortest() {
 		return
 	}
-	if lag := min(2*m.longestLag(), m.cfg.Max); age < lag && m.waits.wait(m.now, lag-age) {
+	if lag := min(2*m.longestLag(), m.cfg.Max); age < lag && !m.parted() && m.waits.wait(m.now, lag-age) {
 		return
 	}
 	peers := m.active()
@@ -249,4 +249,21 @@ func (m *Machine) lastCommitted(p proto.PeerID) uint64 {
 		b = b.parent
 	}
 	return 0
+}
+
+// parted tells whether a third of the voters stand on a sibling of the head: who waits for others then lets that branch go on first.
+func (m *Machine) parted() bool {
+	p := m.head.parent
+	if p == nil || len(p.voters) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(p.children, func(c *block) bool {
+		stand := 0
+		for _, v := range p.voters {
+			if c != m.head && m.stands(v, c) {
+				stand++
+			}
+		}
+		return stand >= share(len(p.voters), vouchShare)
+	})
 }

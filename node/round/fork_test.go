@@ -606,3 +606,71 @@ func TestSlowAnswer(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoHalves has a voter close one commit for each half of the others in its turn, say by heartbeats that it lags behind on their parent, and publish on
+// both: the halves are one again in three seconds (22 s and three commits while the larger waited for it, and its updates let the other's commits list half).
+func TestTwoHalves(t *testing.T) {
+	for _, c := range []struct{ honest, big int }{{5, 3}, {4, 2}} {
+		s, b := withVoters(c.honest, 1, func(s *swarm) {
+			s.closed, s.snapshot = true, 20
+			s.change = usualTimes
+		})
+		k, first := b.keys[0], s.nodes[0]
+		var x, parent Commit // of the last try
+		tries, apart, longest, last := 0, time.Duration(0), time.Duration(0), -time.Minute
+		parted := func() bool {
+			sides := map[bool]bool{}
+			for _, n := range s.nodes {
+				if n.m.head.Height >= x.Height && x.Height > 0 {
+					sides[s.above(n.m.head.Commit, x)] = true
+				}
+			}
+			return len(sides) == 2
+		}
+		for end := s.now + 90*time.Second; s.now < end; s.run(50 * time.Millisecond) {
+			h := first.m.head
+			if parted() {
+				apart += 50 * time.Millisecond
+				longest = max(longest, apart)
+				if s.now%(500*time.Millisecond) == 0 {
+					b.say(b.keys, parent, parent.Height)
+				}
+				for _, n := range s.nodes {
+					if n.m.round.due && n.m.head.Height >= x.Height {
+						b.publishOnce(b.keys, n.m.head.Commit)
+					}
+				}
+				continue
+			}
+			apart = 0
+			b.say(b.keys, h.Commit, h.Height)
+			b.publishOnce(b.keys, h.Commit)
+			us, _ := first.m.candidates(h)
+			turns := first.m.closers(us)
+			if s.now-last < 4*time.Second || len(s.heads()) != 1 || !first.m.round.due || len(turns) == 0 || turns[0] != k || len(s.of(h.Commit)) != c.honest ||
+				slices.ContainsFunc(s.nodes, func(n *simNode) bool { us, _ := n.m.candidates(n.m.head); return len(n.m.heldOf(us)) < c.honest }) {
+				continue
+			}
+			last = s.now
+			tries++
+			honest := s.of(h.Commit)
+			all := append(slices.Clone(honest), b.forParent(h.Commit)...)
+			byAuthor(honest)
+			byAuthor(all)
+			x, parent = b.made(h.Commit, honest, k), h.Commit
+			both := []Commit{x, b.made(h.Commit, all, k)}
+			for i, n := range s.nodes {
+				for j, y := range both { // the other one a second later
+					after := 20 * time.Millisecond
+					if (j == 0) != (i < c.big) {
+						after = 900 * time.Millisecond
+					}
+					s.at(after, func() { n.step(Announced{Commit: y.ID, Parent: y.Parent, Height: y.Height, Closer: k}) })
+				}
+			}
+		}
+		if tries == 0 || longest > 5*time.Second {
+			t.Errorf("%d honest: tried %d times, apart for %v", c.honest, tries, longest)
+		}
+	}
+}

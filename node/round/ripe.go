@@ -102,11 +102,12 @@ func (m *Machine) matches(b *block) bool {
 		m.count(both)
 		return both[0].votes >= both[1].votes
 	}
+	twice := b.parent.twice()
 	for _, p := range b.parent.voters {
 		mine, theirs := m.stands(p, ours), m.stands(p, b)
 		mine, theirs = mine && !m.listedIn(p, b, ours), theirs && !m.listedIn(p, ours, b)
 		switch { // who says both says neither
-		case p != m.cfg.Self && b.parent.closedTwice(p):
+		case p != m.cfg.Self && slices.Contains(twice, p):
 		case p == m.cfg.Self || mine && !theirs:
 			here++
 		case theirs && !mine:

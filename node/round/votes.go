@@ -30,7 +30,8 @@ type listing struct {
 	rival int
 }
 
-// listedAbove returns for each of a fork's voters the newest of its updates that the branches list above the fork's children.
+// listedAbove returns for each of a fork's voters, but for who closed two of its children, the newest of its updates that the branches list above
+// the children: who shows two halves another commit goes on to publish on both.
 func (m *Machine) listedAbove(fork *block, rivals []rival) map[proto.PeerID]listing {
 	newest := map[proto.PeerID]listing{}
 	for i, r := range rivals {
@@ -39,6 +40,9 @@ func (m *Machine) listedAbove(fork *block, rivals []rival) map[proto.PeerID]list
 				newest[p] = listing{seq, i}
 			}
 		}
+	}
+	for _, p := range fork.twice() {
+		delete(newest, p)
 	}
 	return newest
 }
@@ -88,9 +92,9 @@ func (m *Machine) votes(c, tip *block) int {
 	default:
 		voters = m.andKnown(tip.voters)
 	}
-	n := 0
+	n, twice := 0, c.parent.twice()
 	for _, p := range voters {
-		if u := m.vote(p); u != nil && !c.parent.closedTwice(p) && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
+		if u := m.vote(p); u != nil && !slices.Contains(twice, p) && (m.names(u, c) || slices.Contains(c.Updates, u.ID)) {
 			n++
 		}
 	}
@@ -104,17 +108,20 @@ func (m *Machine) andKnown(voters []proto.PeerID) []proto.PeerID {
 	return slices.Compact(all)
 }
 
-// closedTwice tells whether a voter announced two children of a commit: an honest one closes a round once.
-func (b *block) closedTwice(p proto.PeerID) bool {
-	n := 0
-	if b != nil {
-		for _, c := range b.children {
-			if slices.Contains(c.by, p) {
-				n++
+// twice lists the voters who announced two children of a commit: an honest one closes a round once.
+func (b *block) twice() (ps []proto.PeerID) {
+	if b == nil || len(b.children) < 2 {
+		return nil
+	}
+	closed := map[proto.PeerID]int{}
+	for _, c := range b.children {
+		for _, p := range c.by {
+			if closed[p]++; closed[p] == 2 {
+				ps = append(ps, p)
 			}
 		}
 	}
-	return n > 1
+	return ps
 }
 
 // grown tells whether a commit's children have any that are valid.
