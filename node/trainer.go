@@ -52,7 +52,7 @@ func (n *Node) keepTrainer(ctx context.Context, fail func(error)) {
 			fail(err)
 			return
 		}
-		if errors.Is(err, worker.ErrMemory) {
+		if errors.Is(err, worker.ErrKilledForMemory) {
 			if less < worker.MaxLess {
 				less++
 			}

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// ErrMemory says that the system killed a child because memory ran out.
-var ErrMemory = errors.New("the trainer was killed by the system because memory ran out")
+// ErrKilledForMemory says that the system killed a child because memory ran out.
+var ErrKilledForMemory = errors.New("the trainer was killed by the system because memory ran out")
 
 // ending says in a sentence why a child ended that nobody here ended. last is the end of its stderr; starved says that the system killed
 // processes for memory while it lived.
@@ -21,7 +21,7 @@ func ending(state *os.ProcessState, waited error, last string, starved bool) err
 	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		if starved && status.Signal() == syscall.SIGKILL {
-			return ErrMemory
+			return ErrKilledForMemory
 		}
 		return fmt.Errorf("the trainer %s%s", bySignal(status.Signal()), last)
 	}

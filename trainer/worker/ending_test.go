@@ -15,10 +15,10 @@ func TestKilledForMemory(t *testing.T) {
 	must(t, child.Start())
 	must(t, child.Process.Kill())
 	waited := child.Wait()
-	if err := ending(child.ProcessState, waited, "its last line", true); !errors.Is(err, ErrMemory) || strings.Contains(err.Error(), "line") {
+	if err := ending(child.ProcessState, waited, "its last line", true); !errors.Is(err, ErrKilledForMemory) || strings.Contains(err.Error(), "line") {
 		t.Errorf("where the system killed for memory: %v", err)
 	}
-	if err := ending(child.ProcessState, waited, "its last line", false); errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "SIGKILL") {
+	if err := ending(child.ProcessState, waited, "its last line", false); errors.Is(err, ErrKilledForMemory) || !strings.Contains(err.Error(), "SIGKILL") {
 		t.Errorf("where it did not: %v", err)
 	}
 }
