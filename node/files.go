@@ -50,7 +50,7 @@ func (n *Node) obtainFile(ctx context.Context, b shard.Blob) bool {
 			return true
 		}
 		n.view.set(func(v *viewed) {
-			v.starting = fmt.Sprintf("fetching a file of %d bytes that the swarm's manifest names: %v", b.Size, err)
+			v.starting = fmt.Sprintf("fetching a file of %d bytes that the swarm's manifest names: %v; it goes on", b.Size, err)
 		})
 		select {
 		case <-ctx.Done():
