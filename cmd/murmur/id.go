@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
-
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -20,16 +17,5 @@ func (c *IDCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return printed(c.JSON, ownID{peer})
-}
-
-// ownID is a machine's peer id in a directory.
-type ownID struct {
-	ID proto.PeerID `json:"id"`
-}
-
-// Table is the id alone.
-func (i ownID) Table(out io.Writer) error {
-	_, err := fmt.Fprintln(out, i.ID)
-	return err
+	return printed(c.JSON, line{peer.String(), map[string]proto.PeerID{"id": peer}})
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
@@ -22,12 +20,6 @@ type LinkCmd struct {
 type linkShown struct {
 	Link       string          `json:"link"`
 	Checkpoint *api.Checkpoint `json:"checkpoint,omitempty"`
-}
-
-// Table prints the link alone.
-func (l linkShown) Table(w io.Writer) error {
-	_, err := fmt.Fprintln(w, l.Link)
-	return err
 }
 
 // Run asks the node.
@@ -49,6 +41,6 @@ func (c *LinkCmd) Run(ctx context.Context) error {
 			link.Checkpoint, link.CheckpointHeight = shown.Checkpoint.Commit, shown.Checkpoint.Height
 		}
 		shown.Link = link.String()
-		return printed(c.JSON, shown)
+		return printed(c.JSON, line{shown.Link, shown})
 	})
 }

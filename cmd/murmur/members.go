@@ -67,7 +67,7 @@ func (c *InviteCmd) Run(ctx context.Context) error {
 		fmt.Fprintf(os.Stderr, "For %s, until %s. Whoever has this link can join: send it to nobody else.\n", uses, until.Format(time.DateOnly))
 	}
 	shown.Link = link.String()
-	if err := printed(c.JSON, shown); err != nil {
+	if err := printed(c.JSON, line{shown.Link, shown}); err != nil {
 		return err
 	}
 	if c.QR {
@@ -81,12 +81,6 @@ type invited struct {
 	Link  string    `json:"link"`
 	Until time.Time `json:"until,omitzero"` // both zero where everybody may join
 	Uses  uint32    `json:"uses,omitempty"` // 0: any number of machines
-}
-
-// Table is the link alone.
-func (i invited) Table(out io.Writer) error {
-	_, err := fmt.Fprintln(out, i.Link)
-	return err
 }
 
 // MembersCmd lists members.

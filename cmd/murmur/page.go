@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
@@ -30,17 +28,7 @@ func (c *PageCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return printed(c.JSON, pageLink{s.Page + "#" + token})
+		link := s.Page + "#" + token
+		return printed(c.JSON, line{link, map[string]string{"link": link}})
 	})
-}
-
-// pageLink opens a node's page.
-type pageLink struct {
-	Link string `json:"link"`
-}
-
-// Table is the link alone.
-func (l pageLink) Table(out io.Writer) error {
-	_, err := fmt.Fprintln(out, l.Link)
-	return err
 }

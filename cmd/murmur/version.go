@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 )
@@ -14,7 +13,7 @@ type VersionCmd struct {
 }
 
 // Run prints one line.
-func (c *VersionCmd) Run() error { return printed(c.JSON, thisBuild()) }
+func (c *VersionCmd) Run() error { return printed(c.JSON, line{thisBuild().String(), thisBuild()}) }
 
 // build is what a program was made from.
 type build struct {
@@ -39,10 +38,4 @@ func thisBuild() build {
 
 func (p build) String() string {
 	return fmt.Sprintf("murmur %s (%s, %s, %s/%s)", p.Version, cmp.Or(p.Commit, "unknown commit"), p.Go, p.OS, p.Arch)
-}
-
-// Table is one line.
-func (p build) Table(out io.Writer) error {
-	_, err := fmt.Fprintln(out, p)
-	return err
 }

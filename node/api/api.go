@@ -195,8 +195,11 @@ type Peer struct {
 	Flag        string       `json:"flag,omitempty"` // what is wrong with what it sends
 }
 
+// slowWrite is how many milliseconds a frame of a few KiB takes where it waits for other bytes, at any distance.
+const slowWrite = 1000
+
 // SlowLine tells whether announcements to a peer wait for other bytes on the way to it.
-func (p Peer) SlowLine() bool { return p.Connected && p.WriteMillis >= 1000 }
+func (p Peer) SlowLine() bool { return p.Connected && p.WriteMillis >= slowWrite }
 
 // Gone is the state of a peer whose heartbeats have ceased.
 const Gone = "gone"

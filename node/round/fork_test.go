@@ -15,13 +15,7 @@ import (
 func TestPartedCrash(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		for _, gone := range []int{2, -2} { // -2: two pause instead, and stay connected
-			s := newSwarm(7, 21)
-			s.closed, s.snapshot = closed, 20
-			s.change = usualTimes
-			for _, x := range s.nodes {
-				x.stepTime = 100 * time.Millisecond
-				x.start()
-			}
+			s := usualSwarm(7, 21, closed)
 			s.run(40 * time.Second)
 			for len(s.heads()) > 1 || len(s.of(s.nodes[0].m.head.Commit)) > 0 {
 				s.run(10 * time.Millisecond)
@@ -72,13 +66,7 @@ func TestPartedCrash(t *testing.T) {
 func TestGenesisNight(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		for _, awake := range []int{1, 2} {
-			s := newSwarm(5, 21)
-			s.closed, s.snapshot = closed, 20
-			s.change = usualTimes
-			for _, x := range s.nodes {
-				x.stepTime = 100 * time.Millisecond
-				x.start()
-			}
+			s := usualSwarm(5, 21, closed)
 			s.run(50 * time.Second)
 			left := s.nodes[0].m.head.Height
 			for _, x := range s.nodes[awake:] {
@@ -554,13 +542,7 @@ func TestShattered(t *testing.T) {
 			nodes, parts int
 			within       time.Duration
 		}{{3, 3, 20 * time.Second}, {4, 2, 20 * time.Second}, {4, 4, 7 * time.Minute}, {5, 5, 7 * time.Minute}, {8, 4, 7 * time.Minute}} {
-			s := newSwarm(c.nodes, 1)
-			s.closed, s.snapshot = closed, 20
-			s.change = usualTimes
-			for _, x := range s.nodes {
-				x.stepTime = 100 * time.Millisecond
-				x.start()
-			}
+			s := usualSwarm(c.nodes, 1, closed)
 			s.run(90 * time.Second)
 			s.cut = func(a, b int) bool { return a%c.parts != b%c.parts }
 			s.run(4 * time.Minute)
@@ -586,13 +568,7 @@ func (s *swarm) together() bool {
 // round: their heads have moved on when it comes, and the node is with them all the same (never within 3 min before).
 func TestSlowAnswer(t *testing.T) {
 	for _, closed := range []bool{true, false} {
-		s := newSwarm(6, 1)
-		s.closed, s.snapshot = closed, 20
-		s.change = usualTimes
-		for _, x := range s.nodes {
-			x.stepTime = 100 * time.Millisecond
-			x.start()
-		}
+		s := usualSwarm(6, 1, closed)
 		s.run(time.Minute)
 		s.cut = func(a, b int) bool { return (a == 5) != (b == 5) }
 		s.run(4 * time.Minute)

@@ -225,6 +225,18 @@ func usualTimes(c *Config) {
 	c.Grace, c.ViewTimeout, c.Max = 10*time.Second, 5*time.Second, 10*time.Minute
 }
 
+// usualSwarm starts nodes whose steps take 100 ms, 128 tokens at nodeRate, with the usual times and a snapshot every 20 heights.
+func usualSwarm(n int, seed uint64, closed bool) *swarm {
+	s := newSwarm(n, seed)
+	s.closed, s.snapshot = closed, 20
+	s.change = usualTimes
+	for _, x := range s.nodes {
+		x.stepTime = 100 * time.Millisecond
+		x.start()
+	}
+	return s
+}
+
 // listedSince counts the rounds above a height, and in how many each author is listed.
 func (s *swarm) listedSince(from uint64) (rounds int, in map[proto.PeerID]int) {
 	in = map[proto.PeerID]int{}

@@ -157,13 +157,7 @@ func TestMovedInvite(t *testing.T) {
 // last updates were for greater heights.
 func TestHigherBranch(t *testing.T) {
 	const fast = 2
-	s := newSwarm(7, 21)
-	s.closed, s.snapshot = true, 20
-	s.change = usualTimes
-	for _, x := range s.nodes {
-		x.stepTime = 100 * time.Millisecond
-		x.start()
-	}
+	s := usualSwarm(7, 21, true)
 	s.run(60 * time.Second)
 	s.cut = func(a, b int) bool { return (a < 5) != (b < 5) }
 	for _, x := range s.nodes[5:] {

@@ -22,7 +22,7 @@ const (
 )
 
 // MaxLess is as often as a step can be laid out smaller: the largest batch halved down to one sample, and each block computed twice.
-const MaxLess = 16
+const MaxLess = 17
 
 // Spec is what a child is to train: the same for all of its life.
 type Spec struct {

@@ -1,0 +1,48 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"github.com/murmurnet/murmur/node/event"
+)
+
+// finished ends the work: the machine says so once.
+func (n *Node) finished(in bool) {
+	text := "everything learned here is in the shared model; goodbye"
+	if !in {
+		text = "the last update was not taken in; it stays on this disk"
+	}
+	n.delivered.Store(in)
+	n.diary.Add(event.Node, 0, text)
+	close(n.gone)
+}
+
+// leave says goodbye and saves what was learned.
+func (n *Node) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaveLimit)
+	defer cancel()
+	n.view.set(func(v *viewed) { v.leaving = true })
+	n.beat(ctx)
+	saved := make(chan struct{})
+	n.hand.do(func(ctx context.Context) {
+		defer close(saved)
+		if err := n.hand.saveLocal(ctx); err != nil {
+			n.unsaved(err)
+		}
+	})
+	select {
+	case <-saved:
+	case <-ctx.Done():
+		n.unsaved(errors.New("the trainer did not answer in time"))
+	}
+}
+
+// unsaved tells what a node that leaves could not save: of one whose work is in, only the steps that began after its last round.
+func (n *Node) unsaved(err error) {
+	if n.delivered.Load() {
+		n.log.Info("The step under way was not kept; all that went before is in the shared model", "error", err)
+		return
+	}
+	n.log.Warn("What was learned since the last save is lost", "error", err)
+}
