@@ -23,7 +23,7 @@ func TestAlive(t *testing.T) {
 // TestStill tells a trainer that hangs from one whose steps are long, that waits, or that was paused.
 func TestStill(t *testing.T) {
 	now := time.Now()
-	busy := viewed{stepped: now.Add(-time.Minute), changedAt: now.Add(-time.Hour), stepTokens: 1000}
+	busy := viewed{stepped: now.Add(-time.Minute), changedAt: now.Add(-time.Hour)}
 	busy.trainer.Up, busy.trainer.TokensPerSec = true, 100 // a step in ten seconds
 	for name, c := range map[string]struct {
 		change func(*viewed)
@@ -39,8 +39,8 @@ func TestStill(t *testing.T) {
 		"just finished": {func(v *viewed) { v.stepped = now }, 0},
 	} {
 		v := busy
-		if c.change(&v); v.still(now) != c.want {
-			t.Errorf("one that %s stands still for %v, want %v", name, v.still(now), c.want)
+		if c.change(&v); v.still(now, 1000) != c.want {
+			t.Errorf("one that %s stands still for %v, want %v", name, v.still(now, 1000), c.want)
 		}
 	}
 }

@@ -320,7 +320,6 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	}
 	n.book.Store(book)
 	n.view.set(func(v *viewed) {
-		v.stepTokens = n.stepTokens()
 		v.gradient = 4 * float64(m.Model.Config().Layout().Params()) / float64(uint64(m.Inner.Batch)*uint64(m.Model.SeqLen))
 	})
 	n.view.enter(n.machine.Status())

@@ -37,7 +37,6 @@ type viewed struct {
 	name       string    // the swarm's, once its manifest is here
 	starting   string    // what is waited for before the replica can be opened
 	stepped    time.Time // when the trainer told last of a step
-	stepTokens uint64    // of one step
 	outdated   string    // why this murmur is too old for the swarm
 	tooLarge   string    // why the swarm does not fit into this machine
 	seed       bool      // it does not train
@@ -165,7 +164,7 @@ func (w *view) heartbeat(n *Node) *murmurv1.Heartbeat {
 		IntervalMs: uint32(w.beatInterval().Milliseconds()), Backend: v.trainer.Backend,
 		Done: v.idle, HeldoutHeight: v.heldout.Height, HeldoutLoss: v.heldout.Loss, UnixMs: time.Now().UnixMilli(),
 	}
-	if d.Train && v.still(time.Now()) == 0 {
+	if d.Train && v.still(time.Now(), n.stepTokens()) == 0 {
 		h.Rate = v.trainer.TokensPerSec
 	}
 	return h
@@ -196,7 +195,7 @@ func (n *Node) State() api.State {
 		}
 		return s
 	}
-	if still := v.still(time.Now()); d.Train && still > 0 {
+	if still := v.still(time.Now(), n.stepTokens()); d.Train && still > 0 {
 		s.Trainer.TokensPerSec = 0
 		s.Why = fmt.Sprintf("%s, but its trainer has finished no step for %.0f s", s.Why, still.Seconds())
 	}
@@ -214,7 +213,7 @@ func (n *Node) State() api.State {
 const patience = 10 * time.Second
 
 // still is for how long a trainer that trained has finished no step, where that is four times as long as its last ones took; 0 where it is not.
-func (v viewed) still(now time.Time) time.Duration {
+func (v viewed) still(now time.Time, stepTokens uint64) time.Duration {
 	if !v.trainer.Up || v.idle || v.trainer.TokensPerSec <= 0 || v.stepped.IsZero() {
 		return 0
 	}
@@ -222,7 +221,7 @@ func (v viewed) still(now time.Time) time.Duration {
 	if v.changedAt.After(last) {
 		last = v.changedAt
 	}
-	usual := time.Duration(float64(v.stepTokens) / v.trainer.TokensPerSec * float64(time.Second))
+	usual := time.Duration(float64(stepTokens) / v.trainer.TokensPerSec * float64(time.Second))
 	if d := now.Sub(last); d > max(patience, 4*usual) {
 		return d
 	}
