@@ -246,10 +246,12 @@ func (m *Machine) noteLapsed(next *block) {
 	if next.parent != m.head || !m.round.ready {
 		return
 	}
+	// Who takes all of each turn of its own makes rounds as long as who takes none, so half a view must do; or as much more, up to a
+	// view, as payloads come to one node after another, for the closer may have been ready so much later than this node.
+	late := min(max(m.slowest(), m.cfg.ViewTimeout/2), m.cfg.ViewTimeout)
 	for i, p := range m.round.turns {
-		// To announce what another closes later is not to close, and half a view is for messages to arrive: who takes all of each turn of
-		// its own makes rounds as long as who takes none.
-		over := m.round.readyAt + time.Duration(2*i+1)*m.cfg.ViewTimeout/2
+		// To announce what another closes later is not to close.
+		over := m.round.readyAt + time.Duration(i)*m.cfg.ViewTimeout + late
 		if m.now < over || next.at < over && (p == next.Closer || slices.Contains(next.by, p)) {
 			return
 		}
