@@ -71,7 +71,7 @@ func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error)
 		outsider: n.outsider, authors: make(map[peer.ID]*author),
 	}
 	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}
-	ps, err := pubsub.NewGossipSub(ctx, guarded{n.host, n},
+	ps, err := pubsub.NewGossipSub(ctx, patient{guarded{n.host, n}, g.pace, ctx},
 		pubsub.WithGossipSubProtocols([]protocol.ID{
 			protocol.ID(prefix + "/meshsub/1.3.0"), protocol.ID(prefix + "/meshsub/1.2.0"),
 		}, features),

@@ -72,7 +72,7 @@ func lonelyNode(listen []string) int {
 }
 
 // spawn starts a node in another process and returns its addresses.
-func spawn(t *testing.T, listen string, bootstrap ...string) (addrs []string, pid uint64, kill func()) {
+func spawn(t testing.TB, listen string, bootstrap ...string) (addrs []string, pid uint64, kill func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "MURMUR_TEST_NODE="+listen, "MURMUR_TEST_BOOTSTRAP="+strings.Join(bootstrap, ","))
