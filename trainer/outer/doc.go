@@ -42,7 +42,7 @@
 // MuLoCo (arXiv 2505.23725) with payloads of 1 bit a parameter and error feedback (1-bit SGD, Seide et al. 2014):
 //
 //	z = sign(d) · mean|d|, by chunks of 4096 parameters; with 2 bits, sign and one of two levels
-//	θ(C) = θ(parent) − α·Δ                                       α = 1.2; 1 where R = 1
+//	θ(C) = θ(parent) − α·Δ                                       α = 1.2; 1 where R = 1, 1.5 where R = 2 and of 1 bit
 //
 // What several nodes learned points apart, so its mean is short: with four peers and H = 32 a small model was 0.028 nats
 // better by α = 1.5 than by 1, over three seeds, and a lone one 0.019 worse. The residual stays in the local model: a node

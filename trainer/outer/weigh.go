@@ -12,6 +12,7 @@ const (
 	maxTokens = 1 << 53 // in all: integers up to here are exact in float64
 	crowd     = 3       // updates from which on their median says what is usual
 	rise      = 2       // times the scale that commits had before: how far fewer updates may go
+	ofPair    = 1.25    // of the outer rate, where two updates of 1 bit are listed
 	memory    = 8       // commits after which a scale that was usual once is nearly forgotten
 )
 
