@@ -98,6 +98,12 @@ func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 		n.hand.do(func(ctx context.Context) { n.hand.adopt(ctx, e, status) })
 	case round.Rebase:
 		n.hand.do(func(ctx context.Context) { n.hand.rebase(e.Commit) })
+	case round.Drop:
+		for _, id := range e.Payloads {
+			if err := n.store.RemovePayload(id); err != nil {
+				n.trouble("tidying the disk", err)
+			}
+		}
 	case round.Fetch:
 		n.transfer(ctx, n.transfers, func(ctx context.Context) { n.fetch(ctx, e) })
 	case round.Pull:

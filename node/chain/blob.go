@@ -155,6 +155,12 @@ func (s *Store) Payloads() ([]proto.ID, error) {
 	return ids, nil
 }
 
+// RemovePayload forgets a payload, whole or half here.
+func (s *Store) RemovePayload(id proto.ID) error {
+	path := s.PayloadPath(id)
+	return errors.Join(ignoreMissing(s.disk.remove(path)), ignoreMissing(s.disk.remove(path+partSuffix)))
+}
+
 func (s *Store) path(dir string, id proto.ID) string {
 	return filepath.Join(s.dir, dir, id.String())
 }

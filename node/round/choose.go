@@ -32,6 +32,7 @@ func (m *Machine) choose() {
 		Included: m.listed(tip), Missing: missing,
 	})
 	m.rebase()
+	m.drop()
 	m.do(Beat{})
 	if caughtUp {
 		m.do(AskUpdates{Parent: tip.ID, Sources: m.sources(nil)})

@@ -54,6 +54,42 @@ func TestWidePending(t *testing.T) {
 	}
 }
 
+// TestLoosePayloads has 64 keys sign an update for every head of an open swarm: of payloads that no commit lists a node keeps those for the last two heads
+// (3,083 after two minutes before they were dropped).
+func TestLoosePayloads(t *testing.T) {
+	s := usualSwarm(5, 21, false)
+	s.run(40 * time.Second)
+	b := newMob(s, 64, 64, 1)
+	from := s.nodes[0].m.head.Height
+	for end := s.now + 2*time.Minute; s.now < end; s.run(50 * time.Millisecond) {
+		b.publishOnce(b.keys, s.nodes[0].m.head.Commit)
+	}
+	if rounds, _ := s.listedSince(from); rounds < 40 {
+		t.Errorf("%d rounds in two minutes", rounds)
+	}
+	for _, n := range s.nodes {
+		listed, loose, fresh := map[proto.ID]bool{}, 0, 0
+		for c := n.m.head.Commit; c.Height > 0; c = s.commits[c.Parent] {
+			for _, id := range c.Updates {
+				listed[s.updates[id].Payload] = true
+			}
+		}
+		for p := range n.payloads {
+			if slices.Contains(b.keys, s.made[p]) && !listed[p] {
+				loose++
+			}
+		}
+		for u := range n.m.loose {
+			if u.Height >= n.m.head.Height {
+				fresh++
+			}
+		}
+		if loose == 0 || loose > 2*len(b.keys) || fresh != len(n.m.loose) {
+			t.Errorf("%s keeps %d payloads that no commit lists; %d of %d are of the last heads", n.name, loose, fresh, len(n.m.loose))
+		}
+	}
+}
+
 // TestWideForeign shows an invented branch of 255 commits of 60 updates: one event, in which nothing of it is kept (1.1 s before).
 func TestWideForeign(t *testing.T) {
 	const n = 255

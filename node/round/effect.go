@@ -78,6 +78,8 @@ type (
 	Finished struct{ In bool }
 	// Rebase says that commits below this one are no longer needed.
 	Rebase struct{ Commit Commit }
+	// Drop says that these payloads, which no commit lists, are no longer needed.
+	Drop struct{ Payloads []proto.ID }
 	// Beat asks for a heartbeat at once.
 	Beat struct{}
 )
@@ -95,6 +97,7 @@ func (Announce) effect()       {}
 func (Adopt) effect()          {}
 func (Finished) effect()       {}
 func (Rebase) effect()         {}
+func (Drop) effect()           {}
 func (Beat) effect()           {}
 
 // High is the data position up to which an update of so many tokens says that its author's lane is used.

@@ -558,6 +558,10 @@ func (n *simNode) carryOut(effect Effect) {
 				delete(n.saved, id)
 			}
 		}
+	case Drop:
+		for _, id := range e.Payloads {
+			delete(n.payloads, id)
+		}
 	case Beat:
 		n.beat()
 	case Finished:

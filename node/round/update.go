@@ -179,6 +179,35 @@ func (m *Machine) gotPayload(p Use) {
 	}
 }
 
+// drop gives up newcomers' payloads, whole or half here, that neither the head nor a sibling can list any more: keys are free
+// where the swarm is open, and each could have one kept for every round since the base.
+func (m *Machine) drop() {
+	if len(m.loose) == 0 {
+		return
+	}
+	listed := map[proto.ID]bool{}
+	for id, u := range m.updates {
+		if m.inTree(id) {
+			listed[u.Payload] = true
+		}
+	}
+	var ids []proto.ID
+	for u := range m.loose {
+		if _, asked := m.asked[u.Payload]; asked || u.Height >= m.head.Height {
+			continue
+		}
+		delete(m.loose, u)
+		if !listed[u.Payload] {
+			delete(m.held, u)
+			ids = append(ids, u.Payload)
+		}
+	}
+	if ids = slices.DeleteFunc(ids, m.shared); len(ids) > 0 {
+		slices.SortFunc(ids, func(a, b proto.ID) int { return slices.Compare(a[:], b[:]) })
+		m.do(Drop{slices.Compact(ids)})
+	}
+}
+
 // measures tells whether an update that came is the first in this round of a voter's: who signs
 // more of them would have more than a share of the spreads.
 func (m *Machine) measures(u *Update) bool {
@@ -265,6 +294,9 @@ func (m *Machine) want(u Update, also []proto.PeerID) {
 	m.fetching[u.Author]++
 	if stranger {
 		m.strangers++
+	}
+	if u.Author != m.cfg.Self && m.cfg.newcomer(m.head.Commit, u.Author) {
+		m.loose[u.Use()] = true
 	}
 	m.do(Fetch{Update: u, Shared: m.shared(u.Payload), Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
 }
