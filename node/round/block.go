@@ -319,11 +319,7 @@ func (m *Machine) forget() {
 	}
 	maps.DeleteFunc(m.held, func(p Use, _ time.Duration) bool { return !payloads[p.Payload] })
 	maps.DeleteFunc(m.unfit, func(p Use, _ bool) bool { return !payloads[p.Payload] })
-	for e, t := range m.tries {
-		if !t.open && m.updates[e.id] == nil && t.after+retryMost < m.now {
-			delete(m.tries, e)
-		}
-	}
+	m.forgetTries()
 	for id, a := range m.announced {
 		if a.Height <= m.base.Height {
 			delete(m.announced, id)

@@ -249,10 +249,14 @@ func (m *Machine) noteLapsed(next *block) {
 	// Who takes all of each turn of its own makes rounds as long as who takes none, so half a view must do; or as much more, up to a
 	// view, as payloads come to one node after another, for the closer may have been ready so much later than this node.
 	late := min(max(m.slowest(), m.cfg.ViewTimeout/2), m.cfg.ViewTimeout)
+	came := next.at // all of it: who lists a payload and holds it back has not closed
+	for _, u := range m.listed(next) {
+		came = max(came, m.held[u.Use()])
+	}
 	for i, p := range m.round.turns {
 		// To announce what another closes later is not to close.
 		over := m.round.readyAt + time.Duration(i)*m.cfg.ViewTimeout + late
-		if m.now < over || next.at < over && (p == next.Closer || slices.Contains(next.by, p)) {
+		if m.now < over || came < over && (p == next.Closer || slices.Contains(next.by, p)) {
 			return
 		}
 		if p != m.cfg.Self && slices.Contains(m.head.voters, p) {

@@ -60,6 +60,17 @@ func (m *Machine) try(w what, id proto.ID) bool {
 	return true
 }
 
+// maxTries are kept before those that came to nothing long ago are forgotten: what announcements name need not be anywhere.
+const maxTries = 4096
+
+func (m *Machine) forgetTries() {
+	for e, t := range m.tries {
+		if !t.open && m.updates[e.id] == nil && t.after+retryMost < m.now {
+			delete(m.tries, e)
+		}
+	}
+}
+
 // retry notes that a try came to nothing.
 func (m *Machine) retry(w what, id proto.ID) {
 	t := m.tries[errand{w, id}]
@@ -70,6 +81,9 @@ func (m *Machine) retry(w what, id proto.ID) {
 	t.fails++
 	t.pause = min(max(2*t.pause, retryFirst), retryMost)
 	t.after = m.now + t.pause
+	if len(m.tries) > maxTries {
+		m.forgetTries()
+	}
 }
 
 // done notes that a thing is here.

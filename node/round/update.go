@@ -214,6 +214,9 @@ func (m *Machine) measures(u *Update) bool {
 	if u.Author == m.cfg.Self || !m.counts(u.Author) || m.round.measured[u.Author] {
 		return false
 	}
+	if slices.ContainsFunc(m.authors[u.Author], func(o *Update) bool { return o.Parent == u.Parent && o.ID != u.ID }) {
+		return false // a twin of an update that is long here would be as late as its author likes
+	}
 	if m.round.measured == nil {
 		m.round.measured = map[proto.PeerID]bool{}
 	}
