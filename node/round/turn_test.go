@@ -356,8 +356,12 @@ func TestLateTurn(t *testing.T) {
 		late        time.Duration
 		held, twins bool
 	}{
-		{mode: "prompt"}, {mode: "late", late: 4600 * time.Millisecond}, {mode: "held", late: 4300 * time.Millisecond, held: true},
-		{mode: "twins", late: 4300 * time.Millisecond, twins: true}, {mode: "half", late: 2200 * time.Millisecond}, {mode: "leaves"},
+		{mode: "prompt"},
+		{mode: "late", late: 4600 * time.Millisecond},
+		{mode: "held", late: 4300 * time.Millisecond, held: true},
+		{mode: "twins", late: 4300 * time.Millisecond, twins: true},
+		{mode: "half", late: 2200 * time.Millisecond},
+		{mode: "leaves"},
 	} {
 		s, b := withVoters(5, 1, func(s *swarm) {
 			s.closed, s.snapshot = true, 20
