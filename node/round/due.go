@@ -176,10 +176,15 @@ func (m *Machine) latchDue() {
 
 // called tells whether most of the other members that train on the head, or do on its parent still, have
 // published on it: they wait for this node, whose own clock of the round began later. One who knows a commit before it is
-// announced, and publishes on it, is not most of them.
+// announced, and publishes on it, is not most of them. They must be most of the other voters too: where a cut leaves few, rounds of
+// an exchange would have the rest out of the roster in seconds.
 func (m *Machine) called() bool {
 	out, of := m.turnout(m.present())
-	return 2*out > of
+	others := len(m.head.voters)
+	if slices.Contains(m.head.voters, m.cfg.Self) {
+		others--
+	}
+	return 2*out > max(of, others)
 }
 
 // early tells whether most of the other members that train on the head have yet to publish:

@@ -2,6 +2,7 @@ package round
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -418,6 +419,59 @@ func TestLateTurn(t *testing.T) {
 		}
 	}
 	t.Log(rounds)
+}
+
+// TestShrinkingRoster cuts two of five honest nodes off from the others for 5 s, while two hostile voters go on with them and publish at once on each head: rounds
+// take their time there, or three of them would leave the hostile ones half of a roster, and they would close alone from then on.
+func TestShrinkingRoster(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ {
+		s, b := withVoters(5, 2, func(s *swarm) {
+			s.closed, s.snapshot, s.rng = true, 20, rand.New(rand.NewPCG(seed, 1))
+			s.change = usualTimes
+		})
+		first, closed := s.nodes[0], map[proto.ID]bool{}
+		run := func(d time.Duration) {
+			for end := s.now + d; s.now < end; s.run(20 * time.Millisecond) {
+				s.done = 0
+				h := first.m.head
+				b.say(b.keys, h.Commit, h.Height)
+				b.publishOnce(b.keys, h.Commit)
+				us, _ := first.m.candidates(h)
+				turns := first.m.closers(us)
+				mine := len(b.keys)*2 >= len(h.voters)
+				if closed[h.ID] || len(turns) == 0 || !mine && (!first.m.round.ready || !slices.Contains(b.keys, turns[0])) {
+					continue
+				}
+				closed[h.ID] = true
+				list := b.forParent(h.Commit)
+				if !mine {
+					list = append(list, s.of(h.Commit)...)
+				}
+				byAuthor(list)
+				c := b.made(h.Commit, list, b.keys[0])
+				if !mine {
+					c = b.made(h.Commit, list, turns[0])
+				}
+				b.announce(c)
+				if mine {
+					b.say(b.keys, c, c.Height)
+					b.publishOnce(b.keys, c)
+				}
+			}
+		}
+		run(30 * time.Second)
+		s.cut = func(a, c int) bool { return a < 2 != (c < 2) }
+		run(5 * time.Second)
+		s.cut = func(int, int) bool { return false }
+		from := first.m.head.Height
+		run(time.Minute)
+		rounds, in := s.listedSince(from)
+		for _, n := range s.nodes {
+			if rounds > 30 || in[n.id] < rounds-3 {
+				t.Errorf("seed %d: %s is in %d of %d rounds after the cut", seed, n.name, in[n.id], rounds)
+			}
+		}
+	}
 }
 
 // forParent lists what the keys published on a commit.
