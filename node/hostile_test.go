@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node"
-	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
@@ -23,6 +22,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -133,7 +133,7 @@ func (r *rogue) follow(from proto.PeerID) (head, base round.Commit) {
 		r.t.Fatal(err)
 	}
 	for _, w := range res.Commits {
-		c, us, err := r.Book.AddCommit(w)
+		c, us, _, err := r.Book.AddCommit(w)
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -206,15 +206,14 @@ func (r *rogue) update(key ed25519.PrivateKey, proof *murmurv1.Proof, parent rou
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	u := round.Update{
+	u, err := wire.Update{
 		Author: author, Parent: parent.ID, Height: parent.Height + 1, Seq: r.seq, Tokens: parent.Cap(),
-		High: parent.Cursor, Payload: id, Size: size,
-	}
-	u, err = r.Book.AddUpdate(proto.Seal(key, proto.DomainUpdate, chain.EncodeUpdate(r.swarm, u, proof)))
+		High: parent.Cursor, Payload: id, Size: size, Proof: proof,
+	}.Seal(r.swarm, key)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return u
+	return r.Book.AddUpdate(u)
 }
 
 // close makes a commit of updates on a parent, and says so.

@@ -17,6 +17,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // membersTick is how often the list of members is written, where something has changed.
@@ -82,19 +83,18 @@ func (n *Node) proof() *murmurv1.Proof {
 
 // admit lets in the authors of checked updates by the proofs that these bring, so that what
 // they gossip counts here though this node never met them.
-func (n *Node) admit(es []*murmurv1.Envelope) {
+func (n *Node) admit(us []wire.Update) {
 	b := n.members.Load()
 	if b == nil {
 		return
 	}
 	now := time.Now()
-	for _, e := range es {
-		var u murmurv1.Update
-		if proto.Decode(e.Payload, proto.MaxEnvelope, &u) != nil || u.Proof == nil || b.Admitted(proto.PeerID(u.Author), now) {
+	for _, u := range us {
+		if u.Proof == nil || b.Admitted(u.Author, now) {
 			continue
 		}
-		if err := b.Admit(proto.PeerID(u.Author), u.Proof, now); err != nil {
-			n.log.Debug("An update's author is no member", "author", proto.PeerID(u.Author).Short(), "error", err)
+		if err := b.AdmitAuthor(u, now); err != nil {
+			n.log.Debug("An update's author is no member", "author", u.Author.Short(), "error", err)
 		}
 	}
 }
@@ -122,10 +122,8 @@ func (n *Node) tellNotices(ctx context.Context, told int) int {
 		return told
 	}
 	var ns []round.Notice
-	for _, e := range all {
-		if notice, err := n.book.Load().AddNotice(e); err == nil {
-			ns = append(ns, notice)
-		}
+	for _, w := range all {
+		ns = append(ns, n.book.Load().AddNotice(w))
 	}
 	n.post(ctx, round.Noticed{Notices: ns})
 	return len(all)

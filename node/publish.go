@@ -10,7 +10,7 @@ import (
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
-	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/wire"
 	"github.com/murmurnet/murmur/trainer/codec"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/worker"
@@ -82,24 +82,20 @@ func (h *hand) encode(ctx context.Context, e round.Publish) (u round.Update, cov
 	stride := max(uint64(len(h.rep.Head().Roster)), 1)
 	reserve := (uint64(h.pace.overlap) + 1) * uint64(h.n.manifest.Inner.Batch) * stride
 	tokens := min(covers, e.Max)
-	u = round.Update{
+	w, err := wire.Update{
 		Author: h.n.self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: tokens,
 		High: e.High(h.n.self, c.Position+reserve, tokens), Payload: id, Size: size,
-		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss),
-	}
-	env := proto.Seal(h.n.key, proto.DomainUpdate, chain.EncodeUpdate(h.n.swarm, u, h.n.proof()))
-	// From here on it is what peers will read: times are rounded on the wire.
-	if u, err = chain.DecodeUpdate(h.n.swarm, env); err != nil {
+		Exchange: h.pace.exchange, StepTime: h.pace.stepTime, Loss: float32(c.Loss), Proof: h.n.proof(),
+	}.Seal(h.n.swarm, h.n.key)
+	if err != nil {
 		return u, 0, err
 	}
 	// Nobody may see it before it is durable: a second one for this parent would
 	// be held against this node.
-	if err := h.n.store.PutOwn(u, proto.Encode(env), covers); err != nil {
+	if err := h.n.store.PutOwn(w, covers); err != nil {
 		return u, 0, err
 	}
-	if u, err = h.book.AddUpdate(env); err != nil {
-		return u, 0, err
-	}
+	u = h.book.AddUpdate(w)
 	h.seq = e.Seq
 	h.pace.step = c.Step
 	return u, covers, nil

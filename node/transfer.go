@@ -17,6 +17,7 @@ import (
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 const (
@@ -107,8 +108,8 @@ func (n *Node) pull(ctx context.Context, e round.Pull) {
 				more.Reset(0)
 				continue
 			}
-			if c, us, err := n.book.Load().AddCommit(w); err == nil && c.ID == e.Commit {
-				n.admit(w.Updates)
+			if c, us, news, err := n.book.Load().AddCommit(w); err == nil && c.ID == e.Commit {
+				n.admit(news)
 				n.post(ctx, round.Pulled{Commits: []round.Commit{c}, Updates: us})
 				return
 			}
@@ -156,12 +157,12 @@ func (n *Node) takeCommits(ctx context.Context, from proto.PeerID, res *murmurv1
 	var updates []round.Update
 	for _, w := range res.Commits {
 		_, known := n.book.Load().Commit(proto.Sum(w.Content))
-		c, us, err := n.book.Load().AddCommit(w)
+		c, us, fresh, err := n.book.Load().AddCommit(w)
 		if err != nil {
 			return news, err
 		}
 		news = news || !known
-		n.admit(w.Updates)
+		n.admit(fresh)
 		branch, updates = append(branch, c), append(updates, us...)
 	}
 	switch g := n.book.Load().Genesis; {
@@ -280,8 +281,8 @@ func (n *Node) askUpdates(ctx context.Context, e round.AskUpdates) {
 
 func (n *Node) takeUpdates(ctx context.Context, es []*murmurv1.Envelope) {
 	for _, env := range es {
-		if u, err := n.book.Load().AddUpdate(env); err == nil {
-			n.post(ctx, round.Seen{Update: u})
+		if u, err := wire.OpenUpdate(n.swarm, env); err == nil {
+			n.post(ctx, round.Seen{Update: n.book.Load().AddUpdate(u)})
 		}
 	}
 }
@@ -380,13 +381,10 @@ func (n *Node) hear(ctx context.Context, m p2p.Message) {
 	switch {
 	case m.Author == n.self:
 	case m.Update != nil:
-		if u, err := n.book.Load().AddUpdate(m.Update); err == nil {
-			n.post(ctx, round.Seen{Update: u})
-		}
+		n.post(ctx, round.Seen{Update: n.book.Load().AddUpdate(*m.Update)})
 	case m.Announce != nil:
-		if a, err := chain.DecodeAnnounce(n.swarm, m.Announce); err == nil {
-			n.post(ctx, a)
-		}
+		a := m.Announce
+		n.post(ctx, round.Announced{Commit: a.Commit, Parent: a.Parent, Height: a.Height, View: a.View, Closer: a.Closer})
 	case m.Heartbeat != nil:
 		h := m.Heartbeat
 		head, err := proto.IDFrom(h.Head)

@@ -16,6 +16,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // joinTimeout is how long a peer has to show that it belongs here, and to answer one
@@ -184,7 +185,7 @@ func (n *Network) hello(id peer.ID) error {
 	}
 	if answer.Refused != "" {
 		why := answer.Refused
-		if len(why) > maxWhy || !proto.Printable(why) {
+		if len(why) > wire.MaxWhy || !proto.Printable(why) {
 			why = "for a reason that cannot be shown"
 		}
 		n.gate.mu.Lock()

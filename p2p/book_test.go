@@ -12,6 +12,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 func addrs(port int) []multiaddr.Multiaddr {
@@ -139,7 +141,7 @@ func TestDue(t *testing.T) {
 func TestInboxDropsHeartbeatsFirst(t *testing.T) {
 	var d drops
 	b := newInbox(&d)
-	b.push(Message{Update: update(1, 1)})
+	b.push(Message{Update: &wire.Update{Seq: 1}})
 	for i := range uint64(maxInbox + 5) {
 		b.push(Message{Heartbeat: heartbeat(i)})
 	}
@@ -154,7 +156,7 @@ func TestInboxDropsHeartbeatsFirst(t *testing.T) {
 		t.Errorf("the oldest heartbeat left is %d, want 6", m.Heartbeat.GetTokens())
 	}
 	for range maxInbox + 1 {
-		b.push(Message{Update: update(1, 1)})
+		b.push(Message{Update: &wire.Update{Seq: 1}})
 	}
 	if len(b.queue) > maxInbox {
 		t.Errorf("%d messages wait", len(b.queue))

@@ -205,7 +205,7 @@ func (g *gossip) belongs(m Message) bool {
 	if b == nil || b.Admitted(m.Author, now) {
 		return true
 	}
-	return m.Proof != nil && b.Admit(m.Author, m.Proof, now) == nil
+	return m.Update != nil && m.Update.Proof != nil && b.AdmitAuthor(*m.Update, now) == nil
 }
 
 // admit applies the rate limit, and lets no heartbeat pass that is older than

@@ -11,10 +11,11 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // maxAgent bounds what a stranger calls itself: "murmur/" and a version.
-const maxAgent = len("murmur/") + maxVersion
+const maxAgent = len("murmur/") + wire.MaxVersion
 
 // PeerInfo is what is known of one peer.
 type PeerInfo struct {

@@ -16,6 +16,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 func gossipOf(kind any) []byte {
@@ -109,8 +110,8 @@ func TestCheck(t *testing.T) {
 		{name: "infinite rate", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = math.Inf(1) }), bad: "rate"},
 		{name: "rate that is no number", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = math.NaN() }), bad: "rate"},
 		{name: "negative rate", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = -1 }), bad: "rate"},
-		{name: "long reason", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Why = strings.Repeat("x", maxWhy+1) }), bad: "text"},
-		{name: "long interval", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.IntervalMs = maxInterval + 1 }), bad: "interval"},
+		{name: "long reason", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Why = strings.Repeat("x", wire.MaxWhy+1) }), bad: "text"},
+		{name: "long interval", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.IntervalMs = 1 << 31 }), bad: "interval"},
 	} {
 		m, err := check(testSwarm, c.heartbeats, peerOf(1), c.data)
 		switch {
@@ -150,16 +151,13 @@ func FuzzCheck(f *testing.F) {
 		if kinds != 1 || heartbeats != (m.Heartbeat != nil) || len(data) > proto.MaxGossip {
 			t.Fatalf("passed with %d kinds on heartbeats=%v, %d bytes", kinds, heartbeats, len(data))
 		}
-		if m.Heartbeat == nil {
-			e, d := m.Update, proto.DomainUpdate
-			if e == nil {
-				e, d = m.Announce, proto.DomainAnnounce
-			}
-			if signer, err := proto.Open(e, d); err != nil || signer != m.Author {
+		if m.Update != nil {
+			if signer, err := proto.Open(m.Update.Signed, proto.DomainUpdate); err != nil || signer != m.Author {
 				t.Fatalf("passed unsigned: %v", err)
 			}
-		} else if !finite(m.Heartbeat.Rate) || m.Heartbeat.Rate < 0 {
-			t.Fatalf("passed with rate %v", m.Heartbeat.Rate)
+		}
+		if h := m.Heartbeat; h != nil && !(h.Rate >= 0 && h.Rate <= wire.MaxRate) {
+			t.Fatalf("passed with rate %v", h.Rate)
 		}
 	})
 }

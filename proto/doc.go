@@ -1,4 +1,4 @@
-// Package proto is murmur's wire format: the generated messages' ids, hashes,
+// Package proto is murmur's wire format: the generated messages, ids, hashes,
 // signatures and size limits.
 //
 // It guarantees that what is signed is bytes: an id is the BLAKE3 hash of the

@@ -68,14 +68,6 @@ func Open(e *murmurv1.Envelope, d Domain) (PeerID, error) {
 	return PeerOf(e.Key), nil
 }
 
-// openAs checks an envelope and decodes what it holds.
-func openAs(e *murmurv1.Envelope, d Domain, m proto.Message) error {
-	if _, err := Open(e, d); err != nil {
-		return err
-	}
-	return Decode(e.Payload, MaxEnvelope, m)
-}
-
 func signed(d Domain, payload []byte) []byte {
 	b := make([]byte, 0, len(d)+1+len(payload))
 	b = append(b, d...)

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/ed25519"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // Book is the decoded chain in memory, over a Store: what was announced, pulled
@@ -97,14 +99,14 @@ func (b *Book) loadUpdate(id proto.ID, raw []byte) error {
 	if err := proto.Decode(raw, 2*proto.MaxEnvelope, &e); err != nil {
 		return err
 	}
-	u, err := DecodeUpdate(b.Swarm, &e)
+	u, err := wire.OpenUpdate(b.Swarm, &e)
 	switch {
 	case err != nil:
 		return err
 	case u.ID != id:
 		return fmt.Errorf("update %s is filed as %s", u.ID.Short(), id.Short())
 	}
-	b.keepUpdate(u, &e)
+	b.keepUpdate(updateOf(u), &e)
 	return nil
 }
 
@@ -113,7 +115,7 @@ func (b *Book) loadCommit(id proto.ID, raw []byte) error {
 	if err := proto.Decode(raw, proto.MaxCommit, &w); err != nil {
 		return err
 	}
-	c, us, err := b.decode(&w)
+	c, us, _, err := b.decode(&w)
 	switch {
 	case err != nil:
 		return err
@@ -125,31 +127,24 @@ func (b *Book) loadCommit(id proto.ID, raw []byte) error {
 	return nil
 }
 
-// AddUpdate checks an update and keeps it.
-func (b *Book) AddUpdate(e *murmurv1.Envelope) (round.Update, error) {
-	u, err := DecodeUpdate(b.Swarm, e)
-	if err != nil {
-		return u, err
-	}
+// AddUpdate keeps a checked update.
+func (b *Book) AddUpdate(w wire.Update) round.Update {
+	u := updateOf(w)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.keepUpdate(u, e)
+	b.keepUpdate(u, w.Signed)
 	b.bound()
-	return u, nil
+	return u
 }
 
-// AddNotice checks a notice's signature and keeps it, for commits to carry.
-func (b *Book) AddNotice(e *murmurv1.Envelope) (round.Notice, error) {
-	n, err := DecodeNotice(b.Swarm, e)
-	if err != nil {
-		return n, err
-	}
+// AddNotice keeps a checked notice, for commits to carry.
+func (b *Book) AddNotice(w wire.Notice) round.Notice {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.notices) < proto.MaxNotices {
-		b.notices[n.ID] = e
+		b.notices[w.ID] = w.Signed
 	}
-	return n, nil
+	return noticeOf(w)
 }
 
 // Notices are those that a commit carries, as they were signed.
@@ -175,14 +170,14 @@ func (b *Book) noticesOf(id proto.ID) map[proto.ID]*murmurv1.Envelope {
 	return ns
 }
 
-// AddCommit checks a commit's signatures and keeps it in memory. It returns
-// the updates that it lists and those in its evidence.
-func (b *Book) AddCommit(w *murmurv1.Commit) (round.Commit, []round.Update, error) {
-	c, slips, err := b.decode(w)
+// AddCommit checks a commit's signatures and keeps it in memory. It returns the updates that it lists and those in its
+// evidence, and of them what this book did not hold.
+func (b *Book) AddCommit(w *murmurv1.Commit) (c round.Commit, us []round.Update, news []wire.Update, err error) {
+	c, slips, news, err := b.decode(w)
 	if err != nil {
-		return c, nil, err
+		return c, nil, nil, err
 	}
-	us := make([]round.Update, len(slips))
+	us = make([]round.Update, len(slips))
 	for i, s := range slips {
 		us[i] = s.Update
 	}
@@ -190,42 +185,57 @@ func (b *Book) AddCommit(w *murmurv1.Commit) (round.Commit, []round.Update, erro
 	defer b.mu.Unlock()
 	b.keepCommit(c, slips, w)
 	b.bound()
-	return c, us, nil
+	return c, us, news, nil
 }
 
-// decode checks all of a commit that depends on nothing but its message.
-func (b *Book) decode(w *murmurv1.Commit) (round.Commit, []*slip, error) {
+// decode checks all of a commit that depends on nothing but its message. An update that is held with the same signature
+// is not checked again.
+func (b *Book) decode(w *murmurv1.Commit) (c round.Commit, us []*slip, news []wire.Update, err error) {
 	c, with, err := decodeContent(b.Swarm, w.Content)
 	if err != nil {
-		return c, nil, err
+		return c, nil, nil, err
 	}
 	var proofs []*murmurv1.Envelope
 	for _, e := range with.evidence {
 		proofs = append(proofs, e.First, e.Second)
 	}
 	if len(w.Updates) != len(c.Updates) {
-		return c, nil, fmt.Errorf("commit lists %d updates and brings %d", len(c.Updates), len(w.Updates))
+		return c, nil, nil, fmt.Errorf("commit lists %d updates and brings %d", len(c.Updates), len(w.Updates))
 	}
-	var us []*slip
 	for i, e := range append(slices.Clone(w.Updates), proofs...) {
-		u, err := DecodeUpdate(b.Swarm, e)
-		if err != nil {
-			return c, nil, err
+		s := b.holds(e)
+		if s == nil {
+			u, err := wire.OpenUpdate(b.Swarm, e)
+			if err != nil {
+				return c, nil, nil, err
+			}
+			s, news = &slip{Update: updateOf(u), raw: e}, append(news, u)
 		}
-		if i < len(c.Updates) && u.ID != c.Updates[i] {
-			return c, nil, errors.New("commit brings another update than it lists")
+		if i < len(c.Updates) && s.ID != c.Updates[i] {
+			return c, nil, nil, errors.New("commit brings another update than it lists")
 		}
-		us = append(us, &slip{Update: u, raw: e})
+		us = append(us, s)
 	}
-	a, err := DecodeAnnounce(b.Swarm, w.Announce)
+	a, err := wire.OpenAnnounce(b.Swarm, w.Announce)
 	if err != nil {
-		return c, nil, err
+		return c, nil, nil, err
 	}
 	if a.Commit != c.ID {
-		return c, nil, errors.New("commit comes with another commit's announcement")
+		return c, nil, nil, errors.New("commit comes with another commit's announcement")
 	}
 	c.View, c.Closer = a.View, a.Closer
-	return c, us, nil
+	return c, us, news, nil
+}
+
+// holds returns the update of an envelope if it is here, signed alike.
+func (b *Book) holds(e *murmurv1.Envelope) *slip {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	s := b.updates[proto.Sum(e.GetPayload())]
+	if s == nil || !bytes.Equal(s.raw.Key, e.GetKey()) || !bytes.Equal(s.raw.Sig, e.GetSig()) {
+		return nil
+	}
+	return s
 }
 
 // Write makes a commit of a draft with its root, signs it, and keeps it on disk.
@@ -261,7 +271,9 @@ func (b *Book) Write(key ed25519.PrivateKey, draft round.Commit) (round.Commit, 
 	b.mu.RUnlock()
 	w.Content = encodeContent(b.Swarm, draft, with)
 	draft.ID = proto.Sum(w.Content)
-	w.Announce = proto.Seal(key, proto.DomainAnnounce, EncodeAnnounce(b.Swarm, draft))
+	w.Announce = wire.Announce{
+		Commit: draft.ID, Parent: draft.Parent, Height: draft.Height, View: draft.View, Closer: draft.Closer,
+	}.Seal(b.Swarm, key)
 	b.mu.Lock()
 	b.keepCommit(draft, nil, w)
 	b.commits[draft.ID].raw = w // somebody may have announced the same before: this node speaks for itself

@@ -14,6 +14,7 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 var testSwarm = proto.Sum([]byte("swarm"))
@@ -53,20 +54,12 @@ func grow(t *testing.T, s *Store, b *Book, parent round.Commit, author byte) (ro
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := round.Update{
+	w := sealed(author, wire.Update{
 		Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 500,
 		High: parent.Cursor + 5, Payload: payload, Size: size, Exchange: 30 * time.Millisecond, StepTime: 7 * time.Microsecond, Loss: 2.5,
-	}
-	env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, u, nil))
-	got, err := b.AddUpdate(env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.ID = got.ID
-	if got != u {
-		t.Fatalf("update reads back as %+v, want %+v", got, u)
-	}
-	if err := s.PutOwn(u, proto.Encode(env), 700); err != nil {
+	})
+	u := b.AddUpdate(w)
+	if err := s.PutOwn(w, 700); err != nil {
 		t.Fatal(err)
 	}
 	draft := round.Derive(testConfig(), parent, []round.Update{u}, nil, nil)
@@ -115,11 +108,11 @@ func TestAddCommitRefuses(t *testing.T) {
 		"another announcement": {Content: good.Content, Updates: good.Updates, Announce: b.Raw(other.ID).Announce},
 		"rubbish":              {Content: []byte{0xff}, Updates: good.Updates, Announce: good.Announce},
 	} {
-		if _, _, err := b.AddCommit(w); err == nil {
+		if _, _, _, err := b.AddCommit(w); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
-	if _, us, err := b.AddCommit(good); err != nil || len(us) != 1 {
+	if _, us, _, err := b.AddCommit(good); err != nil || len(us) != 1 {
 		t.Fatalf("the true one was refused: %v", err)
 	}
 }
@@ -246,7 +239,7 @@ func FuzzCommit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var w murmurv1.Commit
 		if proto.Decode(raw, proto.MaxCommit, &w) == nil {
-			if _, _, err := b.AddCommit(&w); err == nil {
+			if _, _, _, err := b.AddCommit(&w); err == nil {
 				t.Fatal("an unsigned commit was accepted")
 			}
 		}

@@ -92,7 +92,7 @@ func (w *world) remind(dir string) error {
 	}
 	for i, ch := range w.chapters {
 		u := ch.updates[0]
-		err = errors.Join(err, s.PutOwn(u.update, proto.Encode(u.env), 1000+uint64(i)))
+		err = errors.Join(err, s.PutOwn(u.wire, 1000+uint64(i)))
 	}
 	return errors.Join(err, s.Close())
 }
@@ -222,7 +222,7 @@ func TestDamagedRecords(t *testing.T) {
 			return tx.Bucket(bucketUpdates).Put(second.updates[0].update.ID[:], []byte{0xff})
 		}, 3},
 		"an update is another": {func(tx *bolt.Tx) error {
-			return tx.Bucket(bucketUpdates).Put(second.updates[0].update.ID[:], proto.Encode(second.updates[1].env))
+			return tx.Bucket(bucketUpdates).Put(second.updates[0].update.ID[:], proto.Encode(second.updates[1].wire.Signed))
 		}, 3},
 		"the head is unknown": {func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyHead, nowhere[:]) }, 0},
 		"the base is unknown": {func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyBase, nowhere[:]) }, 3},

@@ -13,6 +13,7 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // The life that the crash tests interrupt: rounds of two authors with a
@@ -44,7 +45,7 @@ type chapter struct {
 
 type told struct {
 	update  round.Update
-	env     *murmurv1.Envelope
+	wire    wire.Update
 	payload []byte
 }
 
@@ -77,17 +78,12 @@ func newChapter(t testing.TB, b *Book, parent round.Commit, from byte) (ch chapt
 	for author := from; author < from+liveAuthors; author++ {
 		whose := tag(peerOf(author))
 		payload := append(whose[:], bytes.Repeat([]byte{author, byte(parent.Height)}, 50)...)
-		u := round.Update{
+		u := sealed(author, wire.Update{
 			Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 500,
 			High: parent.Cursor + 5, Payload: proto.HashBlob(payload).Root(), Size: uint64(len(payload)), Loss: 2.5,
-		}
-		env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, u, nil))
-		u, err := b.AddUpdate(env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		us = append(us, u)
-		ch.updates = append(ch.updates, told{u, env, payload})
+		})
+		us = append(us, b.AddUpdate(u))
+		ch.updates = append(ch.updates, told{us[len(us)-1], u, payload})
 	}
 	ch.state = fmt.Appendf(nil, "state %d of %d", parent.Height+1, from)
 	draft := round.Derive(testConfig(), parent, us, nil, nil)
@@ -210,14 +206,12 @@ func (l *life) round(parent round.Commit) error {
 			return err
 		}
 		l.payloads[u.update.Payload] = u.payload
-		if _, err := l.b.AddUpdate(u.env); err != nil {
-			return err
-		}
+		l.b.AddUpdate(u.wire)
 		if i > 0 {
 			continue
 		}
 		covers := 1000 + parent.Height
-		if err := l.s.PutOwn(u.update, proto.Encode(u.env), covers); err != nil {
+		if err := l.s.PutOwn(u.wire, covers); err != nil {
 			return err
 		}
 		l.own[u.update.ID] = covers
@@ -245,7 +239,7 @@ func (l *life) same(got, want round.Commit) error {
 
 // take adds and saves a commit of others.
 func (l *life) take(ch chapter) error {
-	if _, _, err := l.b.AddCommit(ch.raw); err != nil {
+	if _, _, _, err := l.b.AddCommit(ch.raw); err != nil {
 		return err
 	}
 	if err := l.b.Save(ch.commit.ID); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // TestProofInUpdate reads from an update by whose word its author belongs, and refuses a
@@ -49,9 +50,8 @@ func TestProofInUpdate(t *testing.T) {
 		{"an invite without an entry", &murmurv1.Proof{Invite: invite.Signed}, round.Proof{}, false},
 		{"empty", &murmurv1.Proof{}, round.Proof{}, false},
 	} {
-		u := round.Update{Author: peerOf(1), Height: 1, Seq: 1, Tokens: 1, Size: 1}
-		got, err := DecodeUpdate(testSwarm, proto.Seal(testKey(1), proto.DomainUpdate, EncodeUpdate(testSwarm, u, c.proof)))
-		if (err == nil) != c.ok || c.ok && got.Proof != c.want {
+		w, err := wire.Update{Author: peerOf(1), Height: 1, Seq: 1, Tokens: 1, Size: 1, Proof: c.proof}.Seal(testSwarm, testKey(1))
+		if got := updateOf(w); (err == nil) != c.ok || c.ok && got.Proof != c.want {
 			t.Errorf("%s: %+v, %v", c.name, got.Proof, err)
 		}
 	}

@@ -11,14 +11,23 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // signed makes an update that nothing lists.
-func signed(author byte, parent round.Commit, seq uint64) *murmurv1.Envelope {
+func signed(author byte, parent round.Commit, seq uint64) wire.Update {
 	payload := proto.Sum(fmt.Appendf(nil, "%d %d", author, seq))
-	return proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, round.Update{
+	return sealed(author, wire.Update{
 		Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: seq, Tokens: 1, Payload: payload, Size: 2,
-	}, nil))
+	})
+}
+
+func sealed(author byte, u wire.Update) wire.Update {
+	u, err := u.Seal(testSwarm, testKey(author))
+	if err != nil {
+		panic(err)
+	}
+	return u
 }
 
 // usage counts the files of a directory and their bytes, and those of chain.db.
@@ -129,23 +138,17 @@ func flatRound(t *testing.T, s *Store, b *Book, parent round.Commit, authors byt
 		if err != nil {
 			t.Fatal(err)
 		}
-		env := proto.Seal(testKey(author), proto.DomainUpdate, EncodeUpdate(testSwarm, round.Update{
+		u := sealed(author, wire.Update{
 			Author: peerOf(author), Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 500, Payload: id, Size: 3,
-		}, nil))
-		u, err := b.AddUpdate(env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		us = append(us, u)
+		})
+		us = append(us, b.AddUpdate(u))
 		if author == 1 {
-			if err := s.PutOwn(u, proto.Encode(env), 500); err != nil {
+			if err := s.PutOwn(u, 500); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if _, err := b.AddUpdate(signed(9, parent, parent.Height)); err != nil { // too late
-		t.Fatal(err)
-	}
+	b.AddUpdate(signed(9, parent, parent.Height)) // too late
 	write := func(us []round.Update) round.Commit {
 		draft := round.Derive(testConfig(), parent, us, nil, nil)
 		draft.Root, draft.Closer = proto.Sum(fmt.Appendf(nil, "%d %d", parent.Height, len(us))), peerOf(2)
@@ -172,10 +175,7 @@ func TestFetchesGoOn(t *testing.T) {
 		c, _ := grow(t, s, b, at[len(at)-1], 2)
 		at = append(at, c)
 	}
-	late, err := b.AddUpdate(signed(3, at[2], 3))
-	if err != nil {
-		t.Fatal(err)
-	}
+	late := b.AddUpdate(signed(3, at[2], 3))
 	gone := proto.Sum([]byte("gone"))
 	for path, stays := range map[string]bool{
 		s.PayloadPath(late.Payload): true, s.StatePath(at[3].Root): true, s.StatePath(at[2].Root): true,
@@ -207,20 +207,12 @@ func TestBookIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := signed(1, at[3], 4)
-	if _, err := b.AddUpdate(own); err != nil {
-		t.Fatal(err)
-	}
+	b.AddUpdate(own)
 	head, _ := b.Commit(at[3].ID)
 	head.Roster = append(head.Roster, round.Member{Peer: peerOf(2)})
 	b.commits[head.ID].Commit = head
-	member, err := b.AddUpdate(signed(2, at[3], 4))
-	if err != nil {
-		t.Fatal(err)
-	}
-	another, err := b.AddUpdate(signed(3, at[3], 4))
-	if err != nil {
-		t.Fatal(err)
-	}
+	member := b.AddUpdate(signed(2, at[3], 4))
+	another := b.AddUpdate(signed(3, at[3], 4))
 	far := round.Commit{ID: proto.Sum([]byte("far")), Height: 1e6}
 	for seq := range uint64(3 * maxLooseUpdates) {
 		parent := at[3]
@@ -228,13 +220,13 @@ func TestBookIsBounded(t *testing.T) {
 			parent = far
 		}
 		u := round.Update{ID: proto.Sum(fmt.Appendf(nil, "u%d", seq)), Author: peerOf(9), Parent: parent.ID, Height: parent.Height + 1, Seq: seq}
-		b.keepUpdate(u, own) // the signatures of so many take a second
+		b.keepUpdate(u, own.Signed) // the signatures of so many take a second
 		b.bound()
 		if len(b.updates) > maxLooseUpdates+len(at)+2 {
 			t.Fatalf("the book holds %d updates", len(b.updates))
 		}
 	}
-	for name, u := range map[string]round.Update{"own": {ID: proto.Sum(own.Payload)}, "a member's": member, "another's one": another} {
+	for name, u := range map[string]round.Update{"own": {ID: own.ID}, "a member's": member, "another's one": another} {
 		if _, ok := b.Update(u.ID); !ok {
 			t.Errorf("%s update on the head is gone", name)
 		}

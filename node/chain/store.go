@@ -11,6 +11,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 var (
@@ -76,9 +77,9 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // PutOwn keeps this node's own update and the number of tokens it stands for,
 // before it is announced.
-func (s *Store) PutOwn(u round.Update, envelope []byte, covers uint64) error {
+func (s *Store) PutOwn(u wire.Update, covers uint64) error {
 	return s.commit(func(tx *bolt.Tx) error {
-		if err := tx.Bucket(bucketUpdates).Put(u.ID[:], envelope); err != nil {
+		if err := tx.Bucket(bucketUpdates).Put(u.ID[:], proto.Encode(u.Signed)); err != nil {
 			return err
 		}
 		if err := putSigned(tx.Bucket(bucketSigned), u); err != nil {
@@ -89,7 +90,7 @@ func (s *Store) PutOwn(u round.Update, envelope []byte, covers uint64) error {
 }
 
 // putSigned notes, by an own update's number, the commit that it is for, and drops those too long ago.
-func putSigned(b *bolt.Bucket, u round.Update) error {
+func putSigned(b *bolt.Bucket, u wire.Update) error {
 	for key, _ := b.Cursor().First(); len(key) == 8 && binary.BigEndian.Uint64(key)+round.MaxSigned <= u.Seq; key, _ = b.Cursor().First() {
 		if err := b.Delete(key); err != nil {
 			return err

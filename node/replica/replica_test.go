@@ -14,6 +14,7 @@ import (
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/wire"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -84,13 +85,14 @@ func (w *world) grow(r *Replica, step float32) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	u := round.Update{
+	sealed, err := wire.Update{
 		Author: w.p.Book.Self, Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 10,
 		Payload: id, Size: size,
-	}
-	if u, err = w.p.Book.AddUpdate(proto.Seal(w.key, proto.DomainUpdate, chain.EncodeUpdate(w.p.Book.Swarm, u, nil))); err != nil {
+	}.Seal(w.p.Book.Swarm, w.key)
+	if err != nil {
 		w.t.Fatal(err)
 	}
+	u := w.p.Book.AddUpdate(sealed)
 	draft := round.Derive(round.Config{StepTokens: 100, SeqLen: 10, HMin: 1, HMax: 100, Snapshot: 6}, parent, []round.Update{u}, nil, nil)
 	if draft.Root, err = r.Compute(parent, []round.Update{u}); err != nil {
 		w.t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // Why a peer is not let in. The texts are told to it.
@@ -60,7 +61,7 @@ type Book struct {
 
 	mu      sync.Mutex
 	proof   *murmurv1.Proof
-	notices []*murmurv1.Envelope
+	notices []wire.Notice
 	keys    map[string]bool // that sign now
 	dropped map[string]bool
 	peers   map[proto.PeerID]bool            // revoked
@@ -120,9 +121,18 @@ func (b *Book) Open() bool { return len(b.p.Keys) == 0 && len(b.p.Members) == 0 
 
 // Admit checks what a peer shows, and remembers it.
 func (b *Book) Admit(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
+	return b.admit(peer, proof, nil, now)
+}
+
+// AdmitAuthor does so by the proof of a checked update.
+func (b *Book) AdmitAuthor(u wire.Update, now time.Time) error {
+	return b.admit(u.Author, u.Proof, &u.Standing, now)
+}
+
+func (b *Book) admit(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Standing, now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s, err := b.check(peer, proof, now)
+	s, err := b.check(peer, proof, opened, now)
 	if err != nil {
 		delete(b.shown, peer)
 		return err
@@ -148,7 +158,8 @@ func (b *Book) listed(peer proto.PeerID) bool {
 	return slices.Contains(b.p.Members, peer) && !b.peers[peer]
 }
 
-func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (s standing, err error) {
+// check checks what a peer shows, opened already or not.
+func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Standing, now time.Time) (s standing, err error) {
 	s.proof = proof
 	switch {
 	case b.peers[peer]:
@@ -156,11 +167,16 @@ func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) (s
 	case b.Open() || b.listed(peer):
 		return s, nil
 	}
-	st, err := proto.OpenProof(proof, b.p.Swarm, peer)
+	var st wire.Standing
+	if opened != nil {
+		st = *opened
+	} else {
+		st, err = wire.OpenProof(b.p.Swarm, peer, proof)
+	}
 	s.until, s.signer, s.invite = st.Until, string(st.Signer), string(st.Invite)
 	s.uses, s.renewed = st.Uses, st.Renewed
 	switch {
-	case errors.Is(err, proto.ErrNoProof):
+	case errors.Is(err, wire.ErrNoProof):
 		return s, ErrNoProof
 	case err != nil:
 		return s, fmt.Errorf("%w: %w", ErrForged, err)
@@ -294,7 +310,7 @@ func (b *Book) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *m
 	if b.p.Key == nil || b.listed(peer) {
 		return nil
 	}
-	s, err := b.check(peer, proof, now)
+	s, err := b.check(peer, proof, nil, now)
 	newest := s.renewed && s.signer == string(b.p.Key.Public().(ed25519.PublicKey))
 	if err != nil || newest && s.until > now.Add(renewBefore).Unix() {
 		return nil
@@ -310,7 +326,7 @@ func (b *Book) Take(renewed *murmurv1.Envelope, now time.Time) {
 		return
 	}
 	proof := &murmurv1.Proof{Member: renewed}
-	if _, err := b.check(b.p.Self, proof, now); err == nil {
+	if _, err := b.check(b.p.Self, proof, nil, now); err == nil {
 		b.proof, b.changed = proof, true
 	}
 }
@@ -319,11 +335,11 @@ func (b *Book) Take(renewed *murmurv1.Envelope, now time.Time) {
 func (b *Book) Proof() (*murmurv1.Proof, []*murmurv1.Envelope) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.proof, slices.Clone(b.notices)
+	return b.proof, b.signed()
 }
 
 // Notices are all that it heard.
-func (b *Book) Notices() []*murmurv1.Envelope {
+func (b *Book) Notices() []wire.Notice {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.notices)
@@ -341,11 +357,13 @@ func (b *Book) Hear(notices []*murmurv1.Envelope) (news bool, err error) {
 // hear takes in new keys first, for a notice may be signed by one that a later one
 // brings, and drops keys last, for what they signed before stands.
 func (b *Book) hear(notices []*murmurv1.Envelope) error {
-	fresh := map[murmurv1.Notice_Kind][]*murmurv1.Envelope{}
+	fresh := map[murmurv1.Notice_Kind][]wire.Notice{}
 	for _, e := range notices {
-		n, _, err := proto.OpenNotice(e, b.p.Swarm)
-		if err == nil && !slices.ContainsFunc(b.notices, func(o *murmurv1.Envelope) bool { return string(o.Payload) == string(e.Payload) }) {
-			fresh[n.Kind] = append(fresh[n.Kind], e)
+		if b.holds(e) {
+			continue
+		}
+		if n, err := wire.OpenNotice(b.p.Swarm, e); err == nil {
+			fresh[n.Kind] = append(fresh[n.Kind], n)
 		}
 	}
 	for range fresh[murmurv1.Notice_NEW_KEY] { // each may wait for another
@@ -361,27 +379,38 @@ func (b *Book) hear(notices []*murmurv1.Envelope) error {
 	return nil
 }
 
+func (b *Book) holds(e *murmurv1.Envelope) bool {
+	return slices.ContainsFunc(b.notices, func(o wire.Notice) bool { return string(o.Signed.Payload) == string(e.GetPayload()) })
+}
+
+// signed are the notices as they were signed.
+func (b *Book) signed() (es []*murmurv1.Envelope) {
+	for _, n := range b.notices {
+		es = append(es, n.Signed)
+	}
+	return es
+}
+
 // take keeps notices that keys of the community's signed.
-func (b *Book) take(notices []*murmurv1.Envelope) error {
-	for _, e := range notices {
-		n, signer, err := proto.OpenNotice(e, b.p.Swarm)
-		if err != nil || !b.signs(string(signer)) || slices.ContainsFunc(b.notices, func(o *murmurv1.Envelope) bool { return string(o.Payload) == string(e.Payload) }) {
+func (b *Book) take(notices []wire.Notice) error {
+	for _, n := range notices {
+		if !b.signs(string(n.Signer)) || b.holds(n.Signed) {
 			continue
 		}
 		if len(b.notices) >= proto.MaxNotices {
 			return errNotices
 		}
-		b.notices, b.changed = append(b.notices, e), true
+		b.notices, b.changed = append(b.notices, n), true
 		switch n.Kind {
 		case murmurv1.Notice_PEER:
 			b.peers[proto.PeerID(n.Subject)] = true
 			delete(b.shown, proto.PeerID(n.Subject))
 		case murmurv1.Notice_INVITE:
-			b.invites[string(n.Subject)] = true
+			b.invites[n.Subject] = true
 		case murmurv1.Notice_NEW_KEY:
-			b.keys[string(n.Subject)] = true
+			b.keys[n.Subject] = true
 		case murmurv1.Notice_DROP_KEY:
-			b.dropped[string(n.Subject)] = true
+			b.dropped[n.Subject] = true
 		}
 	}
 	return nil
@@ -396,7 +425,7 @@ func (b *Book) Encode() []byte {
 		return nil
 	}
 	b.changed = false
-	out := &murmurv1.MemberBook{Proof: b.proof, Notices: b.notices}
+	out := &murmurv1.MemberBook{Proof: b.proof, Notices: b.signed()}
 	for invite, peers := range b.entered {
 		for p := range peers {
 			out.Entered = append(out.Entered, &murmurv1.MemberBook_Entered{Invite: []byte(invite), Peer: []byte(p)})

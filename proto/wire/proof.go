@@ -1,10 +1,13 @@
-package proto
+package wire
 
 import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 
+	pb "google.golang.org/protobuf/proto"
+
+	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
@@ -22,11 +25,11 @@ type Standing struct {
 }
 
 // OpenProof checks a proof's signatures, and that it is a peer's for a swarm.
-func OpenProof(p *murmurv1.Proof, swarm ID, peer PeerID) (Standing, error) {
+func OpenProof(swarm proto.ID, peer proto.PeerID, p *murmurv1.Proof) (Standing, error) {
 	switch {
 	case p.GetMember() != nil:
 		var m murmurv1.Member
-		if err := openAs(p.Member, DomainMember, &m); err != nil {
+		if err := openAs(p.Member, proto.DomainMember, &m); err != nil {
 			return Standing{}, fmt.Errorf("membership: %w", err)
 		}
 		if len(m.Invite) > 0 && len(m.Invite) != ed25519.PublicKeySize {
@@ -35,11 +38,11 @@ func OpenProof(p *murmurv1.Proof, swarm ID, peer PeerID) (Standing, error) {
 		return Standing{Signer: p.Member.Key, Invite: m.Invite, Until: m.Until, Uses: m.Uses, Renewed: true}, bound(m.Swarm, m.Peer, swarm, peer)
 	case p.GetInvite() != nil:
 		var i murmurv1.Invite
-		if err := openAs(p.Invite, DomainInvite, &i); err != nil {
+		if err := openAs(p.Invite, proto.DomainInvite, &i); err != nil {
 			return Standing{}, fmt.Errorf("invite: %w", err)
 		}
 		var e murmurv1.Entry
-		if err := openAs(p.Entry, DomainEntry, &e); err != nil {
+		if err := openAs(p.Entry, proto.DomainEntry, &e); err != nil {
 			return Standing{}, fmt.Errorf("entry: %w", err)
 		}
 		s := Standing{Signer: p.Invite.Key, Invite: i.Key, Until: i.Until, Uses: i.Uses}
@@ -52,21 +55,17 @@ func OpenProof(p *murmurv1.Proof, swarm ID, peer PeerID) (Standing, error) {
 	}
 }
 
-func bound(inSwarm, ofPeer []byte, swarm ID, peer PeerID) error {
+func bound(inSwarm, ofPeer []byte, swarm proto.ID, peer proto.PeerID) error {
 	if string(inSwarm) != string(swarm[:]) || string(ofPeer) != string(peer) {
 		return errors.New("it is another peer's, or another swarm's")
 	}
 	return nil
 }
 
-// OpenNotice checks a notice's signature, and that it is of a swarm.
-func OpenNotice(e *murmurv1.Envelope, swarm ID) (n *murmurv1.Notice, signer ed25519.PublicKey, err error) {
-	n = new(murmurv1.Notice)
-	if err := openAs(e, DomainNotice, n); err != nil {
-		return nil, nil, fmt.Errorf("notice: %w", err)
+// openAs checks an envelope and decodes what it holds.
+func openAs(e *murmurv1.Envelope, d proto.Domain, m pb.Message) error {
+	if _, err := proto.Open(e, d); err != nil {
+		return err
 	}
-	if string(n.Swarm) != string(swarm[:]) {
-		return nil, nil, errors.New("notice of another swarm")
-	}
-	return n, e.Key, nil
+	return proto.Decode(e.Payload, proto.MaxEnvelope, m)
 }
