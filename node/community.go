@@ -12,6 +12,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p/membership"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // Files of a directory that say who belongs to its swarm.
@@ -42,7 +43,7 @@ func (d Dir) Community() (ed25519.PrivateKey, error) {
 
 // keepKey writes a community's key, readable by the user alone.
 func (d Dir) keepKey(key ed25519.PrivateKey, name string) error {
-	return writeOnce(d.path(name), []byte(hex.EncodeToString(key.Seed())+"\n"))
+	return atomicfile.Write(d.path(name), []byte(hex.EncodeToString(key.Seed())+"\n"), 0o600)
 }
 
 // Invite makes an invite by the community's key.
@@ -81,7 +82,7 @@ func (d Dir) Enter(i membership.Invite) error {
 			return err
 		}
 	}
-	return writeOnce(d.path(membersFile), book)
+	return atomicfile.Write(d.path(membersFile), book, 0o600)
 }
 
 // members is what was saved of the book of members.

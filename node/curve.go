@@ -15,6 +15,7 @@ import (
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const (
@@ -84,7 +85,7 @@ func (c *curve) add(p api.Heldout) error {
 	if err != nil {
 		return err
 	}
-	return writeOnce(c.path, b)
+	return atomicfile.Write(c.path, b, 0o600)
 }
 
 // has tells whether there is a point of a height.

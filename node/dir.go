@@ -18,6 +18,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // ErrLocked says that another daemon works in the directory.
@@ -98,14 +99,14 @@ func (d Dir) newIdentity(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the identity: %w", err)
 	}
-	return key, writeOnce(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return key, atomicfile.Write(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
 // Manifest returns the manifest's bytes; fs.ErrNotExist where it is not here yet.
 func (d Dir) Manifest() ([]byte, error) { return os.ReadFile(d.path("manifest.pb")) }
 
 // SetManifest keeps the manifest.
-func (d Dir) SetManifest(b []byte) error { return writeOnce(d.path("manifest.pb"), b) }
+func (d Dir) SetManifest(b []byte) error { return atomicfile.Write(d.path("manifest.pb"), b, 0o600) }
 
 // Readable tells why a directory cannot be looked into: it is not there, or this account may not.
 func (d Dir) Readable() error {
@@ -141,27 +142,6 @@ func (d Dir) Swarm() (proto.ID, error) {
 
 // SetSwarm notes which swarm the directory belongs to, before its manifest is
 // here.
-func (d Dir) SetSwarm(id proto.ID) error { return writeOnce(d.path("swarm"), []byte(id.String()+"\n")) }
-
-// writeOnce writes a small file whole or not at all.
-func writeOnce(path string, b []byte) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, errors.Join(err, os.Remove(tmp)))
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	for _, dir := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} { // it may be new, too
-		if f, err := os.Open(dir); err == nil {
-			_ = f.Sync() // Windows journals renames itself, and refuses this
-			_ = f.Close()
-		}
-	}
-	return nil
+func (d Dir) SetSwarm(id proto.ID) error {
+	return atomicfile.Write(d.path("swarm"), []byte(id.String()+"\n"), 0o600)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const (
@@ -51,5 +53,5 @@ func (d Dir) keepVersion() error {
 	if b, err := os.ReadFile(d.path(versionFile)); err == nil && string(b) == want {
 		return nil
 	}
-	return writeOnce(d.path(versionFile), []byte(want))
+	return atomicfile.Write(d.path(versionFile), []byte(want), 0o600)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // checkpointFile holds the height and the id of the link's checkpoint.
@@ -24,7 +25,7 @@ func (d Dir) Join(swarm proto.ID, addrs []string) error {
 	if _, err := d.Identity(); err != nil {
 		return err
 	}
-	return errors.Join(d.SetSwarm(swarm), writeOnce(d.path("bootstrap"), []byte(strings.Join(addrs, "\n")+"\n")))
+	return errors.Join(d.SetSwarm(swarm), atomicfile.Write(d.path("bootstrap"), []byte(strings.Join(addrs, "\n")+"\n"), 0o600))
 }
 
 // Bootstrap returns the addresses that the directory's join link brought.
@@ -41,7 +42,7 @@ func (d Dir) Bootstrap() ([]string, error) {
 
 // SetCheckpoint notes the commit without which this node takes no branch.
 func (d Dir) SetCheckpoint(c round.Checkpoint) error {
-	return writeOnce(d.path(checkpointFile), fmt.Appendf(nil, "%d %s\n", c.Height, c.Commit))
+	return atomicfile.Write(d.path(checkpointFile), fmt.Appendf(nil, "%d %s\n", c.Height, c.Commit), 0o600)
 }
 
 // Checkpoint returns the commit that the directory's join link named; zero for none.

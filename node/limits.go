@@ -10,6 +10,7 @@ import (
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const limitsFile = "limits.json"
@@ -38,7 +39,7 @@ func (d Dir) SetLimits(l api.Limits) error {
 	if err != nil {
 		return err
 	}
-	return writeOnce(d.path(limitsFile), append(b, '\n'))
+	return atomicfile.Write(d.path(limitsFile), append(b, '\n'), 0o600)
 }
 
 // SetLimits keeps limits and has them count at once.

@@ -16,6 +16,7 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/proto/wire"
 )
@@ -148,7 +149,7 @@ func (n *Node) keepMembers(ctx context.Context) {
 
 func (n *Node) saveMembers() error {
 	if b := n.members.Load().Encode(); b != nil {
-		return writeOnce(n.p.Dir.path(membersFile), b)
+		return atomicfile.Write(n.p.Dir.path(membersFile), b, 0o600)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const (
@@ -85,7 +86,7 @@ func (n *Node) weigh() {
 	if changed {
 		b, err := json.Marshal(used)
 		if err == nil {
-			err = writeOnce(n.p.Dir.path(usageFile), append(b, '\n'))
+			err = atomicfile.Write(n.p.Dir.path(usageFile), append(b, '\n'), 0o600)
 		}
 		if err != nil {
 			n.log.Warn("The month's traffic is not saved", "error", err)

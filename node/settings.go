@@ -12,6 +12,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/policy"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const settingsFile = "policy.json"
@@ -37,7 +38,7 @@ func (d Dir) SetSettings(s policy.Settings) error {
 	if err != nil {
 		return err
 	}
-	return writeOnce(d.path(settingsFile), append(b, '\n'))
+	return atomicfile.Write(d.path(settingsFile), append(b, '\n'), 0o600)
 }
 
 // kept notes whether the disk took a file of what a person wants. That counts at once all the

@@ -8,13 +8,14 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const (
@@ -170,31 +171,7 @@ func (b *book) save() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(b.file, raw)
-}
-
-// writeFile replaces a file whole or not at all.
-func writeFile(path string, raw []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(raw); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.Write(b.file, raw, 0o600)
 }
 
 // learn remembers addresses that somebody told us.

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"runtime"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // part is a blob's file while it is being fetched: PATH.part until it is whole.
@@ -56,19 +55,12 @@ func (p *part) write(i int, b []byte) error {
 func (p *part) finish(size uint64) error {
 	err := errors.Join(p.file.Truncate(int64(size)), p.file.Sync(), p.file.Close())
 	if err == nil {
-		err = os.Rename(p.file.Name(), p.path)
+		err = atomicfile.Rename(p.file.Name(), p.path)
 	}
 	if err != nil {
 		return fmt.Errorf("finishing %s: %w", p.path, err)
 	}
-	if runtime.GOOS == "windows" { // directories cannot be synced there
-		return nil
-	}
-	dir, err := os.Open(filepath.Dir(p.path))
-	if err != nil {
-		return fmt.Errorf("finishing %s: %w", p.path, err)
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }
 
 // leafSize is the length of leaf i of a blob.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const (
@@ -65,7 +67,7 @@ func remember(cache, file string, st fileStamp, dev devices) {
 	if err != nil || os.MkdirAll(filepath.Dir(cache), 0o700) != nil {
 		return
 	}
-	_ = writeFile(cache, func(w io.Writer) error { _, err := w.Write(text); return err })
+	_ = atomicfile.Write(cache, text, 0o600)
 }
 
 func readCache(cache string) map[string]success {

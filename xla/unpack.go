@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,6 +13,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // unpack takes what is wanted out of a verified wheel, which is a zip file, into dir, and at last writes the list of
@@ -49,7 +50,7 @@ func (w wheel) unpack(ctx context.Context, archive, dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, w.list()), func(out io.Writer) error { _, err := out.Write(text); return err })
+	return atomicfile.Write(filepath.Join(dir, w.list()), text, 0o600)
 }
 
 // extract writes one file of the zip, at most room bytes of the limit of the whole wheel.
@@ -73,7 +74,7 @@ func extract(f *zip.File, t take, dir string, room, limit int64) (installed, err
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		return e, err
 	}
-	err = writeFile(target, func(w io.Writer) error {
+	err = atomicfile.Fill(target, 0o600, func(w io.Writer) error {
 		h := sha256.New()
 		if e.Size, err = io.Copy(io.MultiWriter(w, h), io.LimitReader(r, room+1)); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
@@ -88,35 +89,4 @@ func extract(f *zip.File, t take, dir string, room, limit int64) (installed, err
 		err = os.Chmod(target, 0o700)
 	}
 	return e, err
-}
-
-// writeFile makes a file whole or not at all: temporary file, fsync, rename, fsync of the directory.
-func writeFile(target string, fill func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if err = fill(f); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), target); err != nil {
-		return err
-	}
-	if d, err := os.Open(filepath.Dir(target)); err == nil {
-		_ = d.Sync() // not every file system knows this for directories
-		_ = d.Close()
-	}
-	return nil
 }

@@ -11,6 +11,8 @@ import (
 
 	space "github.com/shirou/gopsutil/v4/disk"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // disk is everything that this package changes on disk. Tests put crashes, power
@@ -48,7 +50,7 @@ func (osDisk) create(dir string) (file, error) { return os.CreateTemp(dir, "*"+t
 func (osDisk) rename(from, to string) error    { return os.Rename(from, to) }
 func (osDisk) link(from, to string) error      { return os.Link(from, to) }
 func (osDisk) remove(path string) error        { return os.Remove(path) }
-func (osDisk) syncDir(path string) error       { return syncDir(path) }
+func (osDisk) syncDir(path string) error       { return atomicfile.SyncDir(path) }
 
 func (osDisk) openDB(path string) (*bolt.DB, error) {
 	return bolt.Open(path, 0o600, &bolt.Options{Timeout: lockWait})

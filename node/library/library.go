@@ -16,6 +16,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 	"github.com/murmurnet/murmur/trainer/shard"
 )
 
@@ -103,26 +104,16 @@ func (l *Library) AddBytes(b []byte) (shard.Blob, error) {
 	if l.Has(blob) {
 		return blob, nil
 	}
-	tmp := l.Path(blob.ID) + tempSuffix
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	if err := atomicfile.Write(l.Path(blob.ID), b, 0o600); err != nil {
 		return blob, fmt.Errorf("keeping a file of the swarm: %w", err)
 	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return blob, fmt.Errorf("keeping a file of the swarm: %w", errors.Join(err, os.Remove(tmp)))
-	}
-	return blob, l.keep(tmp, blob.ID)
+	return blob, nil
 }
 
 // keep gives a finished file its name.
 func (l *Library) keep(tmp string, id proto.ID) error {
-	if err := os.Rename(tmp, l.Path(id)); err != nil {
+	if err := atomicfile.Rename(tmp, l.Path(id)); err != nil {
 		return fmt.Errorf("keeping a file of the swarm: %w", err)
-	}
-	if f, err := os.Open(l.dir); err == nil {
-		_ = f.Sync() // Windows journals renames itself, and refuses this
-		_ = f.Close()
 	}
 	return nil
 }

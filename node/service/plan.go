@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // Plan is what is to be written on one machine, and what a person does next.
@@ -46,12 +48,8 @@ func (p Plan) Write() (changed bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(p.Path), 0o755); err != nil {
 		return false, said(err)
 	}
-	tmp := p.Path + ".tmp"
-	if err := os.WriteFile(tmp, p.Content, 0o644); err != nil { // the manager reads it
+	if err := atomicfile.Write(p.Path, p.Content, 0o644); err != nil { // the manager reads it
 		return false, said(err)
-	}
-	if err := os.Rename(tmp, p.Path); err != nil {
-		return false, errors.Join(said(err), os.Remove(tmp))
 	}
 	return true, nil
 }

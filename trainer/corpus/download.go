@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const (
@@ -96,7 +98,7 @@ func (d downloader) get(ctx context.Context, s source) (string, error) {
 		}
 		return "", err
 	}
-	if err := os.Rename(part, target); err != nil {
+	if err := atomicfile.Rename(part, target); err != nil {
 		return "", fmt.Errorf("downloading %s: %w", s.name, err)
 	}
 	_ = os.Remove(part + tagSuffix) // says nothing about a whole file

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // Check is what came of one file of a prepared folder.
@@ -80,7 +81,7 @@ func verifyBlob(path string, b Blob) error {
 // WriteTokenizer puts a copy of a tokenizer's file into a prepared folder.
 func WriteTokenizer(dir string, content []byte) (Blob, error) {
 	path := filepath.Join(dir, TokenizerFile)
-	if err := writeFile(path, content); err != nil {
+	if err := atomicfile.Write(path, content, 0o600); err != nil {
 		return Blob{}, fmt.Errorf("writing %s: %w", path, err)
 	}
 	return Blob{ID: proto.HashBlob(content).Root(), Size: uint64(len(content))}, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const (
@@ -149,7 +150,7 @@ func WriteSet(path string, set Set) error {
 	out.Indent = ""
 	err := out.Encode(section{set})
 	if err == nil {
-		err = writeFile(path, b.Bytes())
+		err = atomicfile.Write(path, b.Bytes(), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)

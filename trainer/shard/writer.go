@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 // tempPattern names files that are being written; a killed writer leaves one behind.
@@ -102,7 +103,6 @@ func (w *Writer) finish() (Entry, error) {
 	w.append(w.first[:0])
 	w.tree.Leaves[0], w.tree.Size = proto.Sum(w.first), sizeOf(w.vocab, uint64(w.tokens))
 	e := Entry{ID: w.tree.Root(), Size: w.tree.Size, Tokens: uint64(w.tokens)}
-	dir := filepath.Dir(w.file.Name())
 	_, err := w.file.WriteAt(w.first, 0)
 	if err == nil {
 		err = w.file.Sync()
@@ -111,10 +111,7 @@ func (w *Writer) finish() (Entry, error) {
 		err = w.file.Close()
 	}
 	if err == nil {
-		err = os.Rename(w.file.Name(), filepath.Join(dir, FileName(e.ID)))
-	}
-	if err == nil {
-		err = syncDir(dir)
+		err = atomicfile.Rename(w.file.Name(), filepath.Join(filepath.Dir(w.file.Name()), FileName(e.ID)))
 	}
 	if err != nil {
 		return Entry{}, fmt.Errorf("writing a token shard: %w", err)
@@ -139,30 +136,4 @@ func Write(dir string, vocab int, tokens []int32) (Entry, error) {
 		return Entry{}, err
 	}
 	return w.Finish()
-}
-
-// writeFile writes a small file whole and durable, or not at all.
-func writeFile(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(content); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }

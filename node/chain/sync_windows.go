@@ -1,5 +1,0 @@
-package chain
-
-// syncDir does nothing: Windows offers no fsync of a directory, NTFS journals
-// renames itself.
-func syncDir(string) error { return nil }
