@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/metrics/promtool"
@@ -183,7 +184,7 @@ func troubled(f *film) {
 		clear(f.facts)
 		stranger := f.all[4]
 		f.close(stranger)
-		f.must(stranger.dir.Enter(f.invite))
+		f.must(founding.Enter(stranger.dir, f.invite))
 		f.open(stranger)
 	})
 	f.roll(30 * time.Minute)

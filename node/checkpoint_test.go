@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/manifest"
-	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/outer"
@@ -32,13 +32,13 @@ func TestJoinByCheckpoint(t *testing.T) {
 		}
 		s.reach(at.Height + 14)
 		s.prepare = func(d *daemon) {
-			if err := d.dir.SetCheckpoint(round.Checkpoint{Height: at.Height, Commit: at.Commit}); err != nil {
+			if err := d.dir.SetCheckpoint(api.Checkpoint{Height: at.Height, Commit: at.Commit}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		s.join()
 		s.prepare = func(d *daemon) {
-			if err := d.dir.SetCheckpoint(round.Checkpoint{Height: at.Height, Commit: proto.Sum([]byte("a commit of nobody's"))}); err != nil {
+			if err := d.dir.SetCheckpoint(api.Checkpoint{Height: at.Height, Commit: proto.Sum([]byte("a commit of nobody's"))}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
@@ -19,7 +21,7 @@ import (
 
 // CrawlParams say whom to start from.
 type CrawlParams struct {
-	Dir     Dir
+	Dir     home.Dir
 	Addrs   []string // of peers, beside those that the directory knows
 	Version string
 	Log     *slog.Logger
@@ -40,12 +42,12 @@ func Crawl(ctx context.Context, p CrawlParams) (found []p2p.Crawled, err error) 
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
 	self := proto.PeerOf(key.Public().(ed25519.PublicKey))
-	members, err := p.Dir.visit(swarm, self)
+	members, err := visit(p.Dir, swarm, self)
 	if err != nil {
 		return nil, err
 	}
 	n, err := p2p.New(ctx, p2p.Params{
-		Key: key, Members: members, Swarm: swarm, Version: p.Version, Bootstrap: slices.Concat(p.Addrs, p2p.Known(p.Dir.path("peers.json")), saved),
+		Key: key, Members: members, Swarm: swarm, Version: p.Version, Bootstrap: slices.Concat(p.Addrs, p2p.Known(p.Dir.Path(home.Peers)), saved),
 		Reach: p2p.Visitor, Blobs: nothing{}, Sync: nothing{}, Log: p.Log,
 	})
 	if err != nil {
@@ -60,8 +62,8 @@ var ErrPrivate = errors.New("this swarm is for members, and a visitor is let in 
 
 // visit makes a visitor's book of members, who is one for as long as it lives; nil where
 // everybody is.
-func (d Dir) visit(swarm proto.ID, self proto.PeerID) (*membership.Book, error) {
-	m, err := d.Membership()
+func visit(d home.Dir, swarm proto.ID, self proto.PeerID) (*membership.Book, error) {
+	m, err := founding.Membership(d)
 	if err != nil || m == nil || m.Open() {
 		return nil, err
 	}
@@ -72,7 +74,7 @@ func (d Dir) visit(swarm proto.ID, self proto.PeerID) (*membership.Book, error) 
 	if key == nil {
 		return nil, ErrPrivate
 	}
-	saved, err := d.members() // it has the keys that came after the manifest's
+	saved, err := d.Members() // it has the keys that came after the manifest's
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,10 @@ package node
 
 import (
 	"errors"
-	"log/slog"
 
 	"github.com/murmurnet/murmur/node/chain"
-	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/home"
+	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
@@ -21,7 +21,7 @@ type Taken struct {
 }
 
 // Take opens a stopped daemon's chain and state.
-func (d Dir) Take() (t Taken, err error) {
+func Take(d home.Dir) (t Taken, err error) {
 	raw, err := d.Manifest()
 	if err != nil {
 		return t, err
@@ -34,18 +34,17 @@ func (d Dir) Take() (t Taken, err error) {
 	if err != nil {
 		return t, err
 	}
-	log := slog.New(slog.DiscardHandler)
-	n := &Node{p: Params{Dir: d, Log: log}, log: log, diary: event.New(log), swarm: proto.Sum(raw), self: self, manifest: m}
+	disk := replica.Disk{Manifest: m, Seed: seed, Swarm: proto.Sum(raw), Self: self}
 	var errs [3]error
-	n.store, errs[0] = chain.Open(string(d))
-	n.library, errs[1] = d.Library()
-	n.method, errs[2] = newMethod(m)
+	disk.Store, errs[0] = chain.Open(string(d))
+	disk.Library, errs[1] = library.Open(d.Path(home.Files))
+	disk.Method, errs[2] = m.Outer()
 	if err := errors.Join(errs[:]...); err != nil {
 		return t, err
 	}
-	book, rep, why, err := n.openReplica(m, seed)
+	book, rep, why, err := replica.FromDisk(disk)
 	if err = errors.Join(why, err); err != nil {
 		return t, err
 	}
-	return Taken{roundConfig(m, n.method, n.swarm, self), book, n.store, rep}, nil
+	return Taken{roundConfig(m, disk.Method, disk.Swarm, self), book, disk.Store, rep}, nil
 }

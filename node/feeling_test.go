@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/murmurnet/murmur/node/device"
 	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/node/senses"
+	"github.com/murmurnet/murmur/node/senses/device"
 )
 
 // feeling is a machine whose readings a test sets.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/metrics"
 	"github.com/murmurnet/murmur/p2p/membership"
@@ -113,7 +114,7 @@ func (f *film) enter(invited bool) {
 	d := f.place()
 	f.must(d.dir.Join(f.id, []string{f.net.Addr(0)}))
 	if invited {
-		f.must(d.dir.Enter(f.invite))
+		f.must(founding.Enter(d.dir, f.invite))
 	}
 	f.open(d)
 }

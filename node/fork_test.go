@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/data"
@@ -16,7 +17,7 @@ func TestForkGoesOn(t *testing.T) {
 	m := manifest.Default()
 	m.Method.Schedule = []outer.Point{{Tokens: 500_000, H: 40, OuterLR: .5}, {Tokens: 600_000, H: 20, OuterLR: .25}}
 	old, root := proto.Sum([]byte("old")), proto.Sum([]byte("root"))
-	method, err := newMethod(m)
+	method, err := m.Outer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +25,7 @@ func TestForkGoesOn(t *testing.T) {
 	update := func(parent round.Commit) []round.Update {
 		return []round.Update{{Author: "a", Tokens: 100_000, High: parent.Cursor + 800}}
 	}
-	at := genesis(m, old, root)
+	at := replica.Genesis(m, old, root)
 	if at.Tokens != 0 || at.Cursor != 0 || at.NextH != m.Rounds.H {
 		t.Fatalf("a swarm that begins anew stands at %+v", at)
 	}
@@ -34,7 +35,7 @@ func TestForkGoesOn(t *testing.T) {
 	f := m
 	f.Fork = &manifest.Fork{Swarm: old, Height: at.Height, Tokens: at.Tokens, Cursor: at.Cursor, H: at.NextH, Order: m.Order(old)}
 	id := proto.Sum([]byte("new"))
-	g := genesis(f, id, root)
+	g := replica.Genesis(f, id, root)
 	if g.ID != id || g.Height != 0 || g.Tokens != 500_000 || g.Cursor != 4000 || g.NextH != 40 || g.Target != at.Target {
 		t.Fatalf("the fork stands at %+v", g)
 	}
@@ -45,7 +46,7 @@ func TestForkGoesOn(t *testing.T) {
 		}
 		a, _ := m.Method.At(x.Tokens)
 		b, _ := f.Method.At(y.Tokens)
-		if a.OuterLR != b.OuterLR || rates(m).Rate(int64(x.Tokens)) != rates(f).Rate(int64(y.Tokens)) {
+		if a.OuterLR != b.OuterLR || m.Rates().Rate(int64(x.Tokens)) != f.Rates().Rate(int64(y.Tokens)) {
 			t.Errorf("rates at %d tokens: %g, %g", y.Tokens, a.OuterLR, b.OuterLR)
 		}
 		if p, q := data.Permute(m.Order(old), 4500, x.Cursor), data.Permute(f.Order(id), 4500, y.Cursor); p != q {

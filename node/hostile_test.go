@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
@@ -54,14 +55,14 @@ func rogueAt(t *testing.T, s *swarm, d *daemon, invite membership.Invite) *rogue
 		t.Fatal(err)
 	}
 	r.self = proto.PeerOf(r.key.Public().(ed25519.PublicKey))
-	if r.Taken, err = d.dir.Take(); err != nil {
+	if r.Taken, err = node.Take(d.dir); err != nil {
 		t.Fatal(err)
 	}
 	saved, err := invite.Enter(s.id, r.self, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := d.dir.Membership()
+	m, err := founding.Membership(d.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +273,7 @@ func (s *swarm) lose(ds ...*daemon) {
 
 // largest is the largest parameter of a stopped daemon's model.
 func largest(t *testing.T, d *daemon) (most float64) {
-	taken, err := d.dir.Take()
+	taken, err := node.Take(d.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,11 @@ import (
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
-	"github.com/murmurnet/murmur/proto/atomicfile"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/proto/wire"
 )
@@ -34,7 +34,7 @@ func (n *Node) openMembers(m *manifest.Membership) (*membership.Book, error) {
 		return nil, nil
 	}
 	d := n.p.Dir
-	saved, err := d.members()
+	saved, err := d.Members()
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (n *Node) keepMembers(ctx context.Context) {
 
 func (n *Node) saveMembers() error {
 	if b := n.members.Load().Encode(); b != nil {
-		return atomicfile.Write(n.p.Dir.path(membersFile), b, 0o600)
+		return n.p.Dir.SetMembers(b)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (n *Node) Rotate(drop bool) error {
 	if err := n.spread("the community has a new key", notice); err != nil {
 		return err
 	}
-	if err := errors.Join(n.p.Dir.keepKey(key, oldKey), n.p.Dir.keepKey(next, communityKey)); err != nil {
+	if err := errors.Join(n.p.Dir.KeepKey(key, home.OldKey), n.p.Dir.KeepKey(next, home.CommunityKey)); err != nil {
 		return err
 	}
 	n.members.Load().Sign(next, time.Now())
@@ -225,7 +225,7 @@ func (n *Node) signer() (ed25519.PrivateKey, error) {
 	}
 	key, err := n.p.Dir.Community()
 	if err == nil && key == nil {
-		err = ErrNoKey
+		err = home.ErrNoKey
 	}
 	return key, err
 }

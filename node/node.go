@@ -16,9 +16,12 @@ import (
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/metrics"
+	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/node/service"
 	"github.com/murmurnet/murmur/p2p"
@@ -131,7 +134,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	unlock, err := p.Dir.lock()
+	unlock, err := p.Dir.Lock()
 	if err != nil {
 		return n, err
 	}
@@ -148,13 +151,13 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.releases = append(n.releases, n.store.Close)
-	if n.library, err = library.Open(p.Dir.path(filesDir)); err != nil {
+	if n.library, err = library.Open(p.Dir.Path(home.Files)); err != nil {
 		return n, err
 	}
-	if n.curve, err = openCurve(p.Dir.path("curve.json")); err != nil {
+	if n.curve, err = openCurve(p.Dir.Path(home.Curve)); err != nil {
 		return n, err
 	}
-	known, err := p.Dir.Membership()
+	known, err := founding.Membership(p.Dir)
 	if err != nil {
 		return n, err
 	}
@@ -163,7 +166,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.members.Store(members)
-	if n.quota, err = openQuota(p.Dir.path(usageFile)); err != nil {
+	if n.quota, err = openQuota(p.Dir.Path(home.Usage)); err != nil {
 		return n, err
 	}
 	settings, err := p.Dir.Settings()
@@ -177,7 +180,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	}
 	params := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
-		PeersFile: p.Dir.path("peers.json"), MDNS: p.MDNS, Reach: p.reach(), Members: members, Known: n.takesPart, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
+		PeersFile: p.Dir.Path(home.Peers), MDNS: p.MDNS, Reach: p.reach(), Members: members, Known: n.takesPart, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
 	}
 	if p.Net != nil {
 		p.Net(&params)
@@ -267,7 +270,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	if n.folder, err = n.p.folder(m); err != nil {
 		return err
 	}
-	if n.method, err = newMethod(m); err != nil {
+	if n.method, err = m.Outer(); err != nil {
 		return err
 	}
 	if m.Data.Name == manifest.Shards {
@@ -275,7 +278,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 			return err
 		}
 	}
-	book, rep, why, err := n.openReplica(m, seed)
+	book, rep, why, err := replica.FromDisk(replica.Disk{Store: n.store, Library: n.library, Manifest: m, Seed: seed, Swarm: n.swarm, Self: n.self, Method: n.method})
 	if err != nil {
 		return err
 	}
@@ -311,9 +314,11 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	state.Seq = n.hand.seq
 	state.Alone = state.Seq == 0 && head.Height == 0 && lost == nil
 	config := roundConfig(m, n.method, n.swarm, n.self)
-	if n.checkpoint, err = n.p.Dir.Checkpoint(); err != nil {
+	checkpoint, err := n.p.Dir.Checkpoint()
+	if err != nil {
 		return err
 	}
+	n.checkpoint = round.Checkpoint{Height: checkpoint.Height, Commit: checkpoint.Commit}
 	config.Checkpoint = n.checkpoint
 	if n.machine, err = round.New(config, state); err != nil {
 		return err

@@ -7,14 +7,13 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/inner"
-	"github.com/murmurnet/murmur/trainer/inner/adam"
-	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/shard"
 	"github.com/murmurnet/murmur/trainer/worker"
@@ -25,7 +24,7 @@ const heldoutTokens = 16 << 10
 
 // Params is what a Node is made from.
 type Params struct {
-	Dir       Dir
+	Dir       home.Dir
 	Version   string
 	Listen    []string // multiaddrs
 	Bootstrap []string
@@ -97,12 +96,12 @@ func (p Params) folder(m manifest.Manifest) (string, error) {
 // Spec is what a trainer of a swarm is told. private is the folder of the node's own texts, where the swarm's data are.
 func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 	i := m.Inner
-	o := inner.Optimizer{Kind: i.Optimizer, AdamW: adamW(m), Momentum: i.Momentum}
+	o := inner.Optimizer{Kind: i.Optimizer, AdamW: m.AdamW(), Momentum: i.Momentum}
 	if m.Method.Gradients() {
 		o.Kind = inner.KindGradient
 	}
 	return worker.Spec{
-		Backend: backend, Model: m.Model.Config(), Optimizer: o, Schedule: rates(m),
+		Backend: backend, Model: m.Model.Config(), Optimizer: o, Schedule: m.Rates(),
 		Batch: int(i.Batch), Data: m.Data.Name, Folder: private, Ends: m.Data.Ends, Heldout: heldoutTokens,
 	}
 }
@@ -111,33 +110,12 @@ func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 func (n *Node) spec() worker.Spec {
 	s := Spec(n.manifest, n.p.Backend, n.folder)
 	if n.manifest.Data.Name == manifest.Shards {
-		s.Folder, s.Set = n.p.Dir.path(filesDir), n.p.Dir.path(shard.SetFile)
+		s.Folder, s.Set = n.p.Dir.Path(home.Files), n.p.Dir.Path(shard.SetFile)
 	}
 	if t := n.manifest.Data.Tokenizer; t != nil {
 		s.Tokenizer = n.library.Path(t.ID)
 	}
 	return s
-}
-
-func adamW(m manifest.Manifest) adam.AdamW {
-	i := m.Inner
-	return adam.AdamW{Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay, ClipNorm: i.ClipNorm, DecayAll: i.DecayAll}
-}
-
-// rates are the learning rates by committed tokens.
-func rates(m manifest.Manifest) schedule.Schedule {
-	i := m.Inner
-	return schedule.Schedule{
-		Kind: i.Schedule, Peak: i.LR, Floor: i.LRFloor, Warmup: int64(i.WarmupTokens), Total: int64(i.TotalTokens), DecayFrom: i.DecayFrom,
-	}
-}
-
-func newMethod(m manifest.Manifest) (outer.Method, error) {
-	var tensors []outer.Tensor
-	for _, t := range m.Model.Config().Layout() {
-		tensors = append(tensors, outer.Tensor{Shape: t.Shape, Layer: t.Block})
-	}
-	return outer.New(outer.Params{Tensors: tensors, Settings: m.Method, Optimizer: adamW(m), Schedule: rates(m)})
 }
 
 // stateSize is how many bytes a snapshot has: the shared state as float32.

@@ -1,14 +1,13 @@
 package node
 
 import (
-	"io/fs"
-	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"sync"
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 )
 
 // process measures what this daemon takes of its machine.
@@ -32,26 +31,11 @@ type disk struct {
 	bytes uint64
 }
 
-func (k *disk) of(d Dir) uint64 {
+func (k *disk) of(d home.Dir) uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if time.Since(k.at) >= diskEvery {
-		k.at, k.bytes = time.Now(), d.size()
+		k.at, k.bytes = time.Now(), d.Size()
 	}
 	return k.bytes
-}
-
-// size is what the directory's files hold, in bytes. Files that vanish meanwhile
-// do not count.
-func (d Dir) size() (bytes uint64) {
-	_ = filepath.WalkDir(string(d), func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return nil //nolint:nilerr // it is gone
-		}
-		if info, err := e.Info(); err == nil {
-			bytes += uint64(info.Size())
-		}
-		return nil
-	})
-	return bytes
 }

@@ -12,11 +12,11 @@ import (
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
 const (
-	usageFile = "usage.json"
 	usageTick = 10 * time.Second // how often traffic is counted, and written: what a crash forgets
 )
 
@@ -86,7 +86,7 @@ func (n *Node) weigh() {
 	if changed {
 		b, err := json.Marshal(used)
 		if err == nil {
-			err = atomicfile.Write(n.p.Dir.path(usageFile), append(b, '\n'), 0o600)
+			err = atomicfile.Write(n.p.Dir.Path(home.Usage), append(b, '\n'), 0o600)
 		}
 		if err != nil {
 			n.log.Warn("The month's traffic is not saved", "error", err)

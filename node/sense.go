@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
-	"github.com/murmurnet/murmur/node/device"
 	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/node/senses"
+	"github.com/murmurnet/murmur/node/senses/device"
 )
 
 const (

@@ -1,45 +1,15 @@
 package node
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/policy"
-	"github.com/murmurnet/murmur/proto/atomicfile"
 )
-
-const settingsFile = "policy.json"
-
-// Settings are what a person wants of this machine, across restarts.
-func (d Dir) Settings() (s policy.Settings, err error) {
-	b, err := os.ReadFile(d.path(settingsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err == nil {
-		s, err = policy.DecodeSettings(b)
-	}
-	if err != nil {
-		return s, fmt.Errorf("%s cannot be used; remove it, and set pauses and hours again: %w", d.path(settingsFile), err)
-	}
-	return s, nil
-}
-
-// SetSettings keeps them.
-func (d Dir) SetSettings(s policy.Settings) error {
-	b, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.Write(d.path(settingsFile), append(b, '\n'), 0o600)
-}
 
 // kept notes whether the disk took a file of what a person wants. That counts at once all the
 // same: a machine that is to stop must not go on because its disk is full.
@@ -74,7 +44,7 @@ func (n *Node) ChangeSettings(change func(*policy.Settings)) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	n.kept(settingsFile, n.p.Dir.SetSettings(s))
+	n.kept(home.SettingsFile, n.p.Dir.SetSettings(s))
 	n.view.set(func(v *viewed) {
 		v.settings = s
 		v.machine.Again(s)

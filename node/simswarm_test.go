@@ -14,6 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/p2p/simtest"
@@ -29,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type daemon struct {
 	i       int
 	feels   feeling // its machine
-	dir     node.Dir
+	dir     home.Dir
 	n       *node.Node // nil while it is away
 	stop    context.CancelFunc
 	done    chan error // its end
@@ -104,7 +106,7 @@ func (s *swarm) found() {
 	if s.change != nil {
 		s.change(&m)
 	}
-	f := node.Founding{Manifest: m, InviteOnly: s.inviteOnly}
+	f := founding.Founding{Manifest: m, InviteOnly: s.inviteOnly}
 	id, err := f.Seal()
 	if err != nil {
 		s.t.Fatal(err)
@@ -137,10 +139,10 @@ func (s *swarm) join() {
 	}
 	if s.inviteOnly {
 		var err error
-		if d.invite, err = s.all[0].dir.Invite(time.Now().Add(24*time.Hour), 1); err != nil {
+		if d.invite, err = founding.Invite(s.all[0].dir, time.Now().Add(24*time.Hour), 1); err != nil {
 			s.t.Fatal(err)
 		}
-		if err := d.dir.Enter(d.invite); err != nil {
+		if err := founding.Enter(d.dir, d.invite); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -148,7 +150,7 @@ func (s *swarm) join() {
 }
 
 func (s *swarm) place() *daemon {
-	d := &daemon{i: len(s.all), dir: node.Dir(filepath.Join(s.root, fmt.Sprint(len(s.all))))}
+	d := &daemon{i: len(s.all), dir: home.Dir(filepath.Join(s.root, fmt.Sprint(len(s.all))))}
 	s.all = append(s.all, d)
 	return d
 }
@@ -214,7 +216,7 @@ func (s *swarm) crash(d *daemon) {
 	s.net.Unplug(d.i)
 	synctest.Wait() // nobody writes now, and no time passes
 	s.copies++
-	dir := node.Dir(filepath.Join(s.root, fmt.Sprintf("%d-%d", d.i, s.copies)))
+	dir := home.Dir(filepath.Join(s.root, fmt.Sprintf("%d-%d", d.i, s.copies)))
 	if err := os.CopyFS(string(dir), os.DirFS(string(d.dir))); err != nil {
 		s.t.Fatal(err)
 	}

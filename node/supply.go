@@ -45,7 +45,7 @@ func newSupply(n *Node) (*supply, error) {
 	if h := m.Data.Heldout; shard.Verify(n.library.Path(h.ID), h.ID) != nil {
 		return nil, errors.Join(fmt.Errorf("the held-out shard %s is damaged on this disk: start again, and it is fetched from peers", h.ID.Short()), os.Remove(n.library.Path(h.ID)))
 	}
-	if err := shard.WriteSet(n.p.Dir.path(shard.SetFile), m.Data); err != nil {
+	if err := shard.WriteSet(n.p.Dir.Path(shard.SetFile), m.Data); err != nil {
 		return nil, err
 	}
 	s := &supply{n: n, order: order, wake: make(chan struct{}, 1)}

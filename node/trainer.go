@@ -11,6 +11,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/trainer/eval"
@@ -132,12 +133,12 @@ func (n *Node) runTrainer(ctx context.Context, less int) (err error) {
 func (n *Node) trainers() (ps []worker.Params) {
 	for k := range max(len(n.p.Devices), 1) {
 		p := worker.Params{
-			Command: n.p.Trainer, Inside: n.p.Engine, Env: n.p.Env, Exchange: n.p.Dir.path("exchange.vec"), Spec: n.spec(), Log: n.log,
+			Command: n.p.Trainer, Inside: n.p.Engine, Env: n.p.Env, Exchange: n.p.Dir.Path(home.Exchange), Spec: n.spec(), Log: n.log,
 		}
 		if k > 0 {
-			p.Exchange = n.p.Dir.path(fmt.Sprintf("exchange-%d.vec", k))
+			p.Exchange = n.p.Dir.Path(fmt.Sprintf("exchange-%d.vec", k))
 		}
-		// Cards are numbered as the driver does, which node/device asks; CUDA's own order is by speed.
+		// Cards are numbered as the driver does, which senses/device asks; CUDA's own order is by speed.
 		p.Env = slices.Concat(p.Env, []string{"CUDA_DEVICE_ORDER=PCI_BUS_ID"})
 		if len(n.p.Devices) > 0 { // each kind of plugin looks at its own
 			card := strconv.Itoa(n.p.Devices[k])

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/xla"
@@ -21,9 +21,9 @@ type DirFlag struct {
 }
 
 // existing returns the directory that the flag names, or the only one there is.
-func (f DirFlag) existing() (node.Dir, error) {
+func (f DirFlag) existing() (home.Dir, error) {
 	if f.Dir != "" {
-		return node.Dir(f.Dir), nil
+		return home.Dir(f.Dir), nil
 	}
 	root, err := swarmsDir()
 	if err != nil {
@@ -38,17 +38,17 @@ func (f DirFlag) existing() (node.Dir, error) {
 	case 0:
 		return "", errors.New("this machine is in no swarm yet; run murmur init or murmur join LINK first")
 	case 1:
-		return node.Dir(filepath.Join(root, entries[0].Name())), nil
+		return home.Dir(filepath.Join(root, entries[0].Name())), nil
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, named(node.Dir(filepath.Join(root, e.Name()))))
+		names = append(names, named(home.Dir(filepath.Join(root, e.Name()))))
 	}
 	return "", usageError{fmt.Errorf("this machine is in several swarms; choose one with --dir: %s", strings.Join(names, ", "))}
 }
 
 // named is a swarm's directory, with the swarm's name where it is known.
-func named(d node.Dir) string {
+func named(d home.Dir) string {
 	raw, err := d.Manifest()
 	if err != nil {
 		return string(d)
@@ -61,7 +61,7 @@ func named(d node.Dir) string {
 }
 
 // upOf is the command that starts the node of a directory: it names it where it is not the only one.
-func (f DirFlag) upOf(dir node.Dir) string {
+func (f DirFlag) upOf(dir home.Dir) string {
 	if found, err := (DirFlag{}).existing(); f.Dir == "" && err == nil && found == dir {
 		return "murmur up"
 	}
@@ -69,7 +69,7 @@ func (f DirFlag) upOf(dir node.Dir) string {
 }
 
 // ask has a question put to the daemon of the directory that the flag names.
-func (f DirFlag) ask(question func(*api.Client, node.Dir) error) error {
+func (f DirFlag) ask(question func(*api.Client, home.Dir) error) error {
 	dir, err := f.existing()
 	if err != nil {
 		return err
@@ -83,15 +83,15 @@ func (f DirFlag) ask(question func(*api.Client, node.Dir) error) error {
 }
 
 // forSwarm returns the directory that the flag names, or a swarm's own.
-func (f DirFlag) forSwarm(id proto.ID) (node.Dir, error) {
+func (f DirFlag) forSwarm(id proto.ID) (home.Dir, error) {
 	if f.Dir != "" {
-		return node.Dir(f.Dir), nil
+		return home.Dir(f.Dir), nil
 	}
 	root, err := swarmsDir()
 	if err != nil {
 		return "", err
 	}
-	return node.Dir(filepath.Join(root, id.Short())), nil
+	return home.Dir(filepath.Join(root, id.Short())), nil
 }
 
 func swarmsDir() (string, error) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/murmurnet/murmur/node/energy"
 	"github.com/murmurnet/murmur/node/policy"
+	"github.com/murmurnet/murmur/node/senses/energy"
 )
 
 // EnergyCmd has the node train by a signal of energy.

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
+	"github.com/murmurnet/murmur/node/states"
 	"github.com/murmurnet/murmur/trainer/choice"
 	"github.com/murmurnet/murmur/trainer/loaded"
 )
@@ -48,7 +49,7 @@ func (f ModelFlags) params(ctx context.Context) (loaded.Params, error) {
 	if err != nil {
 		return loaded.Params{}, err
 	}
-	e, err := dir.Exported(kept)
+	e, err := states.Exported(dir, kept)
 	if err != nil {
 		return loaded.Params{}, err
 	}
@@ -56,8 +57,8 @@ func (f ModelFlags) params(ctx context.Context) (loaded.Params, error) {
 }
 
 // keep has a state put on the disk, by the daemon if one runs.
-func keep(ctx context.Context, dir node.Dir, height *uint64) (api.Kept, error) {
-	at := int64(node.Newest)
+func keep(ctx context.Context, dir home.Dir, height *uint64) (api.Kept, error) {
+	at := int64(states.Newest)
 	if height != nil {
 		at = int64(*height)
 	}
@@ -65,7 +66,7 @@ func keep(ctx context.Context, dir node.Dir, height *uint64) (api.Kept, error) {
 	defer client.Close()
 	kept, err := client.Keep(ctx, at)
 	if errors.Is(err, api.ErrNoDaemon) {
-		return dir.Keep(at)
+		return states.KeepIn(dir, at)
 	}
 	return kept, err
 }

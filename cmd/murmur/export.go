@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/states"
 	"github.com/murmurnet/murmur/trainer/checkpoint"
 )
 
@@ -27,7 +28,7 @@ func (c *ExportCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := dir.Exported(kept)
+	e, err := states.Exported(dir, kept)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
+	"github.com/murmurnet/murmur/node/states"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -33,7 +35,7 @@ func (c *ForkCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if c.At == nil {
-		held, err := states(ctx, old)
+		held, err := heldBy(ctx, old)
 		if err != nil {
 			return err
 		}
@@ -43,7 +45,7 @@ func (c *ForkCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := old.Fork(kept, c.Data)
+	f, err := founding.Fork(old, kept, c.Data)
 	if err != nil {
 		return err
 	}
@@ -71,13 +73,13 @@ func (c *ForkCmd) Run(ctx context.Context) error {
 	})
 }
 
-// states lists what a node can go back to, by its daemon if one runs.
-func states(ctx context.Context, dir node.Dir) ([]api.Held, error) {
+// heldBy lists what a node can go back to, by its daemon if one runs.
+func heldBy(ctx context.Context, dir home.Dir) ([]api.Held, error) {
 	client := api.NewClient(string(dir))
 	defer client.Close()
 	held, err := client.States(ctx)
 	if errors.Is(err, api.ErrNoDaemon) {
-		return dir.States()
+		return states.HeldIn(dir)
 	}
 	return held, err
 }
@@ -112,12 +114,12 @@ func (h heldStates) Table(out io.Writer) error {
 type forked struct {
 	Swarm      proto.ID `json:"swarm"`
 	Name       string   `json:"name"`
-	Dir        node.Dir `json:"dir"`
+	Dir        home.Dir `json:"dir"`
 	Link       string   `json:"link"`
 	Height     uint64   `json:"height"`
 	Tokens     uint64   `json:"tokens"`
 	InviteOnly bool     `json:"invite_only"`
-	Old        node.Dir `json:"old_dir"`
+	Old        home.Dir `json:"old_dir"`
 }
 
 func (f forked) Table(out io.Writer) error {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -13,7 +13,7 @@ type IDCmd struct {
 
 // Run draws the node's key where there is none.
 func (c *IDCmd) Run() error {
-	peer, err := node.Dir(c.Dir).Peer()
+	peer, err := home.Dir(c.Dir).Peer()
 	if err != nil {
 		return err
 	}

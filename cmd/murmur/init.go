@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
@@ -63,7 +63,7 @@ func (c *InitCmd) Run() error {
 	if c.SeqLen != nil {
 		m.Model.SeqLen = *c.SeqLen
 	}
-	f := node.Founding{Manifest: m}
+	f := founding.Founding{Manifest: m}
 	if err := c.bring(&f); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (c *InitCmd) Run() error {
 }
 
 // bring takes over the model and the data that the flags name.
-func (c *InitCmd) bring(f *node.Founding) error {
+func (c *InitCmd) bring(f *founding.Founding) error {
 	if c.FromHF != "" {
 		seq := 0
 		if c.File != "" || c.SeqLen != nil {

@@ -8,7 +8,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/p2p/membership"
 )
@@ -41,7 +42,7 @@ func (c *JoinCmd) Run() error {
 		return err
 	}
 	if link.CheckpointHeight > 0 {
-		if err := dir.SetCheckpoint(round.Checkpoint{Height: link.CheckpointHeight, Commit: link.Checkpoint}); err != nil {
+		if err := dir.SetCheckpoint(api.Checkpoint{Height: link.CheckpointHeight, Commit: link.Checkpoint}); err != nil {
 			return err
 		}
 	}
@@ -50,7 +51,7 @@ func (c *JoinCmd) Run() error {
 		if err != nil {
 			return usageError{err}
 		}
-		if err := dir.Enter(invite); err != nil {
+		if err := founding.Enter(dir, invite); err != nil {
 			return err
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/policy"
 )
 
@@ -29,7 +29,7 @@ const mostGB = 1 << 20
 
 // Run changes what is given, at once where the node runs, and prints what counts.
 func (c *LimitCmd) Run(ctx context.Context) error {
-	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+	return withSettings(c.DirFlag, func(client *api.Client, dir home.Dir) error {
 		for _, gb := range []*float64{c.Memory, c.VRAM} {
 			if gb != nil && !(*gb >= 0 && *gb <= mostGB) {
 				return usageError{fmt.Errorf("a limit of %g GB of memory: it must be 0, which is none, or up to %d", *gb, mostGB)}
@@ -84,7 +84,7 @@ func most(format string, v float64) string {
 }
 
 // line changes what murmur may take of the line.
-func (c *LimitCmd) line(ctx context.Context, client *api.Client, dir node.Dir) (api.Limits, error) {
+func (c *LimitCmd) line(ctx context.Context, client *api.Client, dir home.Dir) (api.Limits, error) {
 	given := c.Up != nil || c.Down != nil || c.Month != nil
 	l, err := dir.Limits()
 	if err != nil && !given {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/p2p"
 )
 
@@ -24,7 +24,7 @@ type linkShown struct {
 
 // Run asks the node.
 func (c *LinkCmd) Run(ctx context.Context) error {
-	return c.ask(func(client *api.Client, _ node.Dir) error {
+	return c.ask(func(client *api.Client, _ home.Dir) error {
 		s, err := client.State(ctx)
 		if err != nil {
 			return err

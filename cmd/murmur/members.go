@@ -11,8 +11,9 @@ import (
 
 	"github.com/mdp/qrterminal/v3"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -32,7 +33,7 @@ func (c *InviteCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := dir.Membership()
+	m, err := founding.Membership(dir)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (c *InviteCmd) Run(ctx context.Context) error {
 	shown := invited{}
 	if m != nil && !m.Open() {
 		until := time.Now().AddDate(0, 0, int(c.Days))
-		invite, err := dir.Invite(until, c.Uses)
+		invite, err := founding.Invite(dir, until, c.Uses)
 		if err != nil {
 			return err
 		}
@@ -91,12 +92,12 @@ type MembersCmd struct {
 
 // Run asks the node.
 func (c *MembersCmd) Run(ctx context.Context) error {
-	return c.ask(func(client *api.Client, dir node.Dir) error {
+	return c.ask(func(client *api.Client, dir home.Dir) error {
 		ms, err := client.Members(ctx)
 		if err != nil {
 			return err
 		}
-		m, err := dir.Membership()
+		m, err := founding.Membership(dir)
 		if err != nil {
 			return err
 		}
@@ -140,7 +141,7 @@ type RevokeCmd struct {
 
 // Run has the node sign it and tell the others.
 func (c *RevokeCmd) Run(ctx context.Context) error {
-	return c.ask(func(client *api.Client, _ node.Dir) error {
+	return c.ask(func(client *api.Client, _ home.Dir) error {
 		if err := client.Revoke(ctx, c.Peer); err != nil {
 			return err
 		}
@@ -157,7 +158,7 @@ type RotateCmd struct {
 
 // Run has the node do it.
 func (c *RotateCmd) Run(ctx context.Context) error {
-	return c.ask(func(client *api.Client, _ node.Dir) error {
+	return c.ask(func(client *api.Client, _ home.Dir) error {
 		if err := client.Rotate(ctx, c.Drop); err != nil {
 			return err
 		}

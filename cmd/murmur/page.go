@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 )
 
 // PageCmd prints the link that opens the node's page.
@@ -16,7 +16,7 @@ type PageCmd struct {
 
 // Run asks the daemon where the page is; the token lies in the swarm's directory.
 func (c *PageCmd) Run(ctx context.Context) error {
-	return c.ask(func(client *api.Client, dir node.Dir) error {
+	return c.ask(func(client *api.Client, dir home.Dir) error {
 		s, err := client.State(ctx)
 		if err != nil {
 			return err

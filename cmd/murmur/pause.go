@@ -8,8 +8,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/policy"
 )
 
@@ -31,7 +31,7 @@ func (c *PauseCmd) Run(ctx context.Context) error {
 	if !p.Until.IsZero() {
 		until = p.Until.Format(time.RFC3339Nano)
 	}
-	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+	return withSettings(c.DirFlag, func(client *api.Client, dir home.Dir) error {
 		s, err := client.Pause(ctx, until, c.Keep)
 		return decided(s, err, dir, func(s *policy.Settings) { s.Pause = p })
 	})
@@ -42,15 +42,15 @@ type ResumeCmd struct{ DirFlag }
 
 // Run goes on, at once where the node runs.
 func (c *ResumeCmd) Run(ctx context.Context) error {
-	return withSettings(c.DirFlag, func(client *api.Client, dir node.Dir) error {
+	return withSettings(c.DirFlag, func(client *api.Client, dir home.Dir) error {
 		s, err := client.Resume(ctx)
 		return decided(s, err, dir, func(s *policy.Settings) { s.Pause = policy.Pause{} })
 	})
 }
 
 // withSettings works on the settings of a directory and its daemon, if that runs.
-func withSettings(f DirFlag, do func(*api.Client, node.Dir) error) error {
-	return f.ask(func(client *api.Client, dir node.Dir) error {
+func withSettings(f DirFlag, do func(*api.Client, home.Dir) error) error {
+	return f.ask(func(client *api.Client, dir home.Dir) error {
 		if _, err := dir.Swarm(); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func withSettings(f DirFlag, do func(*api.Client, node.Dir) error) error {
 // wanted changes the settings of a directory and its daemon, if that runs, and returns what counts
 // then; nothing is written where change is nil.
 func wanted(ctx context.Context, f DirFlag, change func(*policy.Settings)) (s policy.Settings, err error) {
-	err = withSettings(f, func(client *api.Client, dir node.Dir) error {
+	err = withSettings(f, func(client *api.Client, dir home.Dir) error {
 		if s, err = dir.Settings(); err != nil || change == nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func wanted(ctx context.Context, f DirFlag, change func(*policy.Settings)) (s po
 
 // decided says what a change has led to. Where no daemon runs it is written down for the
 // next one.
-func decided(s api.State, err error, dir node.Dir, change func(*policy.Settings)) error {
+func decided(s api.State, err error, dir home.Dir, change func(*policy.Settings)) error {
 	if errors.Is(err, api.ErrNoDaemon) {
 		kept, err := dir.Settings()
 		if err != nil {

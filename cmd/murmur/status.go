@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -23,7 +23,7 @@ type StatusCmd struct {
 // Run asks the daemon for its state.
 func (c *StatusCmd) Run(ctx context.Context) error {
 	if c.Curve {
-		return c.ask(func(client *api.Client, _ node.Dir) error {
+		return c.ask(func(client *api.Client, _ home.Dir) error {
 			points, err := client.Curve(ctx, 0)
 			if err != nil {
 				return err

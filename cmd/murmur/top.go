@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/tui"
 )
 
@@ -14,7 +14,7 @@ type TopCmd struct{ DirFlag }
 
 // Run draws until the person quits.
 func (c *TopCmd) Run(ctx context.Context) error {
-	return c.ask(func(client *api.Client, _ node.Dir) error {
+	return c.ask(func(client *api.Client, _ home.Dir) error {
 		err := tui.Run(ctx, client)
 		if errors.Is(err, tui.ErrNoTerminal) {
 			return usageError{err}

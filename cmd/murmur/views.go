@@ -12,9 +12,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -27,7 +27,7 @@ type ViewFlags struct {
 
 // show prints a part of the state, with --watch each time that it is not the same.
 func (f ViewFlags) show(ctx context.Context, part func(api.State) tabled, same func(a, b api.State) bool) error {
-	return f.ask(func(client *api.Client, _ node.Dir) error {
+	return f.ask(func(client *api.Client, _ home.Dir) error {
 		if !f.Watch {
 			s, err := client.State(ctx)
 			if err != nil {
@@ -100,7 +100,7 @@ type RoundsCmd struct {
 
 // Run asks the daemon.
 func (c *RoundsCmd) Run(ctx context.Context) error {
-	return c.ask(func(client *api.Client, _ node.Dir) error { return c.list(ctx, client) })
+	return c.ask(func(client *api.Client, _ home.Dir) error { return c.list(ctx, client) })
 }
 
 func (c *RoundsCmd) list(ctx context.Context, client *api.Client) error {
@@ -170,7 +170,7 @@ type EventsCmd struct{ ViewFlags }
 
 // Run asks the daemon.
 func (c *EventsCmd) Run(ctx context.Context) error {
-	return c.ask(func(client *api.Client, _ node.Dir) error { return c.list(ctx, client) })
+	return c.ask(func(client *api.Client, _ home.Dir) error { return c.list(ctx, client) })
 }
 
 func (c *EventsCmd) list(ctx context.Context, client *api.Client) error {

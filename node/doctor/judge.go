@@ -3,7 +3,7 @@ package doctor
 import (
 	"fmt"
 
-	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/home"
 )
 
 // How much a model of n parameters takes, in vectors of n float32.
@@ -52,5 +52,5 @@ func (f Facts) version() Finding {
 	if s := f.State; s != nil && s.Version != f.Version {
 		return warning("version", "restart the daemon: it ends within seconds and goes on where it was", "this program is murmur %s, and the running daemon is still %s", f.Version, s.Version)
 	}
-	return ok("version", "murmur %s on %s, disk version %d", f.Version, f.Platform, node.DiskVersion)
+	return ok("version", "murmur %s on %s, disk version %d", f.Version, f.Platform, home.DiskVersion)
 }

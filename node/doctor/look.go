@@ -16,6 +16,7 @@ import (
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/xla"
@@ -30,7 +31,7 @@ var errStuck = fmt.Errorf("the daemon does not answer within %v", answerLimit)
 // Params say where to look.
 type Params struct {
 	Version string
-	Dir     node.Dir // empty with DirErr
+	Dir     home.Dir // empty with DirErr
 	DirErr  error    // why there is no directory
 	Port    uint16   // that a daemon would listen on
 	// Survey tries the backends.
@@ -113,7 +114,7 @@ func usable(dir string) error {
 	return errors.Join(err, file.Close(), os.Remove(file.Name()))
 }
 
-func (f *Facts) askDaemon(ctx context.Context, dir node.Dir) {
+func (f *Facts) askDaemon(ctx context.Context, dir home.Dir) {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	client := api.NewClient(string(dir))

@@ -8,18 +8,19 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/xla"
 )
 
 func TestLook(t *testing.T) {
-	dir := node.Dir(t.TempDir())
+	dir := home.Dir(t.TempDir())
 	raw, _, err := manifest.Default().Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dir.Found(raw); err != nil {
+	if _, err := founding.Found(dir, raw); err != nil {
 		t.Fatal(err)
 	}
 	taken, err := net.Listen("tcp", ":0")

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -23,7 +23,7 @@ const (
 // daemon is one murmur up process, or the place of one.
 type daemon struct {
 	name string
-	dir  node.Dir
+	dir  home.Dir
 	peer proto.PeerID
 	page string // where it serves its page; empty: nowhere
 

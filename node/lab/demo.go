@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -164,8 +165,8 @@ func (d *demo) prepare() error {
 	}
 	d.swarm = id
 	for _, name := range []string{"A", "B", "C", "D"} {
-		n := &daemon{name: name, dir: node.Dir(filepath.Join(d.p.Dir, name))}
-		peer, err := n.dir.Found(raw)
+		n := &daemon{name: name, dir: home.Dir(filepath.Join(d.p.Dir, name))}
+		peer, err := founding.Found(n.dir, raw)
 		if err != nil {
 			return err
 		}

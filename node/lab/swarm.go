@@ -13,7 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -41,8 +42,8 @@ func foundSwarm(exe, backend string, m manifest.Manifest, n int) (*swarm, error)
 	}
 	for i := range n {
 		name := string(rune('A' + i))
-		d := &daemon{name: name, dir: node.Dir(filepath.Join(s.dir, name))}
-		if d.peer, err = d.dir.Found(raw); err != nil {
+		d := &daemon{name: name, dir: home.Dir(filepath.Join(s.dir, name))}
+		if d.peer, err = founding.Found(d.dir, raw); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(s.dir))
 		}
 		s.nodes = append(s.nodes, d)

@@ -12,11 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/murmurnet/murmur/node/battery"
-	"github.com/murmurnet/murmur/node/device"
-	"github.com/murmurnet/murmur/node/energy"
 	"github.com/murmurnet/murmur/node/policy"
-	"github.com/murmurnet/murmur/node/presence"
+	"github.com/murmurnet/murmur/node/senses/battery"
+	"github.com/murmurnet/murmur/node/senses/device"
+	"github.com/murmurnet/murmur/node/senses/energy"
+	"github.com/murmurnet/murmur/node/senses/presence"
 )
 
 // How often a sense is asked at most. A game must have its card within a second.

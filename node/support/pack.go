@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/doctor"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 )
 
@@ -31,7 +31,7 @@ const (
 // Params say what to pack.
 type Params struct {
 	Version string // of this program, in a line
-	Dir     node.Dir
+	Dir     home.Dir
 	Config  string // the settings file, which need not be there
 	Report  doctor.Report
 	Now     time.Time
@@ -89,7 +89,7 @@ func Gather(ctx context.Context, p Params) (items []Item, err error) {
 }
 
 // live adds what a running daemon knows, and says why it could not.
-func live(ctx context.Context, dir node.Dir, add func(name, what string, v any)) (why error) {
+func live(ctx context.Context, dir home.Dir, add func(name, what string, v any)) (why error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	c := api.NewClient(string(dir))
@@ -163,7 +163,7 @@ func readme(items []Item, why error, now time.Time) []byte {
 }
 
 // Write packs items as a tar.gz, unless one of them holds a secret of the directory.
-func Write(w io.Writer, dir node.Dir, items []Item, now time.Time) error {
+func Write(w io.Writer, dir home.Dir, items []Item, now time.Time) error {
 	secrets, err := Secrets(dir)
 	if err != nil {
 		return err

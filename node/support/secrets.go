@@ -12,7 +12,7 @@ import (
 
 	"github.com/mr-tron/base58"
 
-	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/home"
 )
 
 // maxSecret bounds a file that may hold a key.
@@ -25,7 +25,7 @@ type Secret struct {
 }
 
 // Secrets reads the keys and tokens of a swarm's directory. What cannot be read cannot be packed either.
-func Secrets(dir node.Dir) (out []Secret, err error) {
+func Secrets(dir home.Dir) (out []Secret, err error) {
 	for _, pattern := range []string{"*.key", "*.key.*", "*token*"} {
 		files, err := filepath.Glob(filepath.Join(string(dir), pattern))
 		if err != nil {

@@ -18,10 +18,11 @@ import (
 	"github.com/mr-tron/base58"
 	"go.uber.org/goleak"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/doctor"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/founding"
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/p2p"
@@ -79,17 +80,17 @@ func (d talkative) Rounds(uint64) []api.Outcome { return []api.Outcome{{Height: 
 func (d talkative) Curve(uint64) []api.Heldout  { return nil }
 
 // directory is a swarm's with everything that is secret.
-func directory(t *testing.T) (dir node.Dir, invite string) {
+func directory(t *testing.T) (dir home.Dir, invite string) {
 	t.Helper()
-	dir = node.Dir(filepath.Join(t.TempDir(), "ada"))
-	f := node.Founding{Manifest: manifest.Default(), InviteOnly: true}
+	dir = home.Dir(filepath.Join(t.TempDir(), "ada"))
+	f := founding.Founding{Manifest: manifest.Default(), InviteOnly: true}
 	if _, err := f.Seal(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Found(dir); err != nil {
 		t.Fatal(err)
 	}
-	i, err := dir.Invite(time.Now().Add(time.Hour), 1)
+	i, err := founding.Invite(dir, time.Now().Add(time.Hour), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

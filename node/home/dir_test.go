@@ -1,4 +1,4 @@
-package node_test
+package home_test
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/home"
 )
 
 // TestSwarmOfADirectory tells what is wrong with a directory that is no swarm's.
@@ -29,7 +29,7 @@ func TestSwarmOfADirectory(t *testing.T) {
 		if path == closed && os.Geteuid() == 0 {
 			continue // whom nothing is closed to
 		}
-		if _, err := node.Dir(path).Swarm(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := home.Dir(path).Swarm(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package node
+package home
 
 import (
 	"errors"
@@ -22,10 +22,10 @@ const (
 // CheckVersion is an error where another murmur wrote the directory, in a way that this
 // one cannot read. One without a number is new, or of the first if it has a chain.
 func (d Dir) CheckVersion() error {
-	b, err := os.ReadFile(d.path(versionFile))
+	b, err := os.ReadFile(d.Path(versionFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		b, err = []byte("1"), nil
-		if _, missing := os.Stat(d.path("chain.db")); errors.Is(missing, fs.ErrNotExist) {
+		if _, missing := os.Stat(d.Path("chain.db")); errors.Is(missing, fs.ErrNotExist) {
 			return nil
 		}
 	}
@@ -35,7 +35,7 @@ func (d Dir) CheckVersion() error {
 	v, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	switch {
 	case err != nil || v < 1:
-		return fmt.Errorf("%s holds no number; if murmur %d or newer never ran here, remove it", d.path(versionFile), DiskVersion+1)
+		return fmt.Errorf("%s holds no number; if murmur %d or newer never ran here, remove it", d.Path(versionFile), DiskVersion+1)
 	case v < DiskVersion:
 		return fmt.Errorf("%s was written by an older murmur (disk version %d, this one reads %d), whose swarms this one cannot go on with: take its model out with the older one (murmur export) and begin a new swarm from it", d, v, DiskVersion)
 	case v > DiskVersion:
@@ -50,8 +50,8 @@ func (d Dir) keepVersion() error {
 		return err
 	}
 	want := strconv.Itoa(DiskVersion) + "\n"
-	if b, err := os.ReadFile(d.path(versionFile)); err == nil && string(b) == want {
+	if b, err := os.ReadFile(d.Path(versionFile)); err == nil && string(b) == want {
 		return nil
 	}
-	return atomicfile.Write(d.path(versionFile), []byte(want), 0o600)
+	return atomicfile.Write(d.Path(versionFile), []byte(want), 0o600)
 }

@@ -1,4 +1,8 @@
-package node
+// Package home is a node's directory: its identity, which swarm it is of, what a person wants of the machine.
+//
+// It guarantees that files are replaced whole, that one daemon works in a directory at a time, and that one which another
+// murmur wrote is refused with a sentence. It must not know what the swarm learns, nor how peers are reached.
+package home
 
 import (
 	"context"
@@ -21,23 +25,34 @@ import (
 	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
+// Files of a directory that other packages write.
+const (
+	Files    = "files" // folder of what the manifest names
+	Peers    = "peers.json"
+	Curve    = "curve.json"
+	Usage    = "usage.json"
+	Exchange = "exchange.vec"
+	States   = "states" // folder of snapshots
+)
+
 // ErrLocked says that another daemon works in the directory.
 var ErrLocked = errors.New("another murmur daemon works in this directory")
 
 // Dir is one swarm's directory on this machine.
 type Dir string
 
-func (d Dir) path(name string) string { return filepath.Join(string(d), name) }
+// Path is where a file of the directory lies.
+func (d Dir) Path(name string) string { return filepath.Join(string(d), name) }
 
 // lockWait is for who looks whether a daemon runs here, and has the lock for a moment.
 const lockWait = 200 * time.Millisecond
 
-// lock takes the directory for this process, until the returned function.
-func (d Dir) lock() (unlock func() error, err error) {
+// Lock takes the directory for this process, until the returned function.
+func (d Dir) Lock() (unlock func() error, err error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory %s: %w", d, err)
 	}
-	l := flock.New(d.path("lock"))
+	l := flock.New(d.Path("lock"))
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()
 	got, err := l.TryLockContext(ctx, lockWait/10)
@@ -45,22 +60,22 @@ func (d Dir) lock() (unlock func() error, err error) {
 		return nil, fmt.Errorf("locking the directory %s: %w", d, err)
 	}
 	if !got {
-		pid, _ := os.ReadFile(d.path("pid"))
+		pid, _ := os.ReadFile(d.Path("pid"))
 		return nil, fmt.Errorf("%w: %s, process %s; stop it first, or give --dir another one", ErrLocked, d, strings.TrimSpace(string(pid)))
 	}
 	if err := d.keepVersion(); err != nil {
 		return nil, errors.Join(err, l.Unlock())
 	}
-	if err := os.WriteFile(d.path("pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(d.Path("pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("writing to the directory %s: %w", d, err), l.Unlock())
 	}
-	return func() error { return errors.Join(os.Remove(d.path("pid")), l.Unlock()) }, nil
+	return func() error { return errors.Join(os.Remove(d.Path("pid")), l.Unlock()) }, nil
 }
 
 // Identity returns the node's key; the first call makes it. A damaged key file
 // is an error, never silently replaced: a new key is a new peer.
 func (d Dir) Identity() (ed25519.PrivateKey, error) {
-	path := d.path("identity.key")
+	path := d.Path("identity.key")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.newIdentity(path)
@@ -103,10 +118,10 @@ func (d Dir) newIdentity(path string) (ed25519.PrivateKey, error) {
 }
 
 // Manifest returns the manifest's bytes; fs.ErrNotExist where it is not here yet.
-func (d Dir) Manifest() ([]byte, error) { return os.ReadFile(d.path("manifest.pb")) }
+func (d Dir) Manifest() ([]byte, error) { return os.ReadFile(d.Path("manifest.pb")) }
 
 // SetManifest keeps the manifest.
-func (d Dir) SetManifest(b []byte) error { return atomicfile.Write(d.path("manifest.pb"), b, 0o600) }
+func (d Dir) SetManifest(b []byte) error { return atomicfile.Write(d.Path("manifest.pb"), b, 0o600) }
 
 // Readable tells why a directory cannot be looked into: it is not there, or this account may not.
 func (d Dir) Readable() error {
@@ -127,7 +142,7 @@ func (d Dir) Swarm() (proto.ID, error) {
 	if b, err := d.Manifest(); err == nil {
 		return proto.Sum(b), nil
 	}
-	b, err := os.ReadFile(d.path("swarm"))
+	b, err := os.ReadFile(d.Path("swarm"))
 	if err != nil {
 		if err := d.Readable(); err != nil {
 			return proto.ID{}, err
@@ -143,5 +158,5 @@ func (d Dir) Swarm() (proto.ID, error) {
 // SetSwarm notes which swarm the directory belongs to, before its manifest is
 // here.
 func (d Dir) SetSwarm(id proto.ID) error {
-	return atomicfile.Write(d.path("swarm"), []byte(id.String()+"\n"), 0o600)
+	return atomicfile.Write(d.Path("swarm"), []byte(id.String()+"\n"), 0o600)
 }

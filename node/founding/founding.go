@@ -1,13 +1,17 @@
-package node
+// Package founding makes swarms: from a model and a data set, or from a state of another swarm; and lets machines in.
+//
+// It guarantees that a directory belongs to one swarm, and that the files which a manifest names are in its library before the
+// manifest is. It must not know how a node runs, nor how peers are reached.
+package founding
 
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 
+	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/replica"
@@ -17,9 +21,6 @@ import (
 	"github.com/murmurnet/murmur/trainer/shard"
 	"github.com/murmurnet/murmur/trainer/token"
 )
-
-// ErrTaken says that a directory belongs to another swarm.
-var ErrTaken = errors.New("this directory belongs to another swarm")
 
 // Founding is a swarm that is being made: its manifest, and where the files lie that this names.
 type Founding struct {
@@ -143,11 +144,11 @@ func (f *Founding) Seal() (id proto.ID, err error) {
 }
 
 // Found makes a directory one of the sealed swarm, and returns the node's peer id.
-func (f *Founding) Found(d Dir) (proto.PeerID, error) {
-	if err := d.claim(proto.Sum(f.raw)); err != nil {
+func (f *Founding) Found(d home.Dir) (proto.PeerID, error) {
+	if err := d.Claim(proto.Sum(f.raw)); err != nil {
 		return "", err
 	}
-	l, err := d.Library()
+	l, err := library.Open(d.Path(home.Files))
 	if err != nil {
 		return "", err
 	}
@@ -157,20 +158,20 @@ func (f *Founding) Found(d Dir) (proto.PeerID, error) {
 		}
 	}
 	if f.community != nil {
-		if err := d.keepKey(f.community, communityKey); err != nil {
+		if err := d.KeepKey(f.community, home.CommunityKey); err != nil {
 			return "", err
 		}
 	}
-	return d.Found(f.raw)
+	return Found(d, f.raw)
 }
 
 // Found makes the directory one of the swarm with this manifest, and returns
 // the node's peer id.
-func (d Dir) Found(raw []byte) (proto.PeerID, error) {
+func Found(d home.Dir, raw []byte) (proto.PeerID, error) {
 	if _, _, err := manifest.Decode(raw); err != nil {
 		return "", err
 	}
-	if err := d.claim(proto.Sum(raw)); err != nil {
+	if err := d.Claim(proto.Sum(raw)); err != nil {
 		return "", err
 	}
 	peer, err := d.Peer()

@@ -1,4 +1,4 @@
-package node
+package home
 
 import (
 	"os"
@@ -23,7 +23,7 @@ func TestDiskVersion(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			unlock, err := d.lock()
+			unlock, err := d.Lock()
 			if c.says != "" {
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Fatalf("%v, want %q", err, c.says)

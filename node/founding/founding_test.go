@@ -1,10 +1,10 @@
-package node_test
+package founding_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/manifest"
 )
 
@@ -13,7 +13,7 @@ func TestHeadsDivideDim(t *testing.T) {
 	for heads, ok := range map[uint32]bool{4: true, 5: false} {
 		m := manifest.Default()
 		m.Name, m.Model.Dim, m.Model.Heads, m.Model.KVHeads, m.Model.HeadDim = "heads", 64, heads, heads, 16
-		f := node.Founding{Manifest: m}
+		f := founding.Founding{Manifest: m}
 		_, err := f.Seal()
 		if ok && err != nil || !ok && (err == nil || !strings.Contains(err.Error(), "model.dim is 64, which model.heads, 5, does not divide")) {
 			t.Errorf("%d heads: %v", heads, err)

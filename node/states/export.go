@@ -1,0 +1,105 @@
+package states
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/home"
+	"github.com/murmurnet/murmur/node/library"
+	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/replica"
+	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/checkpoint"
+	"github.com/murmurnet/murmur/trainer/token"
+)
+
+// ReadTheta reads a kept state's parameters, from the protocol's states or from the daily ones.
+func ReadTheta(d home.Dir, k api.Kept, theta []float32) error {
+	err := chain.ReadPrefix(d.Path(home.States), k.Root, replica.Bytes(theta))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = chain.ReadPrefix(d.Path(chain.DailyFolder), k.Root, replica.Bytes(theta))
+	}
+	if err != nil {
+		return fmt.Errorf("the state of round %d: %w", k.Height, err)
+	}
+	return nil
+}
+
+// Exported reads a kept state's parameters and what the model began with.
+func Exported(d home.Dir, k api.Kept) (e checkpoint.Export, err error) {
+	raw, err := d.Manifest()
+	if err != nil {
+		return e, err
+	}
+	m, _, err := manifest.Decode(raw)
+	if err != nil {
+		return e, err
+	}
+	e.Config = m.Model.Config()
+	e.Theta = make([]float32, e.Config.Layout().Params())
+	if err := ReadTheta(d, k, e.Theta); err != nil {
+		return e, err
+	}
+	e.Card = checkpoint.Card{
+		Name: m.Name, Swarm: proto.Sum(raw).String(), State: k.Root.String(), Height: k.Height, Tokens: k.Tokens, Updates: uint64(k.Updates), Authors: k.Authors,
+		Method: m.Method.Name, Inner: m.Inner.Optimizer, Data: describe(m), Began: "weights drawn from the swarm's seed",
+	}
+	files, err := library.Open(d.Path(home.Files))
+	if err != nil {
+		return e, err
+	}
+	e.Origin = &checkpoint.Origin{Files: map[string][]byte{}}
+	if o := m.Model.Origin; o != nil {
+		b := make([]byte, o.Size)
+		if err := files.ReadInto(b, o.ID); err != nil {
+			return e, fmt.Errorf("what lay beside the model that the swarm began with: %w", err)
+		}
+		if e.Origin, err = checkpoint.ParseOrigin(b); err != nil {
+			return e, err
+		}
+		e.Card.Began = "a checkpoint, weights `" + m.Model.Weights.ID.String() + "`"
+	}
+	return e, addTokenizer(&e, m, files)
+}
+
+// addTokenizer adds the tokenizer's files to an export whose origin has none, and what the text begins and ends with.
+func addTokenizer(e *checkpoint.Export, m manifest.Manifest, files *library.Library) (err error) {
+	if e.Origin.Files[token.File] != nil {
+		e.Ends = m.Data.Ends
+		return nil
+	}
+	raw, t := []byte(nil), token.Bytes()
+	if f := m.Data.Tokenizer; f != nil {
+		raw = make([]byte, f.Size)
+		if err = files.ReadInto(raw, f.ID); err == nil {
+			t, err = token.Parse(raw)
+		}
+	} else {
+		raw, err = token.BytesFile()
+	}
+	if err != nil {
+		return fmt.Errorf("the swarm's tokenizer: %w", err)
+	}
+	t.SetEnds(m.Data.Ends)
+	e.Ends = t.Ends()
+	if id, ok := t.Begin(); ok {
+		e.Begin = &id
+	}
+	e.Origin.Files[token.File] = raw
+	e.Origin.Files[token.ConfigFile], err = t.WriteConfig()
+	return err
+}
+
+// describe names a swarm's data.
+func describe(m manifest.Manifest) string {
+	switch m.Data.Name {
+	case manifest.Shards:
+		return fmt.Sprintf("a data set of %d tokens in %d shards", m.Data.Tokens(), len(m.Data.Shards))
+	case manifest.Private:
+		return "texts that never left their nodes"
+	}
+	return "Newton's Opticks, bytes as tokens"
+}
