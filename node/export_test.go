@@ -46,5 +46,5 @@ func Take(d home.Dir) (t Taken, err error) {
 	if err = errors.Join(why, err); err != nil {
 		return t, err
 	}
-	return Taken{roundConfig(m, disk.Method, disk.Swarm, self), book, disk.Store, rep}, nil
+	return Taken{m.Round(disk.Method, disk.Swarm, self, chain.TagSize), book, disk.Store, rep}, nil
 }

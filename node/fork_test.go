@@ -3,6 +3,7 @@ package node
 import (
 	"testing"
 
+	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
@@ -21,7 +22,7 @@ func TestForkGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := roundConfig(m, method, old, "a")
+	cfg := m.Round(method, old, "a", chain.TagSize)
 	update := func(parent round.Commit) []round.Update {
 		return []round.Update{{Author: "a", Tokens: 100_000, High: parent.Cursor + 800}}
 	}

@@ -22,12 +22,12 @@ func (n *Node) finished(in bool) {
 func (n *Node) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaveLimit)
 	defer cancel()
-	n.view.set(func(v *viewed) { v.leaving = true })
-	n.beat(ctx)
+	n.status.Leaving()
+	n.exchange.BeatNow(ctx)
 	saved := make(chan struct{})
-	n.hand.do(func(ctx context.Context) {
+	n.executor.Save(func(err error) {
 		defer close(saved)
-		if err := n.hand.saveLocal(ctx); err != nil {
+		if err != nil {
 			n.unsaved(err)
 		}
 	})

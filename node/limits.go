@@ -12,7 +12,7 @@ func (n *Node) SetLimits(l api.Limits) error {
 	if err := l.Validate(); err != nil {
 		return err
 	}
-	n.kept(home.LimitsFile, n.p.Dir.SetLimits(l))
+	n.status.Kept(home.LimitsFile, n.p.Dir.SetLimits(l))
 	n.apply(l)
 	n.diary.Add(event.Node, 0, "limits: "+l.String())
 	return nil
@@ -21,6 +21,6 @@ func (n *Node) SetLimits(l api.Limits) error {
 func (n *Node) apply(l api.Limits) {
 	const mbit = 1e6 / 8 // bytes
 	n.net.SetCaps(p2p.Caps{Up: mbit * l.UpMbit, Down: mbit * l.DownMbit})
-	n.view.set(func(v *viewed) { v.limits = l })
+	n.status.Limit(l)
 	n.weigh()
 }

@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	minBeat = 500 * time.Millisecond
-	maxBeat = 5 * time.Second
 	// restTick is how often the loop turns while the node rests: it takes no part in rounds then,
 	// and waking up is most of what an idle node costs.
 	restTick = 500 * time.Millisecond
@@ -44,14 +42,14 @@ func (n *Node) loop(ctx context.Context) {
 			finishing = nil
 			step(round.Finish{})
 		case e := <-n.events:
-			n.view.note(e, time.Now())
+			n.status.Noted(e, time.Now())
 			step(e)
 		case <-tick.C:
 			step(round.Tick{})
 		}
-		n.view.enter(n.machine.Status())
-		d := n.view.decide()
-		n.loan.set(d.Yield, d.Why)
+		n.status.Enter(n.machine.Status())
+		d := n.status.Decide()
+		n.lend(d)
 		if d.Yield != resting {
 			resting = d.Yield
 			every := round.TickEvery
@@ -64,14 +62,14 @@ func (n *Node) loop(ctx context.Context) {
 		if d.Train != training {
 			training = d.Train
 			step(round.Training{On: training})
-			n.hand.assign(n.machine.Status(), training)
+			n.executor.Assign(n.machine.Status(), training)
 			n.diary.Add(event.Node, 0, "now: "+d.Why)
-			n.view.changed(time.Now())
+			n.status.Turned(time.Now())
 			beatAt = time.Time{}
 		}
-		if time.Since(beatAt) >= n.view.beatInterval() {
+		if time.Since(beatAt) >= n.status.BeatInterval() {
 			beatAt = time.Now()
-			n.say(ctx, n.beat)
+			n.exchange.Beat(ctx)
 		}
 	}
 }
@@ -87,52 +85,48 @@ func (n *Node) alive() bool {
 func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 	switch e := effect.(type) {
 	case round.Publish:
-		n.hand.do(func(ctx context.Context) { n.hand.publish(ctx, e) })
+		n.executor.Publish(e)
 	case round.Build:
-		n.hand.do(func(ctx context.Context) { n.hand.build(ctx, e) })
+		n.executor.Build(e)
 	case round.Verify:
-		n.hand.do(func(ctx context.Context) { n.hand.verify(ctx, e) })
+		n.executor.Verify(e)
 	case round.Adopt:
 		n.adopted(e)
-		status := n.machine.Status()
-		n.hand.do(func(ctx context.Context) { n.hand.adopt(ctx, e, status) })
+		n.executor.Adopt(e, n.machine.Status())
 	case round.Rebase:
-		n.hand.do(func(ctx context.Context) { n.hand.rebase(e.Commit) })
+		n.executor.Rebase(e)
 	case round.Drop:
 		for _, id := range e.Payloads {
 			if err := n.store.RemovePayload(id); err != nil {
-				n.trouble("tidying the disk", err)
+				n.status.Trouble("tidying the disk", err)
 			}
 		}
 	case round.Fetch:
-		n.transfer(ctx, n.transfers, func(ctx context.Context) { n.fetch(ctx, e) })
+		n.exchange.Fetch(ctx, e)
 	case round.Pull:
-		n.transfer(ctx, n.questions, func(ctx context.Context) { n.pull(ctx, e) })
+		n.exchange.Pull(ctx, e)
 	case round.CatchUp:
-		n.transfer(ctx, n.questions, func(ctx context.Context) { n.catchUp(ctx, e) })
+		n.exchange.CatchUp(ctx, e)
 	case round.Enter:
-		n.transfer(ctx, n.transfers, func(ctx context.Context) { n.enter(ctx, e) })
+		n.exchange.Enter(ctx, e)
 	case round.AskUpdates:
-		n.transfer(ctx, n.questions, func(ctx context.Context) { n.askUpdates(ctx, e) })
+		n.exchange.AskUpdates(ctx, e)
 	case round.AnnounceUpdate:
-		n.say(ctx, func(ctx context.Context) { n.announceUpdate(ctx, e.Update) })
+		n.exchange.AnnounceUpdate(ctx, e.Update)
 	case round.Announce:
-		n.say(ctx, func(ctx context.Context) { n.announce(ctx, e.Commit.ID) })
+		n.exchange.Announce(ctx, e.Commit.ID)
 	case round.Finished:
 		n.finished(e.In)
 	case round.Beat:
-		n.view.enter(n.machine.Status())
-		n.say(ctx, n.beat)
+		n.status.Enter(n.machine.Status())
+		n.exchange.Beat(ctx)
 	}
 }
 
 // adopted tells the story of a round.
 func (n *Node) adopted(e round.Adopt) {
-	n.view.adopted(e, time.Now())
+	n.status.Adopted(e, n.twice(e.To), time.Now())
 	n.takeNotices(e.From, e.To)
-	if n.twice(e.To) {
-		n.view.set(func(v *viewed) { v.twice = time.Now() })
-	}
 	h := e.To.Height
 	switch {
 	case e.Jump:

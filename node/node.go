@@ -16,14 +16,19 @@ import (
 	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/exchange"
+	"github.com/murmurnet/murmur/node/executor"
 	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/home"
+	"github.com/murmurnet/murmur/node/keeper"
 	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/metrics"
+	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/node/service"
+	"github.com/murmurnet/murmur/node/status"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
@@ -31,10 +36,8 @@ import (
 )
 
 const (
-	maxEvents    = 256 // events that wait for the loop
-	maxTransfers = 16  // fetches at once
-	maxQuestions = 8
-	leaveLimit   = 2500 * time.Millisecond // with the trainer's and the API's limits, five seconds
+	maxEvents  = 256                     // events that wait for the loop
+	leaveLimit = 2500 * time.Millisecond // with the trainer's and the API's limits, five seconds
 )
 
 // Node is one running daemon.
@@ -50,6 +53,12 @@ type Node struct {
 	library  *library.Library
 	net      *p2p.Network
 	members  atomic.Pointer[membership.Book] // nil: everybody is one
+	status   *status.Board
+	curve    *status.Curve
+	usage    status.Usage
+	month    *home.Month
+	server   *exchange.Server
+	finder   *exchange.Finder
 	start    time.Time
 	turned   atomic.Int64               // when the loop last came round, in nanoseconds since start; 0: not yet
 	book     atomic.Pointer[chain.Book] // nil until the manifest is here
@@ -63,23 +72,15 @@ type Node struct {
 
 	// Set by assemble, before any goroutine that reads them starts.
 	manifest manifest.Manifest
-	folder   string // of private data
-	// checkpoint is what the link named, without which no branch is taken.
-	checkpoint round.Checkpoint
-	method     outer.Method
-	curve      *curve
-	quota      *quota
-	supply     *supply        // of token shards; nil where the data are others
-	machine    *round.Machine // the loop's
-	hand       *hand
+	machine  *round.Machine // the loop's
+	executor *executor.Executor
+	exchange *exchange.Exchange
+	keeper   *keeper.Keeper   // nil: this node does not train
+	supply   *exchange.Supply // of token shards; nil where the data are others
 
-	transfers chan struct{} // a token for each fetch under way
-	questions chan struct{}
-	group     sync.WaitGroup
-	wishes    sync.Mutex // held while settings are changed
-	loan      loan
-	disk      disk
-	view      view
+	group    sync.WaitGroup
+	wishes   sync.Mutex // held while settings are changed
+	weighing sync.Mutex // held while traffic is compared with what is allowed
 }
 
 // Run opens a node with its API, works until ctx ends, and leaves the swarm
@@ -125,10 +126,8 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	}
 	n = &Node{
 		p: p, log: p.Log, diary: event.New(p.Log), start: time.Now(),
-		events: make(chan round.Event, maxEvents), finishing: make(chan struct{}), gone: make(chan struct{}), transfers: make(chan struct{}, maxTransfers),
-		questions: make(chan struct{}, maxQuestions),
+		events: make(chan round.Event, maxEvents), finishing: make(chan struct{}), gone: make(chan struct{}),
 	}
-	n.view.set(func(v *viewed) { v.seed = p.Seed })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -143,8 +142,16 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.self = proto.PeerOf(n.key.Public().(ed25519.PublicKey))
-	n.view.set(func(v *viewed) { v.self = n.self })
 	if n.swarm, err = p.Dir.Swarm(); err != nil {
+		return n, err
+	}
+	settings, err := p.Dir.Settings()
+	if err != nil {
+		return n, err
+	}
+	if n.status, err = status.New(status.Params{
+		Self: n.self, Swarm: n.swarm, Version: p.Version, Seed: p.Seed, Settings: settings, Diary: n.diary, Log: p.Log,
+	}); err != nil {
 		return n, err
 	}
 	if n.store, err = chain.Open(string(p.Dir)); err != nil {
@@ -154,7 +161,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	if n.library, err = library.Open(p.Dir.Path(home.Files)); err != nil {
 		return n, err
 	}
-	if n.curve, err = openCurve(p.Dir.Path(home.Curve)); err != nil {
+	if n.curve, err = status.OpenCurve(p.Dir.Path(home.Curve)); err != nil {
 		return n, err
 	}
 	known, err := founding.Membership(p.Dir)
@@ -166,21 +173,17 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.members.Store(members)
-	if n.quota, err = openQuota(p.Dir.Path(home.Usage)); err != nil {
+	if n.month, err = p.Dir.Month(); err != nil {
 		return n, err
 	}
-	settings, err := p.Dir.Settings()
-	if err != nil {
-		return n, err
-	}
-	n.view.set(func(v *viewed) { v.settings = settings })
 	limits, err := p.Dir.Limits()
 	if err != nil {
 		return n, err
 	}
+	n.server = exchange.NewServer(p.Dir.Manifest, n.store)
 	params := p2p.Params{
 		Key: n.key, Swarm: n.swarm, Version: p.Version, Listen: p.Listen, Bootstrap: p.Bootstrap,
-		PeersFile: p.Dir.Path(home.Peers), MDNS: p.MDNS, Reach: p.reach(), Members: members, Known: n.takesPart, Blobs: blobs{n.store, n.library}, Sync: n, Log: p.Log,
+		PeersFile: p.Dir.Path(home.Peers), MDNS: p.MDNS, Reach: p.reach(), Members: members, Known: n.takesPart, Blobs: blobs{n.store, n.library}, Sync: n.server, Log: p.Log,
 	}
 	if p.Net != nil {
 		p.Net(&params)
@@ -189,13 +192,18 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 		return n, err
 	}
 	n.releases = append(n.releases, n.net.Close)
+	if n.finder, err = exchange.NewFinder(exchange.FinderParams{
+		Dir: p.Dir, Swarm: n.swarm, Net: n.net, Store: n.store, Library: n.library, Status: n.status, Log: p.Log, Stop: n.finishing,
+	}); err != nil {
+		return n, err
+	}
 	n.apply(limits)
 	return n, nil
 }
 
 // takesPart tells whether a peer is in the head's roster; before there is one, everybody is let speak.
 func (n *Node) takesPart(p proto.PeerID) bool {
-	head := n.view.status().Head
+	head := n.status.Status().Head
 	return len(head.Roster) == 0 || head.Rank(p) >= 0
 }
 
@@ -219,7 +227,7 @@ func (n *Node) Work(ctx context.Context) error {
 		stop()
 		senses.Wait()
 	}()
-	raw, err := n.obtainManifest(ctx)
+	raw, err := n.finder.Manifest(ctx)
 	if err != nil {
 		return err
 	}
@@ -237,11 +245,11 @@ func (n *Node) Work(ctx context.Context) error {
 	if err := n.enforce(m.Membership); err != nil {
 		return err
 	}
-	n.view.set(func(v *viewed) { v.name = m.Name })
-	if !n.fits(ctx, m) || !n.obtainFiles(ctx, m) {
+	n.status.Named(m.Name)
+	if !n.fits(ctx, m) || !n.finder.Files(ctx, m) {
 		return nil // told to stop before they came
 	}
-	n.view.set(func(v *viewed) { v.starting = "reading the swarm's state from this disk" })
+	n.status.Starting("reading the swarm's state from this disk")
 	if err := n.assemble(m, seed); err != nil {
 		return err
 	}
@@ -251,8 +259,7 @@ func (n *Node) Work(ctx context.Context) error {
 // outdated waits to be stopped: a node that ended would be started again and again, and its
 // owner would see nothing.
 func (n *Node) outdated(ctx context.Context, why error) {
-	n.view.set(func(v *viewed) { v.outdated = why.Error() })
-	n.diary.Add(event.Node, 0, why.Error())
+	n.status.Outdated(why.Error())
 	n.wait(ctx)
 }
 
@@ -267,20 +274,80 @@ func (n *Node) wait(ctx context.Context) {
 // assemble builds all that depends on the manifest, from what the disk holds.
 func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	n.manifest = m
-	if n.folder, err = n.p.folder(m); err != nil {
+	folder, err := n.p.folder(m)
+	if err != nil {
 		return err
 	}
-	if n.method, err = m.Outer(); err != nil {
+	method, err := m.Outer()
+	if err != nil {
 		return err
 	}
+	var data executor.Data = executor.AllHere{}
 	if m.Data.Name == manifest.Shards {
-		if n.supply, err = newSupply(n); err != nil {
+		if n.supply, err = exchange.NewSupply(exchange.SupplyParams{
+			Dir: n.p.Dir, Manifest: m, Swarm: n.swarm, Quota: n.p.DataQuota, Finder: n.finder, Library: n.library,
+			Status: n.status, Diary: n.diary, Log: n.log, Extended: func() { n.executor.Extend() },
+		}); err != nil {
+			return err
+		}
+		data = n.supply
+	}
+	book, rep, state, err := n.open(m, seed, method)
+	if err != nil {
+		return err
+	}
+	n.executor, state.Lacking, err = executor.New(executor.Params{
+		Manifest: m, Swarm: n.swarm, Self: n.self, Key: n.key, Method: method, Store: n.store, Book: book, Replica: rep, Heldout: heldoutTokens,
+		Data: data, Status: n.status, Diary: n.diary, Log: n.log, Post: n.post, Proof: n.proof, Measured: n.learned,
+		Refetch: func(ctx context.Context, lost replica.LostError) error {
+			return n.exchange.Refetch(ctx, lost.Payload, lost.Size)
+		},
+		Pull: func(ctx context.Context, id proto.ID) {
+			n.exchange.Pull(ctx, round.Pull{Commit: id, Sources: n.net.Connected()})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	state.Seq = n.executor.Seq()
+	state.Alone = state.Alone && state.Seq == 0
+	checkpoint, err := n.p.Dir.Checkpoint()
+	if err != nil {
+		return err
+	}
+	config := m.Round(method, n.swarm, n.self, chain.TagSize)
+	config.Checkpoint = round.Checkpoint{Height: checkpoint.Height, Commit: checkpoint.Commit}
+	if n.machine, err = round.New(config, state); err != nil {
+		return err
+	}
+	if n.exchange, err = exchange.New(exchange.Params{
+		Self: n.self, Swarm: n.swarm, Manifest: m, Checkpoint: config.Checkpoint, StateSize: config.StateSize, Net: n.net, Store: n.store, Book: book,
+		Status: n.status, Diary: n.diary, Log: n.log, Post: n.post, Admit: n.admit, Told: n.told,
+		Decodes: func(height uint64, payload []byte) bool { return method.Check(height, payload) == nil },
+	}); err != nil {
+		return err
+	}
+	if !n.p.Seed {
+		if n.keeper, err = keeper.New(keeper.Params{
+			Command: n.p.Trainer, Engine: n.p.Engine, Env: n.p.Env, Devices: n.p.Devices, Exchange: n.p.exchangeFile, Spec: n.spec(folder),
+			Executor: n.executor, Status: n.status, Diary: n.diary, Log: n.log,
+		}); err != nil {
 			return err
 		}
 	}
-	book, rep, why, err := replica.FromDisk(replica.Disk{Store: n.store, Library: n.library, Manifest: m, Seed: seed, Swarm: n.swarm, Self: n.self, Method: n.method})
+	n.status.Sized(config.StepTokens, uint64(m.Model.Config().Layout().Params()))
+	n.status.Enter(n.machine.Status())
+	n.book.Store(book)
+	n.server.Serve(book)
+	n.diary.Add(event.Node, rep.Head().Height, fmt.Sprintf("started at round %d", rep.Head().Height))
+	return nil
+}
+
+// open opens chain and replica, and says where the round machine begins.
+func (n *Node) open(m manifest.Manifest, seed [32]byte, method outer.Method) (book *chain.Book, rep *replica.Replica, state round.State, err error) {
+	book, rep, why, err := replica.FromDisk(replica.Disk{Store: n.store, Library: n.library, Manifest: m, Seed: seed, Swarm: n.swarm, Self: n.self, Method: method})
 	if err != nil {
-		return err
+		return nil, nil, state, err
 	}
 	lost := n.store.Damaged()
 	if lost != nil {
@@ -297,71 +364,37 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 			base = rep.Head()
 		}
 		if err := book.Cut(base, rep.Head()); err != nil {
-			return err
+			return nil, nil, state, err
 		}
 	}
-	state := round.State{
+	state = round.State{
 		Base: base, Commits: book.Above(base.Height), Past: book.PastCommits(base, round.KnownPast), Head: rep.Head().ID, Updates: book.All(), Covers: n.store.Own(), Signed: n.store.Signed(),
-		Damaged: why != nil || lost != nil,
+		Damaged: why != nil || lost != nil, Alone: head.Height == 0 && lost == nil,
 	}
-	if state.Held, err = n.store.Payloads(); err != nil {
-		return err
-	}
-	n.hand = newHand(n, rep, book)
-	if state.Lacking, err = n.hand.restore(book, rep.Head()); err != nil {
-		return err
-	}
-	state.Seq = n.hand.seq
-	state.Alone = state.Seq == 0 && head.Height == 0 && lost == nil
-	config := roundConfig(m, n.method, n.swarm, n.self)
-	checkpoint, err := n.p.Dir.Checkpoint()
-	if err != nil {
-		return err
-	}
-	n.checkpoint = round.Checkpoint{Height: checkpoint.Height, Commit: checkpoint.Commit}
-	config.Checkpoint = n.checkpoint
-	if n.machine, err = round.New(config, state); err != nil {
-		return err
-	}
-	n.book.Store(book)
-	n.view.set(func(v *viewed) {
-		v.gradient = 4 * float64(m.Model.Config().Layout().Params()) / float64(uint64(m.Inner.Batch)*uint64(m.Model.SeqLen))
-	})
-	n.view.enter(n.machine.Status())
-	n.diary.Add(event.Node, rep.Head().Height, fmt.Sprintf("started at round %d", rep.Head().Height))
-	return nil
+	state.Held, err = n.store.Payloads()
+	return book, rep, state, err
 }
 
 // work runs the parts until ctx ends.
 func (n *Node) work(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	failed := make(chan error, 1)
-	fail := func(err error) {
-		select {
-		case failed <- err:
-		default:
-		}
-	}
-	n.group.Go(func() { n.listen(running) })
-	n.group.Go(func() { n.settle(running) })
-	n.group.Go(func() { n.hand.run(running) })
+	n.group.Go(func() { n.exchange.Listen(running) })
+	n.group.Go(func() { n.exchange.Settle(running) })
+	n.group.Go(func() { n.executor.Run(running) })
 	if n.members.Load() != nil {
 		n.group.Go(func() { n.keepMembers(running) })
 	}
 	if n.supply != nil {
-		n.group.Go(func() { n.supply.run(running) })
+		n.group.Go(func() { n.supply.Run(running) })
 	}
-	d := n.view.decide()
-	n.loan.set(d.Yield, d.Why)
-	keeper := make(chan struct{})
 	keeping, stopKeeping := context.WithCancel(running)
-	go func() {
-		defer close(keeper)
-		if !n.p.Seed {
-			n.keepTrainer(keeping, fail)
-		}
-	}()
+	defer stopKeeping()
+	kept := make(chan error, 1)
+	if n.keeper != nil {
+		n.lend(n.status.Decide())
+		go func() { kept <- n.keeper.Run(keeping) }()
+	}
 	loop := make(chan struct{})
 	go func() { defer close(loop); n.loop(running) }()
 
@@ -369,40 +402,25 @@ func (n *Node) work(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-n.gone:
-	case err = <-failed:
+	case err = <-kept:
+		kept <- nil
 	}
 	n.leave(running)
 	stopKeeping()
-	<-keeper
+	if n.keeper != nil {
+		err = errors.Join(err, <-kept)
+	}
 	stop()
 	<-loop
 	n.group.Wait()
+	n.exchange.Wait()
 	return err
 }
 
-// obtainManifest returns the manifest from disk, or from the first peer that
-// has it; nil when ctx ends before.
-func (n *Node) obtainManifest(ctx context.Context) ([]byte, error) {
-	b, err := n.p.Dir.Manifest()
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return b, err
-	}
-	n.log.Info("Looking for a peer that has the swarm's manifest", "swarm", n.swarm)
-	const between = 500 * time.Millisecond
-	for {
-		for _, peer := range n.net.Connected() {
-			if b := n.askManifest(ctx, peer); b != nil {
-				return b, n.p.Dir.SetManifest(b)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil, nil
-		case <-n.finishing:
-			return nil, nil
-		case <-n.net.PeerChanges():
-		case <-time.After(between):
-		}
+// lend has the trainer take the device or give it back.
+func (n *Node) lend(d policy.Decision) {
+	if n.keeper != nil {
+		n.keeper.Lend(d.Yield, d.Why)
 	}
 }
 

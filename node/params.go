@@ -4,17 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
-	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
-	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
-	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/inner"
-	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/shard"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
@@ -64,6 +59,14 @@ func (p Params) Validate() error {
 	return pageAddr(p.Page)
 }
 
+// exchangeFile is what is shared with the trainer of a device.
+func (p Params) exchangeFile(i int) string {
+	if i == 0 {
+		return p.Dir.Path(home.Exchange)
+	}
+	return p.Dir.Path(fmt.Sprintf("exchange-%d.vec", i))
+}
+
 // reach is what the network does about routers.
 func (p Params) reach() p2p.Reach {
 	switch {
@@ -76,8 +79,8 @@ func (p Params) reach() p2p.Reach {
 	}
 }
 
-// errPrivate says what a swarm on private data needs.
-var errPrivate = errors.New("this swarm trains on private data: start with --private-data FOLDER, where your text files (*.txt) are; they never leave this machine")
+// errNoDataFolder says what a swarm on private data needs.
+var errNoDataFolder = errors.New("this swarm trains on private data: start with --private-data FOLDER, where your text files (*.txt) are; they never leave this machine")
 
 // folder is the node's own data for a swarm's manifest; empty where the swarm has its own.
 func (p Params) folder(m manifest.Manifest) (string, error) {
@@ -85,7 +88,7 @@ func (p Params) folder(m manifest.Manifest) (string, error) {
 	case m.Data.Name != manifest.Private:
 		return "", nil
 	case p.Private == "":
-		return "", errPrivate
+		return "", errNoDataFolder
 	}
 	if _, err := data.Texts(p.Private); err != nil {
 		return "", fmt.Errorf("private data: %w", err)
@@ -107,8 +110,8 @@ func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 }
 
 // spec is what this node's trainer is told.
-func (n *Node) spec() worker.Spec {
-	s := Spec(n.manifest, n.p.Backend, n.folder)
+func (n *Node) spec(folder string) worker.Spec {
+	s := Spec(n.manifest, n.p.Backend, folder)
 	if n.manifest.Data.Name == manifest.Shards {
 		s.Folder, s.Set = n.p.Dir.Path(home.Files), n.p.Dir.Path(shard.SetFile)
 	}
@@ -116,29 +119,4 @@ func (n *Node) spec() worker.Spec {
 		s.Tokenizer = n.library.Path(t.ID)
 	}
 	return s
-}
-
-// stateSize is how many bytes a snapshot has: the shared state as float32.
-func stateSize(method outer.Method) uint64 { return 4 * uint64(method.State()) }
-
-func roundConfig(m manifest.Manifest, method outer.Method, swarm proto.ID, self proto.PeerID) round.Config {
-	ms := func(v uint32) time.Duration { return time.Duration(v) * time.Millisecond }
-	r := m.Rounds
-	var paces []round.Pace
-	for _, p := range m.Method.Schedule {
-		if p.H > 0 {
-			paces = append(paces, round.Pace{Tokens: p.Tokens, H: p.H})
-		}
-	}
-	members := round.Membership{Peers: m.Membership.Members}
-	for _, k := range m.Membership.Public() {
-		members.Keys = append(members.Keys, round.Key(k))
-	}
-	return round.Config{
-		Self: self, Swarm: swarm, Membership: members,
-		StepTokens: uint64(m.Inner.Batch) * uint64(m.Model.SeqLen), SeqLen: uint64(m.Model.SeqLen),
-		MaxPayload: uint64(method.MaxPayload() + chain.TagSize), StateSize: stateSize(method),
-		HMin: r.HMin, HMax: r.HMax, Min: ms(r.MinMS), Max: ms(r.MaxMS), Grace: ms(r.GraceMS),
-		ViewTimeout: ms(r.ViewTimeoutMS), Snapshot: uint64(r.SnapshotEvery), MaxUpdates: int(r.MaxUpdates), TotalTokens: m.Inner.TotalTokens, Paces: paces,
-	}
 }

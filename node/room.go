@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/murmurnet/murmur/node/event"
 	"github.com/murmurnet/murmur/node/manifest"
 )
 
@@ -34,8 +33,7 @@ func (n *Node) fits(ctx context.Context, m manifest.Manifest) bool {
 	const gib = 1 << 30
 	why := fmt.Sprintf("this swarm's model takes %.1f GiB of memory and %.1f GiB of disk at least, and this machine has %.1f and %.1f free: murmur up --anyway takes part all the same",
 		float64(need.Memory)/gib, float64(need.Disk)/gib, float64(have.Memory)/gib, float64(have.Disk)/gib)
-	n.view.set(func(v *viewed) { v.tooLarge = why })
-	n.diary.Add(event.Node, 0, why)
+	n.status.TooLarge(why)
 	n.wait(ctx)
 	return false
 }

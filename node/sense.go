@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/node/senses"
@@ -46,7 +45,7 @@ func (n *Node) sense(ctx context.Context) {
 		n.feel(ctx, machine)
 		if now := time.Now(); now.Sub(looked) >= lookTick {
 			looked = now
-			n.look(&conditions, now)
+			n.status.Check(&conditions, n.reach(), n.peers(), now)
 		}
 		rested.turn(n, tick)
 		select {
@@ -58,23 +57,16 @@ func (n *Node) sense(ctx context.Context) {
 
 // feel takes in what the machine tells.
 func (n *Node) feel(ctx context.Context, machine Senses) {
-	v := n.view.get()
-	if _, turned := v.settings.Pause.Turned(time.Now()); turned {
+	v := n.status.Snapshot()
+	if _, turned := v.Settings.Pause.Turned(time.Now()); turned {
 		if err := n.ChangeSettings(func(s *policy.Settings) { s.Pause, _ = s.Pause.Turned(time.Now()) }); err != nil {
 			n.log.Warn("A pause whose clock was set back keeps its end", "error", err)
 		}
 	}
 	r, ds := machine.Read(ctx, senses.Ask{
-		Settings: v.settings, Backend: cmp.Or(v.trainer.Backend, n.p.Backend), Cards: n.p.Devices, Pids: v.trainers,
+		Settings: v.Settings, Backend: cmp.Or(v.Trainer.Backend, n.p.Backend), Cards: n.p.Devices, Pids: v.Trainers,
 	})
-	devices := make([]api.Device, len(ds))
-	for i, d := range ds {
-		devices[i] = api.Device{Name: d.Name, Celsius: d.Celsius, Watts: d.Watts, Memory: d.Memory, Total: d.Total, Others: d.Others}
-	}
-	n.view.set(func(v *viewed) {
-		v.machine.Take(r, v.settings)
-		v.devices = devices
-	})
+	n.status.Sensed(r, ds)
 }
 
 // thrift keeps a node at rest small: garbage is collected earlier then, and what that frees is
@@ -87,7 +79,7 @@ type thrift struct {
 
 // turn begins or ends it as the node does to rest.
 func (t *thrift) turn(n *Node, tick *time.Ticker) {
-	resting := n.view.decide().Yield
+	resting := n.status.Decide().Yield
 	if n.p.Engine != nil || resting == t.on { // many nodes in one process; or nothing new
 		return
 	}

@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/exchange"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -38,7 +38,7 @@ func (c *CrawlCmd) Run(ctx context.Context, root *cli) error {
 			addrs = append(addrs, link.Addrs...)
 		}
 	}
-	found, err := node.Crawl(ctx, node.CrawlParams{Dir: dir, Addrs: addrs, Version: version, Log: root.log()})
+	found, err := exchange.Crawl(ctx, exchange.CrawlParams{Dir: dir, Addrs: addrs, Version: version, Log: root.log()})
 	switch {
 	case errors.Is(err, p2p.ErrNobody):
 		return fmt.Errorf("no peer of the swarm was reached within %v: start murmur up, or give an address with --bootstrap", c.Timeout)

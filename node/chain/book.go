@@ -320,3 +320,16 @@ func (b *Book) SetHead(id proto.ID) error {
 	b.mu.Unlock()
 	return b.store.adopt(id, base)
 }
+
+// settledDepth is how far a commit lies below the head where no honest node leaves it any more.
+const settledDepth = 3
+
+// Settled returns the newest snapshot height that lies so deep below a head; false where genesis is the newest.
+func (b *Book) Settled(head round.Commit) (round.Commit, bool) {
+	for c, ok := b.Commit(head.Skip); ok && c.Height > 0; c, ok = b.Commit(c.Skip) {
+		if head.Height-c.Height >= settledDepth {
+			return c, true
+		}
+	}
+	return round.Commit{}, false
+}

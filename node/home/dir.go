@@ -30,7 +30,6 @@ const (
 	Files    = "files" // folder of what the manifest names
 	Peers    = "peers.json"
 	Curve    = "curve.json"
-	Usage    = "usage.json"
 	Exchange = "exchange.vec"
 	States   = "states" // folder of snapshots
 )

@@ -1,4 +1,4 @@
-package node
+package status
 
 import (
 	"slices"
@@ -28,7 +28,7 @@ type standing struct {
 
 // of returns a node's standing. Another makes room: of those that no round took in, or else of
 // all, the one that was silent longest; never this node.
-func (v *viewed) of(p proto.PeerID) *standing {
+func (v *Snapshot) of(p proto.PeerID) *standing {
 	if s := v.standings[p]; s != nil {
 		return s
 	}
@@ -57,8 +57,9 @@ func (s *standing) before(o *standing) bool {
 	return s.seen.Before(o.seen)
 }
 
-func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat, now time.Time) {
-	w.set(func(v *viewed) {
+// Heard notes a peer's heartbeat.
+func (b *Board) Heard(p proto.PeerID, h *murmurv1.Heartbeat, now time.Time) {
+	b.set(func(v *Snapshot) {
 		s := v.of(p)
 		s.beat, s.seen = h, now
 		if s.ahead = 0; h.UnixMs != 0 {
@@ -67,8 +68,8 @@ func (w *view) heard(p proto.PeerID, h *murmurv1.Heartbeat, now time.Time) {
 	})
 }
 
-// flag remembers what is wrong with what a peer sends.
-func (w *view) flag(p proto.PeerID, why string) { w.set(func(v *viewed) { v.of(p).flag = why }) }
+// Flag remembers what is wrong with what a peer sends.
+func (b *Board) Flag(p proto.PeerID, why string) { b.set(func(v *Snapshot) { v.of(p).flag = why }) }
 
 // gone tells whether a peer's heartbeats have ceased.
 func (s *standing) gone(now time.Time) bool {
@@ -76,7 +77,7 @@ func (s *standing) gone(now time.Time) bool {
 }
 
 // clock is how far this machine's clock goes before those of its peers: the median.
-func (v *viewed) clock(now time.Time) time.Duration {
+func (v *Snapshot) clock(now time.Time) time.Duration {
 	var all []time.Duration
 	for _, s := range v.standings {
 		if s.beat != nil && s.beat.UnixMs != 0 && !s.gone(now) {
@@ -91,7 +92,7 @@ func (v *viewed) clock(now time.Time) time.Duration {
 }
 
 // came notes an update, which may be late for a round that has ended.
-func (v *viewed) came(u round.Update) {
+func (v *Snapshot) came(u round.Update) {
 	s := v.of(u.Author)
 	s.came = max(s.came, u.Height)
 	for i := len(v.rounds) - 1; i >= 0 && v.rounds[i].Height >= u.Height; i-- {
@@ -109,7 +110,7 @@ func (v *viewed) came(u round.Update) {
 
 // tally enters a round that ended into everybody's share, and says whose updates are late. A
 // ring all-reduce among N nodes has each receive 2(N−1)/N gradients a step.
-func (v *viewed) tally(o *api.Outcome, included []round.Update) {
+func (v *Snapshot) tally(o *api.Outcome, included []round.Update) {
 	letters := make(map[proto.PeerID]byte, len(o.Included)+len(o.Missing))
 	for _, u := range included {
 		letters[u.Author] = api.InRound

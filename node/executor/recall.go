@@ -1,4 +1,4 @@
-package node
+package executor
 
 import (
 	"errors"
@@ -25,28 +25,28 @@ type recalled struct {
 
 // restore says how many tokens the residual on disk holds for a head, and counts
 // own updates on from the newest that chain or residual know: either may be lost.
-func (h *hand) restore(book *chain.Book, head round.Commit) (uint64, error) {
-	r, err := h.recall(book, head)
-	if newest, ok := book.Newest(h.n.self); ok {
-		h.seq = newest.Seq
+func (x *Executor) restore(book *chain.Book, head round.Commit) (uint64, error) {
+	r, err := x.recall(book, head)
+	if newest, ok := book.Newest(x.p.Self); ok {
+		x.seq = newest.Seq
 	}
 	if r.local != nil {
-		h.seq = max(h.seq, r.local.Seq)
+		x.seq = max(x.seq, r.local.Seq)
 	}
 	return r.lacking, err
 }
 
-func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err error) {
-	r.local, err = h.n.store.Local()
+func (x *Executor) recall(book *chain.Book, head round.Commit) (r recalled, err error) {
+	r.local, err = x.p.Store.Local()
 	switch {
 	case errors.Is(err, chain.ErrCorrupt):
-		h.n.diary.Add(event.Node, head.Height, "the saved local model is damaged; going on from the shared one")
+		x.p.Diary.Add(event.Node, head.Height, "the saved local model is damaged; going on from the shared one")
 		return recalled{}, nil
 	case err != nil || r.local == nil:
 		return r, err
 	}
-	covers := h.n.store.Own()
-	if u, ok := book.Newest(h.n.self); ok && u.Seq > r.local.Seq && u.Parent == head.ID {
+	covers := x.p.Store.Own()
+	if u, ok := book.Newest(x.p.Self); ok && u.Seq > r.local.Seq && u.Parent == head.ID {
 		// Published after the last save, and not yet included: all that is known of
 		// what was learned is what the payload says of it.
 		return recalled{local: r.local, fresh: true, undo: []round.Update{u}, lacking: covers[u.ID]}, nil
@@ -58,18 +58,18 @@ func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err erro
 	}
 	r.lacking = r.local.Lacking
 	for _, c := range left {
-		for _, u := range h.ownIn(c, covers) {
+		for _, u := range x.ownIn(c, covers) {
 			r.undo = append(r.undo, u)
 			r.lacking += covers[u.ID]
 		}
 	}
 	slices.Reverse(joined) // they were found from the head down
 	for _, c := range joined {
-		if h.newerIn(c, r.local.Seq) {
+		if x.newerIn(c, r.local.Seq) {
 			// The chain has more of this node than its disk: d starts at 0.
 			return recalled{local: r.local, fresh: true}, nil
 		}
-		for _, u := range h.ownIn(c, covers) {
+		for _, u := range x.ownIn(c, covers) {
 			r.redo = append(r.redo, u)
 			r.lacking -= min(r.lacking, covers[u.ID])
 		}
@@ -79,21 +79,21 @@ func (h *hand) recall(book *chain.Book, head round.Commit) (r recalled, err erro
 
 // fill writes θ_local for the head into the trainer's vectors, and the residual
 // that is not in θ_local into own.
-func (h *hand) fill(r recalled, theta, m, v []float32) error {
-	copy(theta, h.rep.Theta())
-	h.own.Forget()
+func (x *Executor) fill(r recalled, theta, m, v []float32) error {
+	copy(theta, x.rep.Theta())
+	x.own.Forget()
 	if r.local == nil {
 		return nil
 	}
-	saved, err := h.vectors(r.local.Bytes)
+	saved, err := x.vectors(r.local.Bytes)
 	if err != nil {
 		return err
 	}
-	undo, err := h.read(r.undo)
+	undo, err := x.read(r.undo)
 	if err != nil {
 		return err
 	}
-	redo, err := h.read(r.redo)
+	redo, err := x.read(r.redo)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (h *hand) fill(r recalled, theta, m, v []float32) error {
 	if r.fresh {
 		saved.d, saved.buffer = nil, nil
 	}
-	return h.own.Resume(theta, saved.d, saved.buffer, undo, redo)
+	return x.own.Resume(theta, saved.d, saved.buffer, undo, redo)
 }
 
 // saved are the vectors of the local state on disk; nil where the method has none.
@@ -114,20 +114,20 @@ type saved struct {
 }
 
 // vectors takes the local state apart, as save puts it together.
-func (h *hand) vectors(b []byte) (s saved, err error) {
+func (x *Executor) vectors(b []byte) (s saved, err error) {
 	var parts []*[]float32
-	if !h.learning.Gradients {
+	if !x.learning.Gradients {
 		parts = append(parts, &s.d, &s.moments[0], &s.moments[1])
 	}
-	if h.own.Buffer() != nil {
+	if x.own.Buffer() != nil {
 		parts = append(parts, &s.buffer)
 	}
-	size := 4 * len(h.rep.Theta())
+	size := 4 * len(x.rep.Theta())
 	if len(b) != len(parts)*size {
 		return s, fmt.Errorf("the saved local model has %d bytes, want %d", len(b), len(parts)*size)
 	}
 	for i, part := range parts {
-		*part = make([]float32, len(h.rep.Theta()))
+		*part = make([]float32, len(x.rep.Theta()))
 		copy(replica.Bytes(*part), b[i*size:])
 	}
 	return s, nil
@@ -152,9 +152,9 @@ func branches(book *chain.Book, x, y proto.ID) (onX, onY []round.Commit, ok bool
 
 // ownIn lists the updates in a commit that this disk remembers making. What an
 // update of a forgotten life held is in no residual here.
-func (h *hand) ownIn(c round.Commit, covers map[proto.ID]uint64) (us []round.Update) {
+func (x *Executor) ownIn(c round.Commit, covers map[proto.ID]uint64) (us []round.Update) {
 	for _, id := range c.Updates {
-		if u, ok := h.book.Update(id); ok && covers[id] > 0 {
+		if u, ok := x.book.Update(id); ok && covers[id] > 0 {
 			us = append(us, u)
 		}
 	}
@@ -162,9 +162,9 @@ func (h *hand) ownIn(c round.Commit, covers map[proto.ID]uint64) (us []round.Upd
 }
 
 // newerIn tells whether a commit has an update of this node above a number.
-func (h *hand) newerIn(c round.Commit, seq uint64) bool {
+func (x *Executor) newerIn(c round.Commit, seq uint64) bool {
 	return slices.ContainsFunc(c.Updates, func(id proto.ID) bool {
-		u, ok := h.book.Update(id)
-		return ok && u.Author == h.n.self && u.Seq > seq
+		u, ok := x.book.Update(id)
+		return ok && u.Author == x.p.Self && u.Seq > seq
 	})
 }

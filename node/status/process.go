@@ -1,4 +1,4 @@
-package node
+package status
 
 import (
 	"runtime"
@@ -10,14 +10,17 @@ import (
 	"github.com/murmurnet/murmur/node/home"
 )
 
-// process measures what this daemon takes of its machine.
-func (n *Node) process() api.Process {
+// Usage measures what this process takes of its machine.
+type Usage struct{ disk disk }
+
+// Of measures it, with what lies in a directory.
+func (u *Usage) Of(d home.Dir) api.Process {
 	const total, released, heap = "/memory/classes/total:bytes", "/memory/classes/heap/released:bytes", "/memory/classes/heap/objects:bytes"
 	m := []metrics.Sample{{Name: total}, {Name: released}, {Name: heap}}
 	metrics.Read(m)
 	return api.Process{
 		Memory: m[0].Value.Uint64() - m[1].Value.Uint64(), Heap: m[2].Value.Uint64(),
-		Goroutines: runtime.NumGoroutine(), Disk: n.disk.of(n.p.Dir),
+		Goroutines: runtime.NumGoroutine(), Disk: u.disk.of(d),
 	}
 }
 

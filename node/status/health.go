@@ -1,9 +1,10 @@
-package node
+package status
 
 import (
 	"slices"
 	"time"
 
+	"github.com/murmurnet/murmur/node/api"
 	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
@@ -14,15 +15,14 @@ const (
 	usualRounds = 16               // of which the median is usual
 )
 
-// look checks the node's health.
-func (n *Node) look(r *health.Registry, now time.Time) {
-	d := n.view.decide()
-	reach := n.net.Reachability()
+// Check checks the node's health, by what the network sees: the verdict of its peers, if no peer lets this node in, and who is there.
+func (b *Board) Check(r *health.Registry, reach api.Reach, seen []api.Peer, now time.Time) {
+	d := b.Decide()
 	f := health.Facts{
-		Now: now, Resting: d.Rest, Training: d.Train, Refusal: n.net.Refusal(),
+		Now: now, Resting: d.Rest, Training: d.Train, Refusal: reach.Refusal,
 		Unreachable: reach.Verdict == "private" && len(reach.Dialled) == 0 && len(reach.Relays) == 0,
 	}
-	for _, p := range n.peers() {
+	for _, p := range b.peers(seen, now) {
 		switch {
 		case !p.Connected:
 		case p.State == string(policy.Seed): // it has no payloads of its own
@@ -33,23 +33,23 @@ func (n *Node) look(r *health.Registry, now time.Time) {
 			f.Direct++
 		}
 	}
-	n.view.set(func(v *viewed) {
-		f.DiskWhy, f.TrainerWhy, f.Loss = v.diskWhy, v.trainerWhy, v.trainer.Loss
+	b.set(func(v *Snapshot) {
+		f.DiskWhy, f.TrainerWhy, f.Loss = v.diskWhy, v.trainerWhy, v.Trainer.Loss
 		v.restarts = slices.DeleteFunc(v.restarts, func(at time.Time) bool { return now.Sub(at) > restartSpan })
 		f.Restarts = len(v.restarts)
-		if len(v.outcome.Included) > 1 { // else it is this node's own
-			f.SwarmLoss = v.outcome.Loss
+		if len(v.Outcome.Included) > 1 { // else it is this node's own
+			f.SwarmLoss = v.Outcome.Loss
 		}
 		if !v.adoptedAt.IsZero() && (d.Train || v.status.Active > 0) {
 			f.Waited = min(now.Sub(v.adoptedAt), now.Sub(v.changedAt))
 		}
-		f.Usual, f.LeftOut = v.usual(), v.leftOut(n.self)
+		f.Usual, f.LeftOut = v.usual(), v.leftOut(v.self)
 		f.ClockAhead, f.Outdated = v.clock(now), v.outdated
 		f.Twice, f.TwiceAgo = !v.twice.IsZero(), now.Sub(v.twice)
 		f.Jump, f.JumpHeight, f.JumpAgo = v.jump.ratio, v.jump.height, now.Sub(v.jump.at)
 	})
 	conditions := r.Check(f)
-	n.view.set(func(v *viewed) { v.health = conditions })
+	b.set(func(v *Snapshot) { v.health = conditions })
 }
 
 // jump is a commit that moved the shared model farther than training does.
@@ -59,11 +59,11 @@ type jump struct {
 	at     time.Time
 }
 
-// moved notes how far a commit moved the shared model, as a multiple of the usual.
-func (w *view) moved(height uint64, ratio float64, now time.Time) {
-	w.set(func(v *viewed) {
-		if v.outcome.Height == height {
-			v.outcome.Moved = ratio
+// Moved notes how far a commit moved the shared model, as a multiple of the usual.
+func (b *Board) Moved(height uint64, ratio float64, now time.Time) {
+	b.set(func(v *Snapshot) {
+		if v.Outcome.Height == height {
+			v.Outcome.Moved = ratio
 		}
 		for i := range v.rounds {
 			if v.rounds[i].Height == height {
@@ -77,7 +77,7 @@ func (w *view) moved(height uint64, ratio float64, now time.Time) {
 }
 
 // usual is the median time of the newest rounds.
-func (v *viewed) usual() time.Duration {
+func (v *Snapshot) usual() time.Duration {
 	var took []float64
 	for _, o := range v.rounds[max(0, len(v.rounds)-usualRounds):] {
 		took = append(took, o.Seconds)
@@ -92,7 +92,7 @@ func (v *viewed) usual() time.Duration {
 // leftOut is how many of the newest rounds in a row this node took part in, in vain. On a slow
 // line it closes rounds for itself, and then moves to those that the others closed meanwhile:
 // what it closed without everybody says nothing.
-func (v *viewed) leftOut(self proto.PeerID) (count int) {
+func (v *Snapshot) leftOut(self proto.PeerID) (count int) {
 	took := map[uint64]bool{} // part
 	for _, o := range v.rounds {
 		took[o.Height] = took[o.Height] || !o.Stages.Published.IsZero()

@@ -1,4 +1,4 @@
-package node
+package exchange
 
 import (
 	"context"
@@ -57,8 +57,8 @@ func Crawl(ctx context.Context, p CrawlParams) (found []p2p.Crawled, err error) 
 	return n.Crawl(ctx)
 }
 
-// ErrPrivate says that a visitor is not let in.
-var ErrPrivate = errors.New("this swarm is for members, and a visitor is let in by the community's key alone: run it where community.key lies")
+// ErrMembersOnly says that a visitor is not let in.
+var ErrMembersOnly = errors.New("this swarm is for members, and a visitor is let in by the community's key alone: run it where community.key lies")
 
 // visit makes a visitor's book of members, who is one for as long as it lives; nil where
 // everybody is.
@@ -72,7 +72,7 @@ func visit(d home.Dir, swarm proto.ID, self proto.PeerID) (*membership.Book, err
 		return nil, err
 	}
 	if key == nil {
-		return nil, ErrPrivate
+		return nil, ErrMembersOnly
 	}
 	saved, err := d.Members() // it has the keys that came after the manifest's
 	if err != nil {

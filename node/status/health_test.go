@@ -1,4 +1,4 @@
-package node
+package status
 
 import (
 	"testing"
@@ -16,7 +16,7 @@ func TestLeftOut(t *testing.T) {
 	for story, want := range map[string]int{
 		"": 0, "iii": 0, "o": 1, "ioo": 2, "ooi": 0, "oro": 1, "ooo": 3, "iaaa": 3, "oaoa": 4, "rrr": 0, "ra": 1,
 	} {
-		var v viewed
+		var v Snapshot
 		for h, letter := range story {
 			o := api.Outcome{Height: uint64(h), Included: []proto.PeerID{other}}
 			switch letter {

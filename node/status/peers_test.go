@@ -1,4 +1,4 @@
-package node
+package status
 
 import (
 	"fmt"
@@ -15,25 +15,24 @@ import (
 // whose came after it, and who sent none.
 func TestTally(t *testing.T) {
 	const self, other, slow, gone = proto.PeerID("self"), proto.PeerID("other"), proto.PeerID("slow"), proto.PeerID("gone")
-	w := view{}
-	w.set(func(v *viewed) { v.self, v.gradient = self, 4 })
+	w := Board{v: Snapshot{self: self, gradient: 4}}
 	update := func(p proto.PeerID, height, tokens uint64) round.Update {
 		return round.Update{Author: p, Height: height, Tokens: tokens, Size: 10}
 	}
 	now := time.Now()
 	end := func(height uint64, missing ...proto.PeerID) {
-		w.adopted(round.Adopt{
+		w.Adopted(round.Adopt{
 			To:       round.Commit{Height: height},
 			Included: []round.Update{update(self, height, 100), update(other, height, 50)}, Missing: missing,
-		}, now)
+		}, false, now)
 	}
 	end(1, slow, gone)
-	w.note(round.Seen{Update: update(slow, 1, 7)}, now) // after the end
-	w.note(round.Seen{Update: update(slow, 2, 7)}, now) // before it
+	w.Noted(round.Seen{Update: update(slow, 1, 7)}, now) // after the end
+	w.Noted(round.Seen{Update: update(slow, 2, 7)}, now) // before it
 	end(2, slow, gone)
 	end(3)
-	w.note(round.Seen{Update: update(slow, 1, 7)}, now) // once more
-	w.set(func(v *viewed) {
+	w.Noted(round.Seen{Update: update(slow, 1, 7)}, now) // once more
+	w.set(func(v *Snapshot) {
 		for p, want := range map[proto.PeerID]string{self: "+++", other: "+++", slow: "~~.", gone: "--."} {
 			if got := v.of(p).share.Recent; got != want {
 				t.Errorf("%s: %q, want %q", p, got, want)
@@ -60,16 +59,16 @@ func TestTally(t *testing.T) {
 // TestCrowd has more strangers speak than are remembered: this node and those that rounds took
 // in stay.
 func TestCrowd(t *testing.T) {
-	w := view{}
-	w.set(func(v *viewed) {
+	w := Board{}
+	w.set(func(v *Snapshot) {
 		v.self = "self"
 		v.of("self")
 		v.of("silent").share = api.Share{Updates: 1}
 	})
 	for i := range 2 * maxStandings {
-		w.heard(proto.PeerID(fmt.Sprint("stranger ", i)), &murmurv1.Heartbeat{}, time.Now())
+		w.Heard(proto.PeerID(fmt.Sprint("stranger ", i)), &murmurv1.Heartbeat{}, time.Now())
 	}
-	w.set(func(v *viewed) {
+	w.set(func(v *Snapshot) {
 		if len(v.standings) > maxStandings || v.standings["self"] == nil || v.standings["silent"] == nil {
 			t.Errorf("%d are remembered; self %v, silent %v", len(v.standings), v.standings["self"], v.standings["silent"])
 		}

@@ -1,8 +1,9 @@
-package node
+package exchange
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"sync/atomic"
 
 	protobuf "google.golang.org/protobuf/proto"
 
@@ -16,17 +17,32 @@ import (
 // asks again.
 const maxAnswered = 256
 
+// Server answers peers' questions about the chain.
+type Server struct {
+	manifest func() ([]byte, error)
+	store    *chain.Store
+	book     atomic.Pointer[chain.Book] // nil until the manifest is here
+}
+
+// NewServer returns a server of a manifest, which need not be here yet, and of the states in a store.
+func NewServer(manifest func() ([]byte, error), store *chain.Store) *Server {
+	return &Server{manifest: manifest, store: store}
+}
+
+// Serve has a chain served.
+func (s *Server) Serve(b *chain.Book) { s.book.Store(b) }
+
 // HandleSync answers a peer's question about the chain.
-func (n *Node) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+func (s *Server) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
 	res := &murmurv1.SyncResponse{}
 	if req.Manifest {
-		b, err := n.p.Dir.Manifest()
+		b, err := s.manifest()
 		if err != nil {
-			return nil, fmt.Errorf("no manifest here yet")
+			return nil, errors.New("no manifest here yet")
 		}
 		res.Manifest = b
 	}
-	book := n.book.Load()
+	book := s.book.Load()
 	if book == nil {
 		return res, nil
 	}
@@ -40,7 +56,7 @@ func (n *Node) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.SyncR
 		}
 	}
 	if len(req.Have) > 0 {
-		n.follow(book, head, base, req.Have, res)
+		s.follow(book, head, base, req.Have, res)
 	}
 	if req.Past != nil {
 		if from, err := proto.IDFrom(req.Past.From); err == nil {
@@ -66,7 +82,7 @@ func (n *Node) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.SyncR
 
 // follow answers with the commits after the first that the asker has, or with a
 // snapshot height where it has none that is still held here.
-func (n *Node) follow(book *chain.Book, head, base round.Commit, have [][]byte, res *murmurv1.SyncResponse) {
+func (s *Server) follow(book *chain.Book, head, base round.Commit, have [][]byte, res *murmurv1.SyncResponse) {
 	for i, b := range have {
 		id, err := proto.IDFrom(b)
 		if err != nil || i == maxAnswered {
@@ -92,7 +108,7 @@ func (n *Node) follow(book *chain.Book, head, base round.Commit, have [][]byte, 
 		if i > 0 {
 			c = path[i-1]
 		}
-		if c.Height == 0 || n.store.HasState(c.Root) { // anyone can draw genesis
+		if c.Height == 0 || s.store.HasState(c.Root) { // anyone can draw genesis
 			res.Snapshot = true
 			answer(book, append([]round.Commit{c}, path[i:]...), res)
 			return

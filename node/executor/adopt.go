@@ -1,0 +1,145 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/murmurnet/murmur/node/event"
+	"github.com/murmurnet/murmur/node/health"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/trainer/outer"
+)
+
+// adopt moves θ to a commit's state and the trainer with it, as outer.Private
+// has it.
+func (x *Executor) adopt(ctx context.Context, e round.Adopt, s round.Status) {
+	if err := x.refetching(ctx, func() error { return x.move(ctx, e) }); err != nil {
+		x.trouble("adopting a commit", err) // the next one starts from where θ stands
+		return
+	}
+	err := x.book.SetHead(e.To.ID)
+	if err == nil && e.To.Height%uint64(x.p.Manifest.Rounds.SnapshotEvery) == 0 {
+		if err = x.rep.Save(); err == nil {
+			x.saveDaily()
+		}
+	}
+	if err != nil {
+		x.trouble("saving a commit", err)
+	}
+	x.delivered = e.Delivered
+	if e.Jump {
+		x.pace.saved = time.Time{} // what is on disk is measured against a branch that will be dropped
+	}
+	if !x.pace.published.IsZero() {
+		x.pace.exchange = time.Since(x.pace.published)
+		x.pace.overlap = max(x.pace.now-x.pace.step, 0)
+		x.pace.published = time.Time{}
+	}
+	x.active = max(len(e.Included), 1)
+	if x.behind = e.More; x.behind {
+		return
+	}
+	x.dropLeftOut(ctx)
+	x.runOn(ctx, s)
+	x.p.Data.Stir()
+	x.p.Status.Applied(e.To.Height, time.Now())
+	if x.learning.Residual == outer.InModel {
+		x.saveSometimes(ctx)
+	}
+	x.measure(ctx, e.To)
+}
+
+// saveDaily keeps the head's state for the operator. A failure is no trouble of the node's: rounds go on without it.
+func (x *Executor) saveDaily() {
+	if err := x.rep.SaveDaily(time.Now()); err != nil {
+		x.p.Log.Warn("The day's state is not kept", "error", err)
+	}
+}
+
+func (x *Executor) move(ctx context.Context, e round.Adopt) error {
+	if x.rep.Head().ID == e.To.ID {
+		return nil
+	}
+	next, err := x.rep.Prepare(e.To)
+	if err != nil {
+		return err
+	}
+	if x.trainer != nil {
+		if err := x.shift(ctx, e, next); err != nil {
+			return err
+		}
+	}
+	moved, err := x.rep.Adopt(e.To)
+	if err == nil {
+		x.judge(e.To.Height, moved)
+	}
+	return err
+}
+
+// judge compares how far a commit moved the shared model with what is usual.
+func (x *Executor) judge(height uint64, moved float64) {
+	ratio := x.moves.Note(moved)
+	x.p.Status.Moved(height, ratio, time.Now())
+	if health.Jump(ratio) {
+		x.p.Diary.Add(event.Chain, height, fmt.Sprintf("round %d moved the shared model %.0f times as far as rounds usually do; if it is spoiled, murmur fork makes a new swarm from an earlier round", height, ratio))
+	}
+}
+
+// shift adds the change to the trainer's model between two of its steps. A
+// trainer that cannot take it is gone; the next one starts from the disk.
+func (x *Executor) shift(ctx context.Context, e round.Adopt, next []float32) error {
+	var undo, redo []outer.Own
+	if !e.Jump {
+		// From where θ stands: that is further back than e.From where an adoption failed.
+		left, joined, ok := branches(x.book, x.rep.Head().ID, e.To.ID)
+		if !ok {
+			return fmt.Errorf("height %d and height %d have no common commit here", x.rep.Head().Height, e.To.Height)
+		}
+		if slices.ContainsFunc(joined, func(c round.Commit) bool { return x.newerIn(c, x.seq) }) {
+			return x.beginOn(ctx, next, e.Delivered)
+		}
+		slices.Reverse(joined)
+		var err error
+		if undo, err = x.read(x.ownOf(left)); err != nil {
+			return err
+		}
+		if redo, err = x.read(x.ownOf(joined)); err != nil {
+			return err
+		}
+	}
+	delta := x.trainer.Vector()
+	if !x.deltaPending {
+		clear(delta)
+	}
+	x.deltaPending = true
+	if err := x.own.Move(delta, x.rep.Theta(), next, undo, redo); err != nil {
+		return err
+	}
+	if !e.More {
+		x.flushDelta(ctx)
+	}
+	return nil
+}
+
+// read gets own updates from the disk.
+func (x *Executor) read(us []round.Update) (own []outer.Own, err error) {
+	for _, u := range us {
+		o, err := x.rep.Own(u)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, o)
+	}
+	return own, nil
+}
+
+// ownOf lists this node's own updates in some commits.
+func (x *Executor) ownOf(cs []round.Commit) (us []round.Update) {
+	covers := x.p.Store.Own()
+	for _, c := range cs {
+		us = append(us, x.ownIn(c, covers)...)
+	}
+	return us
+}

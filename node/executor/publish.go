@@ -1,0 +1,183 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/murmurnet/murmur/node/chain"
+	"github.com/murmurnet/murmur/node/replica"
+	"github.com/murmurnet/murmur/node/round"
+	"github.com/murmurnet/murmur/proto/wire"
+	"github.com/murmurnet/murmur/trainer/codec"
+	"github.com/murmurnet/murmur/trainer/outer"
+	"github.com/murmurnet/murmur/trainer/worker"
+)
+
+// saveShare bounds the time spent on saving the local state: a save that took
+// one second is not repeated for 20.
+const saveShare = 20
+
+// publish makes an update of what the trainer learned, durable before it is
+// announced.
+func (x *Executor) publish(ctx context.Context, e round.Publish) {
+	u, covers, err := x.encode(ctx, e)
+	if err != nil {
+		if x.trainer != nil && x.learning.Waits && !errors.Is(err, errNothing) {
+			x.beginFromHead(ctx) // what it took from the trainer is gone, and the trainer does no more by itself
+		}
+		x.trouble("publishing", err)
+		x.p.Post(ctx, round.Unpublished{Parent: e.Parent})
+		return
+	}
+	x.p.Status.NoTrouble()
+	x.pace.published = time.Now()
+	x.p.Post(ctx, round.Published{Update: u, Covers: covers})
+	if x.learning.Residual == outer.InBuffer {
+		x.saveSometimes(ctx) // the buffer holds more than the payload says
+	}
+}
+
+// errNothing says that there is nothing to publish now.
+var errNothing = errors.New("nothing to publish")
+
+func (x *Executor) encode(ctx context.Context, e round.Publish) (u round.Update, covers uint64, err error) {
+	if x.trainer == nil || x.rep.Head().ID != e.Parent {
+		return u, 0, errNothing
+	}
+	x.flushDelta(ctx)
+	if x.trainer == nil {
+		return u, 0, errNothing
+	}
+	c, err := x.trainer.Capture(ctx, worker.Capture{Reset: true, Gradient: x.learning.Gradients})
+	if err != nil {
+		x.dropTrainer(err)
+		return u, 0, errNothing
+	}
+	total := x.total(c.Step)
+	if total <= e.Delivered {
+		return u, 0, errNothing
+	}
+	covers = total - e.Delivered
+	var moved bool
+	at := outer.Round{Height: e.Height, Tokens: x.rep.Head().Tokens}
+	x.payload, moved, err = x.own.Encode(x.payload, at, x.rep.Theta(), x.trainer.Vector())
+	if errors.Is(err, codec.ErrDiverged) {
+		return u, 0, x.diverged(ctx, err)
+	}
+	if err != nil {
+		return u, 0, err
+	}
+	if moved {
+		if x.dropTrainer(x.trainer.Add(ctx)); x.trainer == nil {
+			return u, 0, errNothing
+		}
+	}
+	id, size, err := x.p.Store.PutPayload(x.p.Self, x.payload)
+	if err != nil {
+		return u, 0, err
+	}
+	stride := max(uint64(len(x.rep.Head().Roster)), 1)
+	reserve := (uint64(x.pace.overlap) + 1) * uint64(x.p.Manifest.Inner.Batch) * stride
+	tokens := min(covers, e.Max)
+	w, err := wire.Update{
+		Author: x.p.Self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: tokens,
+		High: e.High(x.p.Self, c.Position+reserve, tokens), Payload: id, Size: size,
+		Exchange: x.pace.exchange, StepTime: x.pace.stepTime, Loss: float32(c.Loss), Proof: x.p.Proof(),
+	}.Seal(x.p.Swarm, x.p.Key)
+	if err != nil {
+		return u, 0, err
+	}
+	// Nobody may see it before it is durable: a second one for this parent would
+	// be held against this node.
+	if err := x.p.Store.PutOwn(w, covers); err != nil {
+		return u, 0, err
+	}
+	u = x.book.AddUpdate(w)
+	x.seq = e.Seq
+	x.pace.step = c.Step
+	return u, covers, nil
+}
+
+// save writes what this node alone has, as the last capture left it in the exchange
+// file: d and the inner optimizer's moments where its model moves, and the buffer
+// where there is one.
+func (x *Executor) save(seq, lacking uint64, step int64) error {
+	began := time.Now()
+	m, v := x.trainer.Moments()
+	err := x.put(chain.Local{Head: x.rep.Head().ID, Seq: seq, Lacking: lacking, Step: step}, x.trainer.Vector(), m, v)
+	if err != nil {
+		return err
+	}
+	x.pace.saved, x.pace.saveCost = time.Now(), time.Since(began)
+	return nil
+}
+
+// put writes the local state of a θ_local and its moments, and turns the first into d.
+func (x *Executor) put(l chain.Local, d, m, v []float32) error {
+	var vectors [][]byte
+	if !x.learning.Gradients {
+		for i, t := range x.rep.Theta() {
+			d[i] = t - d[i]
+		}
+		vectors = append(vectors, replica.Bytes(d), replica.Bytes(m), replica.Bytes(v))
+	}
+	if b := x.own.Buffer(); b != nil {
+		vectors = append(vectors, replica.Bytes(b))
+	}
+	return x.p.Store.PutLocal(l, vectors...)
+}
+
+// carry takes what lies saved to the head, where no trainer does it, before the chain forgets
+// what lies below base and with it the commit that this belongs to.
+func (x *Executor) carry(base round.Commit) error {
+	if x.trainer != nil || x.learning.Residual == outer.Nowhere {
+		return nil
+	}
+	head := x.rep.Head()
+	r, err := x.recall(x.book, head)
+	if err != nil || r.local == nil || r.fresh {
+		return err
+	}
+	at, known := x.book.Commit(r.local.Head)
+	for known && at.Height > base.Height {
+		at, known = x.book.Commit(at.Parent)
+	}
+	if known && at.ID == base.ID {
+		return nil // it stays
+	}
+	size := len(x.rep.Theta())
+	d, m, v := make([]float32, size), make([]float32, size), make([]float32, size)
+	if err := x.fill(r, d, m, v); err != nil {
+		return err
+	}
+	return x.put(chain.Local{Head: head.ID, Seq: r.local.Seq, Lacking: r.lacking, Step: r.local.Step}, d, m, v)
+}
+
+// saveSometimes saves what was learned if that was not done for long. It comes
+// after an adoption: then the hand has little to do until the round is due.
+func (x *Executor) saveSometimes(ctx context.Context) {
+	if x.trainer == nil || time.Since(x.pace.saved) < saveShare*x.pace.saveCost {
+		return
+	}
+	if err := x.saveLocal(ctx); err != nil {
+		x.trouble("saving what was learned", err)
+	}
+}
+
+// saveLocal saves what was learned.
+func (x *Executor) saveLocal(ctx context.Context) error { return x.saveAnd(ctx, func() {}) }
+
+// saveAnd calls captured once the trainer is not needed for it any more.
+func (x *Executor) saveAnd(ctx context.Context, captured func()) error {
+	if x.flushDelta(ctx); x.trainer == nil || x.learning.Residual == outer.Nowhere {
+		return nil
+	}
+	c, err := x.trainer.Capture(ctx, worker.Capture{Moments: true})
+	if err != nil {
+		return err
+	}
+	captured()
+	total := x.total(c.Step)
+	return x.save(x.seq, total-min(x.delivered, total), c.Step)
+}

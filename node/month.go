@@ -1,0 +1,48 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// monthTick is how often traffic is counted, and written: what a crash forgets.
+const monthTick = 10 * time.Second
+
+// meter counts the month's traffic until ctx ends.
+func (n *Node) meter(ctx context.Context) {
+	tick := time.NewTicker(monthTick)
+	defer tick.Stop()
+	for {
+		n.weigh()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			n.weigh()
+			return
+		}
+	}
+}
+
+// weigh compares the month's traffic with what is allowed: beyond it the node rests.
+func (n *Node) weigh() {
+	n.weighing.Lock()
+	defer n.weighing.Unlock()
+	now := time.Now()
+	used, drawn, err := n.month.Count(n.net.Outside(), n.net.Drawn(), now)
+	if err != nil {
+		n.log.Warn("The month's traffic is not saved", "error", err)
+	}
+	limit := n.status.Snapshot().Limits.MonthGB
+	// Whoever only fetches uses up a quarter of the month at most, or a few of them would have
+	// this node rest for the rest of it.
+	n.net.Spare(limit > 0 && float64(drawn) >= limit*1e9/4)
+	spent := limit > 0 && float64(used.Bytes) >= limit*1e9
+	why, next := "", time.Time{}
+	if spent {
+		next = time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, now.Location())
+		why = fmt.Sprintf("the month's %g GB are used; it goes on on %s, or with murmur limit --month", limit, next.Format("2 January"))
+	}
+	n.status.Used(used, why, next)
+	n.net.Rest(n.status.Decide().Rest)
+}
