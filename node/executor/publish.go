@@ -82,7 +82,7 @@ func (x *Executor) encode(ctx context.Context, e round.Publish) (u round.Update,
 	tokens := min(covers, e.Max)
 	w, err := wire.Update{
 		Author: x.p.Self, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: tokens,
-		High: e.High(x.p.Self, c.Position+reserve, tokens), Payload: id, Size: size,
+		High: min(c.Position+reserve, x.rep.Head().Highest(x.p.Self, tokens, uint64(x.p.Manifest.Model.SeqLen))), Payload: id, Size: size,
 		Exchange: x.pace.exchange, StepTime: x.pace.stepTime, Loss: float32(c.Loss), Proof: x.p.Proof(),
 	}.Seal(x.p.Swarm, x.p.Key)
 	if err != nil {

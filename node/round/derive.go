@@ -41,7 +41,7 @@ func Derive(cfg Config, parent Commit, updates []Update, evidence [][2]proto.ID,
 		c.Updates = append(c.Updates, u.ID)
 		c.Tokens += min(u.Tokens, most)
 		if fresh || slices.Contains(voters, u.Author) {
-			c.Cursor = max(c.Cursor, min(u.High, parent.highest(u.Author, most, cfg.SeqLen)))
+			c.Cursor = max(c.Cursor, min(u.High, parent.Highest(u.Author, most, cfg.SeqLen)))
 		}
 		authors[u.Author] = true
 		seen := uint8(1)
@@ -119,5 +119,5 @@ func same(a, b Commit) bool {
 // belongs there.
 func fits(cfg Config, ms *members, parent Commit, u Update) bool {
 	return ms.admits(u) && u.Parent == parent.ID && u.Height == parent.Height+1 &&
-		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.highest(u.Author, u.Tokens, cfg.SeqLen) && u.Size > 0 && u.Size <= cfg.MaxPayload
+		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.Highest(u.Author, u.Tokens, cfg.SeqLen) && u.Size > 0 && u.Size <= cfg.MaxPayload
 }

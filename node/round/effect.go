@@ -16,8 +16,6 @@ type (
 		Seq       uint64
 		Delivered uint64 // own tokens on the branch, as in Adopt
 		Max       uint64 // the most tokens that it may claim
-		on        Commit // Parent
-		seqLen    uint64
 	}
 	// AnnounceUpdate asks to gossip an own update (again).
 	AnnounceUpdate struct{ Update proto.ID }
@@ -99,8 +97,3 @@ func (Finished) effect()       {}
 func (Rebase) effect()         {}
 func (Drop) effect()           {}
 func (Beat) effect()           {}
-
-// High is the data position up to which an update of so many tokens says that its author's lane is used.
-func (e Publish) High(author proto.PeerID, position, tokens uint64) uint64 {
-	return min(position, e.on.highest(author, tokens, e.seqLen))
-}

@@ -65,7 +65,7 @@ func (n *simNode) rush(parent Commit) {
 			return
 		}
 	}
-	u := n.sign(parent.ID, parent.Height+1, seq, parent.Target, 1, parent.highest(n.id, parent.Target, seqLen))
+	u := n.sign(parent.ID, parent.Height+1, seq, parent.Target, 1, parent.Highest(n.id, parent.Target, seqLen))
 	n.step(Published{Update: u, Covers: u.Tokens})
 	c := Derive(s.config(n.id), parent, []Update{u}, nil, nil)
 	c.Root = rootOf(parent, []Update{u})

@@ -384,7 +384,7 @@ func TestCursorRuns(t *testing.T) {
 				u := b.sign(b.keys[0], h.Commit)
 				u.Tokens = h.Target
 				if attack {
-					u.Tokens, u.High = h.Cap(), h.highest(u.Author, h.Cap(), seqLen)
+					u.Tokens, u.High = h.Cap(), h.Highest(u.Author, h.Cap(), seqLen)
 				}
 				u.ID = idOfUpdate(u)
 				s.updates[u.ID] = u

@@ -87,7 +87,7 @@ func (m *Machine) publish() {
 	}
 	m.do(Publish{
 		Parent: m.head.ID, Height: m.head.Height + 1, Seq: m.own.seq + 1,
-		Delivered: m.own.delivered, Max: m.head.Cap(), on: m.head.Commit, seqLen: m.cfg.SeqLen,
+		Delivered: m.own.delivered, Max: m.head.Cap(),
 	})
 }
 

@@ -590,7 +590,7 @@ func (n *simNode) publish(e Publish) {
 	n.train()
 	covers := n.total - e.Delivered
 	z := math.Round(n.d * 0.75) // a lossy payload
-	u := n.sign(e.Parent, e.Height, e.Seq, min(covers, e.Max), z, e.High(n.id, math.MaxUint64, min(covers, e.Max)))
+	u := n.sign(e.Parent, e.Height, e.Seq, min(covers, e.Max), z, n.m.head.Highest(n.id, min(covers, e.Max), seqLen))
 	key := string(n.id) + string(u.Parent[:])
 	if old, ok := s.signed[key]; ok {
 		s.fault("%s signs %s and %s for one parent", n.name, old.Short(), u.ID.Short())

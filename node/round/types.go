@@ -217,9 +217,9 @@ func (c Commit) mentions() []proto.ID {
 	return ids
 }
 
-// highest is the highest data position that an update on c may claim: as far in its lane as its tokens go, and a target
+// Highest is the highest data position that an update on c may claim: as far in its lane as its tokens go, and a target
 // on, for what its author takes there until it adopts the next commit. Newcomers' lanes lie behind the roster's.
-func (c Commit) highest(author proto.PeerID, tokens, seqLen uint64) uint64 {
+func (c Commit) Highest(author proto.PeerID, tokens, seqLen uint64) uint64 {
 	samples := (tokens+c.Target)/seqLen + 1
 	roster := uint64(len(c.Roster))
 	if c.Rank(author) >= 0 {

@@ -81,7 +81,7 @@ func (h *hand) publish(e round.Publish) {
 				stride := max(uint64(len(h.head.Roster)), 1)
 				u := round.Update{
 					Author: n.id, Parent: e.Parent, Height: e.Height, Seq: e.Seq, Tokens: min(covers, e.Max),
-					High:    e.High(n.id, position+(uint64(h.overlap)+1)*uint64(s.p.Batch)*stride, min(covers, e.Max)),
+					High:    min(position+(uint64(h.overlap)+1)*uint64(s.p.Batch)*stride, h.head.Highest(n.id, min(covers, e.Max), uint64(s.p.Model.SeqLen))),
 					Payload: proto.Sum(fmt.Appendf(nil, "%s %d", n.id, e.Seq)), Size: s.size,
 					Exchange: h.exchange, StepTime: h.stepTime,
 				}
