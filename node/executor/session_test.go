@@ -102,7 +102,6 @@ type bench struct {
 	board  *status.Board
 	key    ed25519.PrivateKey
 	posted []round.Event
-	method string
 	m      manifest.Manifest
 	store  *chain.Store
 }

@@ -107,6 +107,12 @@ func TestTries(t *testing.T) {
 	if len(m.tries) > maxTries+1 {
 		t.Errorf("%d tries are remembered", len(m.tries))
 	}
+	for i := range uint64(3 * maxUpdates) { // and payloads that do not decode, of updates that gave way to others
+		m.markUnfit(Use{Payload: payloadOf("unfit", i, 9), Author: b.keys[0]})
+	}
+	if len(m.unfit) > maxUpdates+1 {
+		t.Errorf("%d payloads are remembered as unfit", len(m.unfit))
+	}
 }
 
 // TestWideForeign shows an invented branch of 255 commits of 60 updates: one event, in which nothing of it is kept (1.1 s before).

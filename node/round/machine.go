@@ -182,7 +182,7 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 	case Held:
 		m.gotPayload(e.Use)
 	case Unfit:
-		m.unfit[e.Use] = true
+		m.markUnfit(e.Use)
 		m.answered(e.Payload, m.done)
 	case Missed:
 		m.answered(e.Payload, m.retry)

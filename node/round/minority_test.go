@@ -785,3 +785,44 @@ func TestNewcomerAmongQuestions(t *testing.T) {
 		}
 	}
 }
+
+// TestVoterReturns cuts a voter of an open swarm off for 12 s, in which its roster goes by, while 60 fresh keys publish on each head: it is listed
+// again soon (after 54 s, 3 min 26 s and not within 5 min before who voted came first).
+func TestVoterReturns(t *testing.T) {
+	for seed := uint64(1); seed <= 2; seed++ {
+		s := usualSwarm(7, seed, false)
+		for end := s.now + 6*time.Minute; s.now < end && len(s.nodes[0].m.head.voters) < 7; {
+			s.done = 0
+			s.run(30 * time.Second)
+		}
+		b, voter, seen := newMob(s, 60, 0, seed), s.nodes[6].id, map[proto.ID]bool{}
+		s.cut = func(a, c int) bool { return a == 6 || c == 6 }
+		began, back := s.now, time.Duration(0)
+		for s.now < began+72*time.Second && back == 0 {
+			s.done = 0
+			if s.now >= began+12*time.Second {
+				s.cut = func(int, int) bool { return false }
+			}
+			h := s.nodes[0].m.head
+			if s.now%time.Second == 0 {
+				b.say(b.keys, h.Commit, h.Height)
+			}
+			if !seen[h.ID] && s.nodes[0].m.round.due {
+				seen[h.ID] = true
+				b.publishOnce(b.keys, h.Commit)
+				for i, k := range b.keys { // one that is about to be past probation gives way to another
+					if r := h.Rank(k); r >= 0 && h.Roster[r].Seen >= probation-2 {
+						b.keys[i] = freshKey(b.seq)
+					}
+				}
+			}
+			s.run(50 * time.Millisecond)
+			if in := s.nodes[0].m.head.Commit; s.now > began+12*time.Second && slices.ContainsFunc(in.Updates, func(id proto.ID) bool { return s.updates[id].Author == voter }) {
+				back = s.now - began - 12*time.Second
+			}
+		}
+		if back == 0 || back > 30*time.Second {
+			t.Errorf("seed %d: it is back after %v", seed, back)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package round
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/murmurnet/murmur/proto"
@@ -206,6 +207,18 @@ func (m *Machine) drop() {
 		slices.SortFunc(ids, func(a, b proto.ID) int { return slices.Compare(a[:], b[:]) })
 		m.do(Drop{slices.Compact(ids)})
 	}
+}
+
+// markUnfit remembers that a payload is of no use, for as long as an update that names it is known where there are many.
+func (m *Machine) markUnfit(u Use) {
+	if m.unfit[u] = true; len(m.unfit) <= maxUpdates {
+		return
+	}
+	named := make(map[proto.ID]bool, len(m.updates))
+	for _, u := range m.updates {
+		named[u.Payload] = true
+	}
+	maps.DeleteFunc(m.unfit, func(u Use, _ bool) bool { return !named[u.Payload] })
 }
 
 // measures tells whether an update that came is the first in this round of a voter's: who signs
