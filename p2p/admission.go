@@ -156,7 +156,7 @@ func (n *Network) meet(id peer.ID) error {
 	}
 	n.log.Debug("no greeting", "peer", id, "err", err)
 	if errors.Is(err, ErrNotAdmitted) || errors.Is(err, errStranger) {
-		n.book.shut(id)
+		n.peers.Shut(id)
 		_ = n.host.Network().ClosePeer(id)
 	} else if !n.admitted(id) {
 		_ = n.host.Network().ClosePeer(id)
@@ -255,7 +255,7 @@ func reason(err error) string {
 	return membership.ErrForged.Error()
 }
 
-// welcome puts a peer that was let in into the book of peers.
+// welcome notes that a peer was let in.
 func (n *Network) welcome(id peer.ID) {
 	n.gate.mu.Lock()
 	close(n.gate.let)
@@ -264,7 +264,7 @@ func (n *Network) welcome(id peer.ID) {
 	for _, c := range n.host.Network().ConnsToPeer(id) {
 		n.gater.welcomed(c.RemoteMultiaddr())
 	}
-	n.book.met(id, n.host.Peerstore().Addrs(id))
+	n.peers.Met(id, n.host.Peerstore().Addrs(id))
 	n.changed()
 }
 

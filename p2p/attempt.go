@@ -13,55 +13,39 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
-)
 
-// Attempt is the last try to reach a peer at an address, which came to nothing.
-type Attempt struct {
-	Addr string
-	Why  string // in words
-	At   time.Time
-}
+	"github.com/murmurnet/murmur/p2p/peerbook"
+)
 
 // maxAttempts bounds what Attempts lists.
 const maxAttempts = 32
 
 // Attempts lists, for peers that are not connected, at which addresses they were
 // tried last and what became of it; the newest tries first.
-func (n *Network) Attempts() []Attempt {
-	out := n.book.attempts(n.connected)
-	slices.SortFunc(out, func(a, b Attempt) int { return cmp.Or(b.At.Compare(a.At), strings.Compare(a.Addr, b.Addr)) })
+func (n *Network) Attempts() []peerbook.Attempt {
+	out := n.peers.Attempts(n.connected)
+	slices.SortFunc(out, func(a, b peerbook.Attempt) int { return cmp.Or(b.At.Compare(a.At), strings.Compare(a.Addr, b.Addr)) })
 	return out[:min(len(out), maxAttempts)]
 }
 
-func (b *book) attempts(connected func(peer.ID) bool) (out []Attempt) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for id, k := range b.peers {
-		if !connected(id) {
-			out = append(out, k.vain...)
-		}
-	}
-	return out
-}
-
-// vain says what a dial tried, by its error.
-func vain(info peer.AddrInfo, err error, at time.Time) (as []Attempt) {
+// attempts says what a failed dial tried, by its error.
+func attempts(info peer.AddrInfo, err error, at time.Time) (as []peerbook.Attempt) {
 	var dial *swarm.DialError
 	if errors.As(err, &dial) && len(dial.DialErrors) > 0 {
 		for _, e := range dial.DialErrors {
-			as = append(as, Attempt{Addr: e.Address.String(), Why: words(e.Cause), At: at})
+			as = append(as, peerbook.Attempt{Addr: e.Address.String(), Why: words(e.Cause), At: at})
 		}
 		return as
 	}
 	for _, a := range info.Addrs {
-		as = append(as, Attempt{Addr: a.String(), Why: words(err), At: at})
+		as = append(as, peerbook.Attempt{Addr: a.String(), Why: words(err), At: at})
 	}
 	return as
 }
 
 // why says in one line why a peer was not reached.
 func why(err error) string {
-	if as := vain(peer.AddrInfo{}, err, time.Time{}); len(as) > 0 {
+	if as := attempts(peer.AddrInfo{}, err, time.Time{}); len(as) > 0 {
 		return as[0].Why
 	}
 	return words(err)

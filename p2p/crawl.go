@@ -59,8 +59,8 @@ func (n *Network) Crawl(ctx context.Context) ([]Crawled, error) {
 		return nil, fmt.Errorf("making a crawler: %w", err)
 	}
 	var start []*peer.AddrInfo
-	for _, id := range append(n.host.Network().Peers(), n.book.ids()...) {
-		start = append(start, &peer.AddrInfo{ID: id, Addrs: n.book.addrsOf(id)})
+	for _, id := range append(n.host.Network().Peers(), n.peers.IDs()...) {
+		start = append(start, &peer.AddrInfo{ID: id, Addrs: n.peers.Addrs(id)})
 	}
 	found := map[peer.ID]*Crawled{}
 	get := func(id peer.ID) *Crawled {
@@ -79,7 +79,7 @@ func (n *Network) Crawl(ctx context.Context) ([]Crawled, error) {
 		return nil, fmt.Errorf("asking the DHT for members: %w", err)
 	}
 	for m := range members {
-		n.book.learn(m)
+		n.peers.Learn(m)
 		if f := get(m.ID); f != nil {
 			f.Listed = true
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/murmurnet/murmur/p2p/peerbook"
 )
 
 const (
@@ -48,7 +50,7 @@ func (d deaf) due(now time.Time, connected, subscribed []peer.ID) (ids []peer.ID
 		}
 		s := d[id]
 		if s == nil {
-			if len(d) >= maxKnown {
+			if len(d) >= peerbook.MaxPeers {
 				continue
 			}
 			s = new(silence)
@@ -66,7 +68,7 @@ func (d deaf) due(now time.Time, connected, subscribed []peer.ID) (ids []peer.ID
 	return ids
 }
 
-// rouse closes the connections to peers that hear nothing from here; the book
+// rouse closes the connections to peers that hear nothing from here; dialLoop
 // dials them again at once.
 func (n *Network) rouse(d deaf) {
 	for _, id := range d.due(time.Now(), n.direct(), n.gossip.heartbeats.ListPeers()) {

@@ -18,10 +18,12 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/murmurnet/murmur/p2p/peerbook"
 )
 
 const (
-	dialTick    = time.Second     // how often the book is looked at
+	dialTick    = time.Second     // how often known peers are looked at for one to dial
 	saveTick    = 5 * time.Second // of what changed: a node killed soon after its start must find its peers again
 	pingTick    = time.Minute
 	maxDials    = 8 // at once
@@ -50,7 +52,7 @@ func (n *Network) discover(ctx context.Context) {
 		return
 	}
 	id := n.params.Swarm.String()
-	s := mdns.NewMdnsService(n.host, "_murmur-"+id[len(id)-16:]+"._udp", found(n.book.learn))
+	s := mdns.NewMdnsService(n.host, "_murmur-"+id[len(id)-16:]+"._udp", found(n.peers.Learn))
 	if err := s.Start(); err != nil {
 		n.log.Info("not looking for peers in the local network", "err", err)
 		return
@@ -63,7 +65,7 @@ type found func(peer.AddrInfo)
 // HandlePeerFound is called by mDNS for every answer.
 func (f found) HandlePeerFound(info peer.AddrInfo) { f(info) }
 
-// watch follows connections: it keeps the book, and closes those to hosts that
+// watch follows connections: it keeps the known peers up to date, and closes those to hosts that
 // are not of this swarm. It notes how others can come to this one, too.
 func (n *Network) watch(ctx context.Context) error {
 	sub, err := n.host.EventBus().Subscribe([]any{
@@ -92,7 +94,7 @@ func (n *Network) watch(ctx context.Context) error {
 				case event.EvtPeerConnectednessChanged:
 					if e.Connectedness == network.NotConnected {
 						n.parted(e.Peer)
-						n.book.left(e.Peer)
+						n.peers.Left(e.Peer)
 						n.traffic.peers.forget(e.Peer)
 						n.changed()
 					}
@@ -106,7 +108,7 @@ func (n *Network) watch(ctx context.Context) error {
 	return nil
 }
 
-// met takes a peer that speaks this swarm's protocols into the book, and parts from another. What identify says may be from
+// met notes that a peer which speaks this swarm's protocols is connected, and parts from another. What identify says may be from
 // before the peer's handlers were set, if it has just started: go-libp2p 0.52.0 takes them up on a goroutine of its own. So
 // who lacks a protocol there is asked for it.
 func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
@@ -127,8 +129,8 @@ func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 			n.fits(e)
 			return
 		}
-		a := Attempt{Addr: e.Conn.RemoteMultiaddr().String(), Why: n.stranger(e), At: time.Now()}
-		if n.book.drop(e.Peer, a) {
+		a := peerbook.Attempt{Addr: e.Conn.RemoteMultiaddr().String(), Why: n.stranger(e), At: time.Now()}
+		if n.peers.Drop(e.Peer, a) {
 			n.log.Warn("A bootstrap peer cannot be worked with", "peer", e.Peer, "why", a.Why)
 		}
 		_ = n.host.Network().ClosePeer(e.Peer)
@@ -138,12 +140,12 @@ func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 func (n *Network) fits(e event.EvtPeerIdentificationCompleted) {
 	addrs := e.ListenAddrs
 	if e.Conn.Stat().Direction == network.DirOutbound { // this one is known to work
-		addrs = merge([]multiaddr.Multiaddr{e.Conn.RemoteMultiaddr()}, addrs)
+		addrs = peerbook.Merge([]multiaddr.Multiaddr{e.Conn.RemoteMultiaddr()}, addrs)
 	}
 	if n.members() != nil {
 		return // welcome does the rest, if it comes to that
 	}
-	n.book.met(e.Peer, addrs)
+	n.peers.Met(e.Peer, addrs)
 	n.changed()
 }
 
@@ -173,7 +175,7 @@ func (n *Network) changed() {
 	}
 }
 
-// dialLoop dials the peers of the book, for ever, while there is room for more.
+// dialLoop dials known peers, for ever, while there is room for more.
 func (n *Network) dialLoop(ctx context.Context) {
 	tick := time.NewTicker(dialTick)
 	defer tick.Stop()
@@ -186,13 +188,15 @@ func (n *Network) dialLoop(ctx context.Context) {
 		have := len(n.host.Network().Peers())
 		if have < lowConns {
 			free := min(maxDials-len(slots), lowConns-have)
-			for _, info := range n.book.due(time.Now(), free, n.connected, have == 0) {
+			for _, info := range n.peers.Due(time.Now(), free, n.connected, have == 0) {
 				slots <- struct{}{}
 				n.wg.Go(func() {
 					defer func() { <-slots }()
 					err := n.dial(ctx, info)
-					n.book.tried(info, err)
-					if err != nil {
+					if err == nil {
+						n.peers.Reached(info.ID)
+					} else {
+						n.peers.Failed(info.ID, attempts(info, err, time.Now()))
 						n.log.Debug("peer not reached", "peer", info.ID, "err", err)
 					}
 				})
@@ -200,19 +204,19 @@ func (n *Network) dialLoop(ctx context.Context) {
 		}
 		if time.Since(saved) > saveTick {
 			saved = time.Now()
-			n.saveBook()
+			n.savePeers()
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			n.saveBook()
+			n.savePeers()
 			return
 		}
 	}
 }
 
-func (n *Network) saveBook() {
-	if err := n.book.save(); err != nil {
+func (n *Network) savePeers() {
+	if err := n.peers.Save(); err != nil {
 		n.log.Warn("known peers not saved", "file", n.params.PeersFile, "err", err)
 	}
 }
@@ -224,7 +228,7 @@ func (n *Network) connected(id peer.ID) bool {
 func (n *Network) dial(ctx context.Context, info peer.AddrInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, dialAllTimeout)
 	defer cancel()
-	// The book has its own pauses; libp2p's would refuse the dial for minutes.
+	// Known peers have their own pauses; libp2p's would refuse the dial for minutes.
 	if s, ok := n.host.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(info.ID)
 	}
@@ -236,7 +240,7 @@ func (n *Network) connect(ctx context.Context, id peer.ID) error {
 	if n.connected(id) {
 		return nil
 	}
-	info := peer.AddrInfo{ID: id, Addrs: n.book.addrsOf(id)}
+	info := peer.AddrInfo{ID: id, Addrs: n.peers.Addrs(id)}
 	var failed error
 	if len(info.Addrs) > 0 || len(n.host.Peerstore().Addrs(id)) > 0 {
 		if failed = n.dial(ctx, info); failed == nil {
@@ -299,13 +303,13 @@ func (n *Network) advertise(ctx context.Context, d discovery.Advertiser, name st
 func (n *Network) find(ctx context.Context, d discovery.Discoverer, name string) {
 	ctx, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
-	peers, err := d.FindPeers(ctx, name, discovery.Limit(maxKnown))
+	peers, err := d.FindPeers(ctx, name, discovery.Limit(peerbook.MaxPeers))
 	if err != nil {
 		n.log.Debug("no search in the DHT", "err", err)
 		return
 	}
 	for info := range peers {
-		n.book.learn(info)
+		n.peers.Learn(info)
 	}
 }
 

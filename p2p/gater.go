@@ -103,7 +103,7 @@ func ipKey(a multiaddr.Multiaddr) string {
 	return string(ip[:7])
 }
 
-// InterceptPeerDial allows all: whom to dial is the book's choice.
+// InterceptPeerDial allows all: dialLoop chooses whom to dial.
 func (g *gater) InterceptPeerDial(peer.ID) bool { return true }
 
 // InterceptAddrDial refuses those outside while the node rests.

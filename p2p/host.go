@@ -24,6 +24,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"github.com/murmurnet/murmur/p2p/peerbook"
 	"github.com/murmurnet/murmur/p2p/shaper"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -44,7 +45,7 @@ type Network struct {
 	host    host.Host
 	dht     *dht.IpfsDHT
 	gossip  *gossip
-	book    *book
+	peers   *peerbook.Peers
 	traffic *traffic
 	reached reached
 	gate    admission
@@ -108,7 +109,10 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		return nil, err
 	}
 	n.stops = append(n.stops, n.host.Close)
-	n.book = newBook(n.host.ID(), p.Bootstrap, p.PeersFile, p.Log)
+	n.peers, err = peerbook.New(peerbook.Params{Self: n.host.ID(), Bootstrap: p.Bootstrap, File: p.PeersFile, Log: p.Log})
+	if err != nil {
+		return nil, err
+	}
 	if err := n.watch(ctx); err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (o *outlook) moved(now outlook) (moved bool) {
 	return moved
 }
 
-// reopen closes all connections where the machine has moved; the book dials anew at
+// reopen closes all connections where the machine has moved; dialLoop dials anew at
 // once. QUIC would carry some of them over: then nobody would tell this node its new
 // address, which others need to come to it, for as long as they last.
 func (n *Network) reopen(from *outlook) {

@@ -10,6 +10,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"github.com/murmurnet/murmur/p2p/peerbook"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/proto/wire"
 )
@@ -34,7 +35,7 @@ type PeerInfo struct {
 // Peers returns the peers that are connected and those that are known, the
 // connected ones first.
 func (n *Network) Peers() []PeerInfo {
-	ids := append(n.host.Network().Peers(), n.book.ids()...)
+	ids := append(n.host.Network().Peers(), n.peers.IDs()...)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	out := make([]PeerInfo, 0, len(ids))
@@ -64,7 +65,7 @@ func (n *Network) peerInfo(id peer.ID) PeerInfo {
 			p.Agent = agent
 		}
 	}
-	addrs := n.book.addrsOf(id)
+	addrs := n.peers.Addrs(id)
 	conns := n.host.Network().ConnsToPeer(id)
 	// A relayed connection stays for a while beside the one that took its place.
 	slices.SortStableFunc(conns, func(a, b network.Conn) int { return cmp.Compare(limited(a), limited(b)) })
@@ -76,7 +77,7 @@ func (n *Network) peerInfo(id peer.ID) PeerInfo {
 		p.Direction = "inbound"
 		if c.Stat().Direction == network.DirOutbound {
 			p.Direction = "outbound"
-			addrs = merge([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs)
+			addrs = peerbook.Merge([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs)
 		}
 		break
 	}

@@ -126,8 +126,8 @@ func (n *Network) relays(ctx context.Context, most int) <-chan peer.AddrInfo {
 			return
 		}
 		seen := map[peer.ID]bool{n.host.ID(): true}
-		for _, id := range append(n.host.Network().Peers(), n.book.ids()...) {
-			if addrs := n.book.addrsOf(id); !seen[id] && len(addrs) > 0 && len(out) < most {
+		for _, id := range append(n.host.Network().Peers(), n.peers.IDs()...) {
+			if addrs := n.peers.Addrs(id); !seen[id] && len(addrs) > 0 && len(out) < most {
 				seen[id] = true
 				out <- peer.AddrInfo{ID: id, Addrs: addrs}
 			}

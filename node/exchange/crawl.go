@@ -15,6 +15,7 @@ import (
 	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/p2p/membership"
+	"github.com/murmurnet/murmur/p2p/peerbook"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -47,7 +48,7 @@ func Crawl(ctx context.Context, p CrawlParams) (found []p2p.Crawled, err error) 
 		return nil, err
 	}
 	n, err := p2p.New(ctx, p2p.Params{
-		Key: key, Members: members, Swarm: swarm, Version: p.Version, Bootstrap: slices.Concat(p.Addrs, p2p.Known(p.Dir.Path(home.Peers)), saved),
+		Key: key, Members: members, Swarm: swarm, Version: p.Version, Bootstrap: slices.Concat(p.Addrs, peerbook.Addrs(p.Dir.Path(home.Peers)), saved),
 		Reach: p2p.Visitor, Blobs: nothing{}, Sync: nothing{}, Log: p.Log,
 	})
 	if err != nil {

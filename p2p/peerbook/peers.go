@@ -1,8 +1,9 @@
-package p2p
+package peerbook
 
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -18,10 +19,12 @@ import (
 	"github.com/murmurnet/murmur/proto/atomicfile"
 )
 
+// MaxPeers is how many peers are remembered, in memory and on disk.
+const MaxPeers = 256
+
 const (
-	maxKnown     = 256 // peers remembered, in memory and on disk
-	maxPeerAddrs = 16  // addresses of one peer
-	maxBookFile  = 1 << 20
+	maxPeerAddrs = 16 // addresses of one peer
+	maxFile      = 1 << 20
 	// A peer that was there in the last ten minutes, or anybody while nobody is
 	// connected, is tried at least every five seconds; an address that its
 	// operator wrote down every half minute; of all others one every five
@@ -39,11 +42,34 @@ const (
 	lostTogether = time.Minute
 )
 
-// book is the peers that this node knows, with when to dial them again.
-type book struct {
+// Params is what Peers are made from.
+type Params struct {
+	Self      peer.ID  // is never remembered
+	Bootstrap []string // multiaddrs that end in /p2p/ID: peers that the operator named
+	File      string   // where reached peers are kept between starts; "" = nowhere
+	Log       *slog.Logger
+}
+
+// Validate says what is missing or wrong, in one line.
+func (p Params) Validate() error {
+	switch {
+	case p.Self == "":
+		return errors.New("no id of this node")
+	case p.Log == nil:
+		return errors.New("no logger")
+	}
+	for _, a := range p.Bootstrap {
+		if _, err := peer.AddrInfoFromString(a); err != nil {
+			return fmt.Errorf("bootstrap address %q is not a multiaddr that ends in /p2p/ID: %w", a, err)
+		}
+	}
+	return nil
+}
+
+// Peers is the peers that a node knows, with when to dial them again.
+type Peers struct {
 	self peer.ID
 	file string
-	log  *slog.Logger
 
 	mu    sync.Mutex
 	peers map[peer.ID]*known
@@ -58,7 +84,14 @@ type known struct {
 	tried    time.Time
 	dialing  bool
 	foreign  bool // was reached and is not of this swarm
-	vain     []Attempt
+	attempts []Attempt
+}
+
+// Attempt is the last try to reach a peer at an address, which came to nothing.
+type Attempt struct {
+	Addr string
+	Why  string // in words
+	At   time.Time
 }
 
 // entry is one peer in the file.
@@ -68,15 +101,22 @@ type entry struct {
 	Seen  time.Time `json:"seen"`
 }
 
-func newBook(self peer.ID, bootstrap []string, file string, log *slog.Logger) *book {
-	b := &book{self: self, file: file, log: log, peers: make(map[peer.ID]*known)}
-	if err := b.load(); err != nil {
-		log.Warn("the file of known peers is not readable and will be written anew", "file", file, "err", err)
+// New reads the file and adds the peers that the operator named.
+func New(p Params) (*Peers, error) {
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("peer book parameters: %w", err)
 	}
-	for _, s := range bootstrap {
+	b := &Peers{self: p.Self, file: p.File, peers: make(map[peer.ID]*known)}
+	if err := b.load(); err != nil {
+		p.Log.Warn("The file of known peers is not readable and will be written anew", "file", p.File, "error", err)
+	}
+	for _, s := range p.Bootstrap {
 		info, err := peer.AddrInfoFromString(s)
-		if err != nil || info.ID == self {
-			continue // Validate has spoken about the first
+		if err != nil {
+			return nil, err
+		}
+		if info.ID == p.Self {
+			continue
 		}
 		k := b.peers[info.ID]
 		if k == nil {
@@ -85,10 +125,10 @@ func newBook(self peer.ID, bootstrap []string, file string, log *slog.Logger) *b
 		}
 		k.fixed = append(k.fixed, info.Addrs...)
 	}
-	return b
+	return b, nil
 }
 
-func (b *book) load() error {
+func (b *Peers) load() error {
 	if b.file == "" {
 		return nil
 	}
@@ -99,7 +139,7 @@ func (b *book) load() error {
 	if err != nil {
 		return err
 	}
-	if st.Size() > maxBookFile {
+	if st.Size() > maxFile {
 		return errors.New("it is too large")
 	}
 	raw, err := os.ReadFile(b.file)
@@ -111,7 +151,7 @@ func (b *book) load() error {
 		return err
 	}
 	now := time.Now()
-	for _, e := range entries[:min(len(entries), maxKnown)] {
+	for _, e := range entries[:min(len(entries), MaxPeers)] {
 		// The clock may have been wrong when that was written, or is now: nobody
 		// was seen in the future, and what counts from here on is elapsed time.
 		k := &known{seen: now.Add(-max(0, now.Sub(e.Seen)))}
@@ -127,12 +167,12 @@ func (b *book) load() error {
 	return nil
 }
 
-// Known lists the addresses of peers that a file of a Network holds, each ending in
-// /p2p/ID, those that were seen last first.
-func Known(file string) (addrs []string) {
-	b := &book{file: file, peers: map[peer.ID]*known{}}
+// Addrs lists the addresses of the peers in a file, each ending in /p2p/ID, the peer
+// that was connected last first.
+func Addrs(file string) (addrs []string) {
+	b := &Peers{file: file, peers: map[peer.ID]*known{}}
 	if err := b.load(); err != nil {
-		return nil // as a Network does, which writes it anew
+		return nil // as New does
 	}
 	ids := slices.SortedFunc(maps.Keys(b.peers), func(x, y peer.ID) int { return b.peers[y].seen.Compare(b.peers[x].seen) })
 	for _, id := range ids {
@@ -146,8 +186,8 @@ func Known(file string) (addrs []string) {
 	return addrs
 }
 
-// save writes the peers that were ever reached, when something changed.
-func (b *book) save() error {
+// Save writes the peers that were ever reached, when something changed.
+func (b *Peers) Save() error {
 	b.mu.Lock()
 	dirty := b.dirty
 	b.dirty = false
@@ -174,8 +214,8 @@ func (b *book) save() error {
 	return atomicfile.Write(b.file, raw, 0o600)
 }
 
-// learn remembers addresses that somebody told us.
-func (b *book) learn(info peer.AddrInfo) {
+// Learn remembers addresses of a peer that others told.
+func (b *Peers) Learn(info peer.AddrInfo) {
 	if info.ID == b.self || len(info.Addrs) == 0 {
 		return
 	}
@@ -183,27 +223,27 @@ func (b *book) learn(info peer.AddrInfo) {
 	defer b.mu.Unlock()
 	k := b.get(info.ID)
 	if k.seen.IsZero() || k.failures > 0 { // what a peer says itself is better
-		k.addrs = merge(info.Addrs, k.addrs)
+		k.addrs = Merge(info.Addrs, k.addrs)
 	}
 }
 
-// met notes that a peer is connected, and the addresses that it listens on.
-func (b *book) met(id peer.ID, addrs []multiaddr.Multiaddr) {
+// Met notes that a peer is connected, and the addresses that it listens on.
+func (b *Peers) Met(id peer.ID, addrs []multiaddr.Multiaddr) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := b.get(id)
 	if k.failures >= lostFailures && !k.seen.IsZero() {
-		b.hope(k.seen.Add(-lostTogether))
+		b.retryAll(k.seen.Add(-lostTogether))
 	}
-	k.seen, k.failures, k.foreign, k.vain, b.dirty = time.Now(), 0, false, nil, true
+	k.seen, k.failures, k.foreign, k.attempts, b.dirty = time.Now(), 0, false, nil, true
 	if len(addrs) > 0 {
-		k.addrs = merge(addrs, nil)
+		k.addrs = Merge(addrs, nil)
 	}
 }
 
-// hope lets all peers be dialled at once that were lost since then: where one is
-// back, so may be those that a cut took away with it.
-func (b *book) hope(since time.Time) {
+// retryAll clears the pause of every peer lost since then: if one came back after a
+// network cut, the others probably did too.
+func (b *Peers) retryAll(since time.Time) {
 	for _, k := range b.peers {
 		if k.failures > 0 && !k.foreign && !k.seen.Before(since) {
 			k.failures, k.tried = 0, time.Time{}
@@ -211,8 +251,8 @@ func (b *book) hope(since time.Time) {
 	}
 }
 
-// left notes that the connection to a peer has ended.
-func (b *book) left(id peer.ID) {
+// Left notes that the connection to a peer has ended.
+func (b *Peers) Left(id peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.peers[id]; k != nil && !k.foreign {
@@ -220,38 +260,45 @@ func (b *book) left(id peer.ID) {
 	}
 }
 
-// tried notes the end of a dial.
-func (b *book) tried(info peer.AddrInfo, err error) {
+// Reached notes that a dial has succeeded.
+func (b *Peers) Reached(id peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if k := b.peers[info.ID]; k != nil {
+	if k := b.peers[id]; k != nil {
 		k.dialing, k.tried = false, time.Now()
-		switch {
-		case err != nil:
-			k.failures++
-			k.vain = vain(info, err, k.tried)
-		case !k.foreign:
-			k.vain = nil
+		if !k.foreign {
+			k.attempts = nil
 		}
 	}
 }
 
-// drop forgets a peer that turned out not to be of this swarm. One that the
-// operator named stays, to be tried later, with what became of it; it says so.
-func (b *book) drop(id peer.ID, vain Attempt) (named bool) {
+// Failed notes that a dial has failed, and what was tried.
+func (b *Peers) Failed(id peer.ID, attempts []Attempt) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if k := b.peers[id]; k != nil {
+		k.dialing, k.tried = false, time.Now()
+		k.failures++
+		k.attempts = attempts
+	}
+}
+
+// Drop forgets a peer that turned out not to be of this swarm, and tells whether it is one that the operator named and
+// that was not dropped before: such a peer stays with this attempt, to be tried again later.
+func (b *Peers) Drop(id peer.ID, last Attempt) (named bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.peers[id]; k != nil && len(k.fixed) > 0 {
 		named = !k.foreign
-		k.foreign, k.failures, k.vain = true, 16, []Attempt{vain}
+		k.foreign, k.failures, k.attempts = true, 16, []Attempt{last}
 		return named
 	}
 	delete(b.peers, id)
 	return false
 }
 
-// shut notes that a peer does not let this node in: it is asked again, but seldom.
-func (b *book) shut(id peer.ID) {
+// Shut notes that a peer does not let this node in: it is dialled again every five minutes.
+func (b *Peers) Shut(id peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.peers[id]; k != nil {
@@ -259,8 +306,8 @@ func (b *book) shut(id peer.ID) {
 	}
 }
 
-// due returns at most limit peers to dial now and marks them.
-func (b *book) due(now time.Time, limit int, connected func(peer.ID) bool, alone bool) []peer.AddrInfo {
+// Due returns at most limit peers to dial now and marks them.
+func (b *Peers) Due(now time.Time, limit int, connected func(peer.ID) bool, alone bool) []peer.AddrInfo {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	absent := 0
@@ -278,7 +325,7 @@ func (b *book) due(now time.Time, limit int, connected func(peer.ID) bool, alone
 			continue
 		}
 		k.dialing = true
-		out = append(out, peer.AddrInfo{ID: id, Addrs: merge(k.fixed, k.addrs)})
+		out = append(out, peer.AddrInfo{ID: id, Addrs: Merge(k.fixed, k.addrs)})
 	}
 	return out
 }
@@ -301,29 +348,42 @@ func (k *known) wait(now time.Time, alone bool, absent int) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/4)) // peers that lost each other do not stay in step
 }
 
-// addrsOf returns what is known of a peer's addresses.
-func (b *book) addrsOf(id peer.ID) []multiaddr.Multiaddr {
+// Addrs returns the known addresses of a peer.
+func (b *Peers) Addrs(id peer.ID) []multiaddr.Multiaddr {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.peers[id]; k != nil {
-		return merge(k.fixed, k.addrs)
+		return Merge(k.fixed, k.addrs)
 	}
 	return nil
 }
 
-func (b *book) ids() []peer.ID {
+// IDs returns the remembered peers, in no order.
+func (b *Peers) IDs() []peer.ID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Collect(maps.Keys(b.peers))
 }
 
+// Attempts lists the failed tries of all peers that are not connected, in no order.
+func (b *Peers) Attempts(connected func(peer.ID) bool) (out []Attempt) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, k := range b.peers {
+		if !connected(id) {
+			out = append(out, k.attempts...)
+		}
+	}
+	return out
+}
+
 // get returns a peer's entry, making room for it where needed: the one that was
 // reached longest ago, or never, goes.
-func (b *book) get(id peer.ID) *known {
+func (b *Peers) get(id peer.ID) *known {
 	if k := b.peers[id]; k != nil {
 		return k
 	}
-	if len(b.peers) >= maxKnown {
+	if len(b.peers) >= MaxPeers {
 		var worst peer.ID
 		for id, k := range b.peers {
 			if w := b.peers[worst]; len(k.fixed) == 0 && !k.dialing && (w == nil || k.seen.Before(w.seen)) {
@@ -337,8 +397,8 @@ func (b *book) get(id peer.ID) *known {
 	return k
 }
 
-// merge joins two lists of addresses without doubles, the first list first.
-func merge(a, b []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+// Merge joins two lists of addresses without doubles, the first list first, to maxPeerAddrs at most.
+func Merge(a, b []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	var out []multiaddr.Multiaddr
 	for _, m := range slices.Concat(a, b) {
 		if len(out) < maxPeerAddrs && !slices.ContainsFunc(out, m.Equal) {

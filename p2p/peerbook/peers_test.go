@@ -1,7 +1,7 @@
-package p2p
+package peerbook
 
 import (
-	"errors"
+	"crypto/ed25519"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,82 +13,93 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
-	"github.com/murmurnet/murmur/proto/wire"
+	"github.com/murmurnet/murmur/proto"
 )
 
 func addrs(port int) []multiaddr.Multiaddr {
 	return []multiaddr.Multiaddr{multiaddr.StringCast(fmt.Sprintf("/ip4/192.0.2.7/udp/%d/quic-v1", port))}
 }
 
-func emptyBook(file string) *book {
-	return newBook(peer.ID(peerOf(0)), nil, file, slog.New(slog.DiscardHandler))
+// peerOf is the id of node i, the same in every run.
+func peerOf(i int) peer.ID {
+	seed := proto.Sum(fmt.Appendf(nil, "key of test node %d", i))
+	return peer.ID(proto.PeerOf(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)))
 }
 
-func TestBookOnDisk(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "peers.json")
-	b := emptyBook(file)
-	b.met(peer.ID(peerOf(1)), addrs(4101))
-	b.learn(peer.AddrInfo{ID: peer.ID(peerOf(2)), Addrs: addrs(4102)}) // never reached
-	if err := b.save(); err != nil {
+func open(t *testing.T, file string) *Peers {
+	t.Helper()
+	b, err := New(Params{Self: peerOf(0), File: file, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
 		t.Fatal(err)
 	}
-	again := emptyBook(file)
-	if got := again.ids(); len(got) != 1 || got[0] != peer.ID(peerOf(1)) {
+	return b
+}
+
+func TestPeersOnDisk(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "peers.json")
+	b := open(t, file)
+	b.Met(peerOf(1), addrs(4101))
+	b.Learn(peer.AddrInfo{ID: peerOf(2), Addrs: addrs(4102)}) // never reached
+	if err := b.Save(); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, file)
+	if got := again.IDs(); len(got) != 1 || got[0] != peerOf(1) {
 		t.Fatalf("came back with %v", got)
 	}
-	if got := again.addrsOf(peer.ID(peerOf(1))); len(got) != 1 || !got[0].Equal(addrs(4101)[0]) {
+	if got := again.Addrs(peerOf(1)); len(got) != 1 || !got[0].Equal(addrs(4101)[0]) {
 		t.Errorf("came back with addresses %v", got)
 	}
 	st, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.save(); err != nil {
+	if err := again.Save(); err != nil {
 		t.Fatal(err)
 	}
 	if now, err := os.Stat(file); err != nil || !now.ModTime().Equal(st.ModTime()) {
-		t.Errorf("an unchanged book was written: %v", err)
+		t.Errorf("an unchanged file was written: %v", err)
 	}
 	future := `[{"id":"` + peerOf(1).String() + `","addrs":["/ip4/192.0.2.7/udp/4101/quic-v1"],"seen":"2199-01-02T03:04:05Z"}]`
 	if err := os.WriteFile(file, []byte(future), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again = emptyBook(file)
-	if k := again.peers[peer.ID(peerOf(1))]; k == nil || time.Until(k.seen) > 0 {
+	again = open(t, file)
+	if k := again.peers[peerOf(1)]; k == nil || time.Until(k.seen) > 0 {
 		t.Errorf("a peer that was seen in the future came back as %+v", k)
 	}
 	for name, content := range map[string]string{
 		"noise": "{", "wrong shape": `{"a":1}`, "a bad peer": `[{"id":"x","addrs":["/ip4/192.0.2.1/tcp/1"]}]`,
-		"a bad address": `[{"id":"` + peerOf(1).String() + `","addrs":["here"]}]`, "too large": strings.Repeat(" ", maxBookFile+1),
+		"a bad address": `[{"id":"` + peerOf(1).String() + `","addrs":["here"]}]`, "too large": strings.Repeat(" ", maxFile+1),
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := emptyBook(file).ids(); len(got) != 0 {
+		if got := open(t, file).IDs(); len(got) != 0 {
 			t.Errorf("%s: came back with %v", name, got)
 		}
 	}
 }
 
-func TestBookIsBounded(t *testing.T) {
-	b := emptyBook("")
-	fixed := peer.ID(peerOf(1))
+func TestPeersAreBounded(t *testing.T) {
+	b := open(t, "")
+	fixed := peerOf(1)
 	b.peers[fixed] = &known{fixed: addrs(4101)}
-	b.met("met", addrs(4102))
-	for i := range 2 * maxKnown {
-		b.learn(peer.AddrInfo{ID: peer.ID(fmt.Sprint("learnt ", i)), Addrs: addrs(5000 + i)})
+	b.Met("met", addrs(4102))
+	for i := range 2 * MaxPeers {
+		b.Learn(peer.AddrInfo{ID: peer.ID(fmt.Sprint("learnt ", i)), Addrs: addrs(5000 + i)})
 	}
-	if len(b.peers) > maxKnown {
+	if len(b.peers) > MaxPeers {
 		t.Errorf("%d peers are remembered", len(b.peers))
 	}
 	if b.peers[fixed] == nil || b.peers["met"] == nil {
 		t.Error("hearsay pushed out a peer that was met or that the operator named")
 	}
-	b.met("many", nil)
+	b.Met("many", nil)
 	for i := range 2 * maxPeerAddrs {
-		b.learn(peer.AddrInfo{ID: "many addresses", Addrs: addrs(7000 + i)})
+		b.Learn(peer.AddrInfo{ID: "many addresses", Addrs: addrs(7000 + i)})
 	}
-	if n := len(b.addrsOf("many addresses")); n > maxPeerAddrs {
+	if n := len(b.Addrs("many addresses")); n > maxPeerAddrs {
 		t.Errorf("%d addresses of one peer are remembered", n)
 	}
 }
@@ -121,44 +132,33 @@ func TestRetries(t *testing.T) {
 }
 
 func TestDue(t *testing.T) {
-	b := emptyBook("")
+	b := open(t, "")
 	for i := range 5 {
-		b.learn(peer.AddrInfo{ID: peer.ID(fmt.Sprint(i)), Addrs: addrs(4000 + i)})
+		b.Learn(peer.AddrInfo{ID: peer.ID(fmt.Sprint(i)), Addrs: addrs(4000 + i)})
 	}
 	now := time.Now()
 	here := func(id peer.ID) bool { return id == "0" }
-	first := b.due(now, 3, here, false)
-	second := b.due(now, 3, here, false)
+	first := b.Due(now, 3, here, false)
+	second := b.Due(now, 3, here, false)
 	if len(first) != 3 || len(second) != 1 {
 		t.Fatalf("%d, then %d are due, want 3, then 1", len(first), len(second))
 	}
-	b.tried(first[0], errors.New("no answer"))
-	if got := b.due(now.Add(time.Minute), 3, here, false); len(got) != 1 || got[0].ID != first[0].ID {
+	b.Failed(first[0].ID, []Attempt{{Why: "no answer"}})
+	if got := b.Due(now.Add(time.Minute), 3, here, false); len(got) != 1 || got[0].ID != first[0].ID {
 		t.Errorf("due after a failure: %v, want %v", got, first[0].ID)
 	}
 }
 
-func TestInboxDropsHeartbeatsFirst(t *testing.T) {
-	var d drops
-	b := newInbox(&d)
-	b.push(Message{Update: &wire.Update{Seq: 1}})
-	for i := range uint64(maxInbox + 5) {
-		b.push(Message{Heartbeat: heartbeat(i)})
-	}
-	if got := d.all()["unread"]; got != 6 {
-		t.Errorf("%d were dropped, want 6", got)
-	}
-	m, _ := b.pop()
-	if m.Update == nil {
-		t.Error("the update was dropped")
-	}
-	if m, _ = b.pop(); m.Heartbeat.GetTokens() != 6 {
-		t.Errorf("the oldest heartbeat left is %d, want 6", m.Heartbeat.GetTokens())
-	}
-	for range maxInbox + 1 {
-		b.push(Message{Update: &wire.Update{Seq: 1}})
-	}
-	if len(b.queue) > maxInbox {
-		t.Errorf("%d messages wait", len(b.queue))
+func TestParams(t *testing.T) {
+	for name, change := range map[string]func(*Params){
+		"self":      func(p *Params) { p.Self = "" },
+		"log":       func(p *Params) { p.Log = nil },
+		"bootstrap": func(p *Params) { p.Bootstrap = []string{"/ip4/192.0.2.1/udp/4101/quic-v1"} },
+	} {
+		p := Params{Self: peerOf(0), Log: slog.New(slog.DiscardHandler)}
+		change(&p)
+		if _, err := New(p); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("wrong %s: %v, want one line", name, err)
+		}
 	}
 }
