@@ -19,6 +19,7 @@ import (
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/metrics/promtool"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
@@ -258,7 +259,7 @@ func (f *film) flood(i int) func() {
 // nothing is what a flood has to offer.
 type nothing struct{}
 
-func (nothing) OpenBlob(proto.ID) (p2p.Blob, error) { return nil, os.ErrNotExist }
+func (nothing) OpenBlob(proto.ID) (blob.Blob, error) { return nil, os.ErrNotExist }
 
 func (nothing) HandleSync(context.Context, proto.PeerID, *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
 	return &murmurv1.SyncResponse{}, nil

@@ -19,6 +19,7 @@ import (
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
@@ -94,7 +95,7 @@ func (r *rogue) end() {
 }
 
 // OpenBlob serves the payloads that it still has.
-func (r *rogue) OpenBlob(id proto.ID) (p2p.Blob, error) {
+func (r *rogue) OpenBlob(id proto.ID) (blob.Blob, error) {
 	b, err := r.Store.OpenBlob(id)
 	if err != nil {
 		return nil, fs.ErrNotExist
@@ -139,7 +140,7 @@ func (r *rogue) follow(from proto.PeerID) (head, base round.Commit) {
 			r.t.Fatal(err)
 		}
 		for _, u := range us {
-			err := r.net.Fetch(r.t.Context(), p2p.Fetch{ID: u.Payload, Size: u.Size, MaxSize: u.Size, Path: r.Store.PayloadPath(u.Payload), Sources: []proto.PeerID{from}})
+			err := r.net.Fetch(r.t.Context(), blob.Fetch{ID: u.Payload, Size: u.Size, MaxSize: u.Size, Path: r.Store.PayloadPath(u.Payload), Sources: []proto.PeerID{from}})
 			if err != nil {
 				r.t.Fatal(err)
 			}

@@ -30,6 +30,7 @@ import (
 	"github.com/murmurnet/murmur/node/service"
 	"github.com/murmurnet/murmur/node/status"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/outer"
@@ -439,7 +440,7 @@ type blobs struct {
 }
 
 // OpenBlob opens a payload, a state or a file that the manifest names.
-func (b blobs) OpenBlob(id proto.ID) (p2p.Blob, error) {
+func (b blobs) OpenBlob(id proto.ID) (blob.Blob, error) {
 	blob, err := b.store.OpenBlob(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return b.library.OpenBlob(id)

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/murmurnet/murmur/p2p/membership"
+	"github.com/murmurnet/murmur/p2p/stream"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/proto/wire"
@@ -82,6 +83,11 @@ func (n *Network) members() *membership.Book {
 func (n *Network) admitted(id peer.ID) bool {
 	b := n.members()
 	return b == nil || b.Admitted(proto.PeerID(id), time.Now())
+}
+
+// outsider tells whether a peer takes no part in the swarm, as far as this node knows.
+func (n *Network) outsider(p peer.ID) bool {
+	return n.members() == nil && (n.params.Known == nil || !n.params.Known(proto.PeerID(p)))
 }
 
 // arrived begins what a new connection needs before it may be used.
@@ -176,11 +182,11 @@ func (n *Network) hello(id peer.ID) error {
 	b := n.members()
 	proof, notices := b.Proof()
 	_ = s.SetDeadline(time.Now().Add(joinTimeout))
-	if err := writeMessage(s, &murmurv1.Hello{Proof: proof, Notices: notices}); err != nil {
+	if err := stream.WriteMessage(s, &murmurv1.Hello{Proof: proof, Notices: notices}); err != nil {
 		return fmt.Errorf("saying hello: %w", err)
 	}
 	var answer murmurv1.Hello
-	if err := readMessage(bufio.NewReader(s), proto.MaxHello, &answer); err != nil {
+	if err := stream.ReadMessage(bufio.NewReader(s), proto.MaxHello, &answer); err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if answer.Refused != "" {
@@ -225,22 +231,22 @@ func (n *Network) answerHello(s network.Stream) error {
 		return err
 	}
 	var hello murmurv1.Hello
-	if err := readMessage(bufio.NewReader(s), proto.MaxHello, &hello); err != nil {
+	if err := stream.ReadMessage(bufio.NewReader(s), proto.MaxHello, &hello); err != nil {
 		return fmt.Errorf("reading: %w", err)
 	}
 	b, id := n.members(), s.Conn().RemotePeer()
 	if b == nil {
-		return writeMessage(s, &murmurv1.Hello{})
+		return stream.WriteMessage(s, &murmurv1.Hello{})
 	}
 	n.heed(b, hello.Notices)
 	if err := b.Admit(proto.PeerID(id), hello.Proof, time.Now()); err != nil {
 		n.gater.refused(s.Conn().RemoteMultiaddr())
 		n.log.Debug("peer not let in", "peer", id, "err", err)
-		return writeMessage(s, &murmurv1.Hello{Refused: reason(err)})
+		return stream.WriteMessage(s, &murmurv1.Hello{Refused: reason(err)})
 	}
 	proof, notices := b.Proof()
 	n.welcome(id)
-	return writeMessage(s, &murmurv1.Hello{
+	return stream.WriteMessage(s, &murmurv1.Hello{
 		Proof: proof, Notices: notices, Renewed: b.Renew(proto.PeerID(id), hello.Proof, time.Now()),
 	})
 }

@@ -16,8 +16,6 @@ const (
 	overhead = 1.055
 	// ackShare is what acknowledging a byte sends back: a packet of 70 bytes for every two.
 	ackShare = 0.028
-	// portion is what goes at once: 26 ms at 5 Mbit/s.
-	portion = 16 << 10
 )
 
 // Caps bound what crosses this machine's line to the outside, in bytes a second; 0
@@ -70,26 +68,18 @@ func (c *caps) received(n int64, from peer.ID, waited bool) {
 	}
 }
 
-// shaped writes a blob under the upload cap.
-type shaped struct {
-	paced
-	ctx   context.Context
-	caps  *caps
-	class shaper.Class
+// WaitUp returns when so many bytes of a stream may go to a peer, or ctx ends.
+func (c *caps) WaitUp(ctx context.Context, class shaper.Class, to peer.ID, bytes int) error {
+	if c.isNear(to) {
+		return nil
+	}
+	return c.up.Wait(ctx, class, string(to), int(overhead*float64(bytes)))
 }
 
-func (w shaped) Write(b []byte) (done int, err error) {
-	to := w.Conn().RemotePeer()
-	for len(b) > 0 && err == nil {
-		piece := b[:min(len(b), portion)]
-		if !w.caps.isNear(to) {
-			if err = w.caps.up.Wait(w.ctx, w.class, string(to), int(overhead*float64(len(piece)))); err != nil {
-				break
-			}
-		}
-		var k int
-		k, err = w.paced.Write(piece)
-		done, b = done+k, b[k:]
+// WaitDown returns when the next bytes from a peer may be read, or ctx ends.
+func (c *caps) WaitDown(ctx context.Context, class shaper.Class, from peer.ID, bytes int) error {
+	if c.isNear(from) {
+		return nil
 	}
-	return done, err
+	return c.down.Wait(ctx, class, string(from), int(overhead*float64(bytes)))
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -54,7 +55,7 @@ func (s *memStore) Add(b []byte) proto.ID {
 	return id
 }
 
-func (s *memStore) OpenBlob(id proto.ID) (Blob, error) {
+func (s *memStore) OpenBlob(id proto.ID) (blob.Blob, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, ok := s.blobs[id]

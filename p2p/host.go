@@ -10,7 +10,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,8 +23,8 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/peerbook"
-	"github.com/murmurnet/murmur/p2p/shaper"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -45,6 +44,7 @@ type Network struct {
 	host    host.Host
 	dht     *dht.IpfsDHT
 	gossip  *gossip
+	blobs   *blob.Exchange
 	peers   *peerbook.Peers
 	traffic *traffic
 	reached reached
@@ -61,14 +61,7 @@ type Network struct {
 	syncID  protocol.ID
 	joinID  protocol.ID
 
-	fetches  chan struct{}          // held by a running Fetch
-	coming   coming                 // what they fetch
-	places   [shaper.Classes]places // for those who fetch here, by class
-	trees    trees                  // of what is served
-	drawn    atomic.Uint64          // bytes of blobs that went to strangers
-	spare    atomic.Bool            // strangers get none
-	handling chan struct{}          // held while a sync request is answered
-	paths    sync.Map               // paths that a running Fetch writes
+	handling chan struct{} // held while a sync request is answered
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -95,7 +88,6 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
 		gate:     admission{book: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},
-		fetches:  make(chan struct{}, maxFetches),
 		handling: make(chan struct{}, maxServedSync),
 	}
 	n.reached.now = Reachability{Verdict: verdict(network.ReachabilityUnknown), Router: map[string]string{}}
@@ -105,6 +97,16 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 			_ = n.Close()
 		}
 	}()
+	n.blobs, err = blob.New(ctx, blob.Params{
+		Self: dropped.self, Store: p.Blobs, Line: &n.traffic.caps, Log: p.Log, Nearest: n.Nearest, Outsider: n.outsider,
+		Open: func(ctx context.Context, to peer.ID) (network.Stream, func() bool, error) {
+			return n.openStream(ctx, to, n.blobID)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.stops = append(n.stops, n.blobs.Close) // after the host, whose end ends each write to a silent peer
 	if n.host, err = newHost(n); err != nil {
 		return nil, err
 	}
@@ -117,7 +119,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		return nil, err
 	}
 	members := guarded{n.host, n}
-	members.SetStreamHandler(n.blobID, n.serveBlobs)
+	members.SetStreamHandler(n.blobID, n.blobs.Serve)
 	members.SetStreamHandler(n.syncID, n.serveSync)
 	n.host.SetStreamHandler(n.joinID, n.serveJoin)
 	n.dht, err = dht.New(members, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(p.Reach.mode()), dht.DisableValues())

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/proto"
 )
 
@@ -136,7 +137,7 @@ func TestKilledPeerComesBack(t *testing.T) {
 			listen, _, _ := strings.Cut(addrs[0], "/p2p/")
 			began := time.Now()
 			_, pid, _ = spawn(t, listen)
-			f := Fetch{
+			f := blob.Fetch{
 				ID: proto.HashBlob(randomBytes(7, fiveLeaves)).Root(), MaxSize: 8 << 20, Path: t.TempDir() + "/blob",
 				Sources: []proto.PeerID{other},
 			}

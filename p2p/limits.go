@@ -13,6 +13,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/x/rate"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/murmurnet/murmur/p2p/blob"
 )
 
 // Connections. A home router's table and a 2-core machine stay comfortable at
@@ -31,10 +33,9 @@ const (
 )
 
 // Streams. QUIC allows 256 incoming streams on a connection and the next one
-// waits 15 s, so a peer uses at most maxFetches for blobs and maxRequests for
+// waits 15 s, so a peer uses at most blob.MaxFetches for blobs and maxRequests for
 // sync on it; gossip, DHT and identify need a few more.
 const (
-	maxFetches     = 16  // blobs fetched at once; each has one stream to a source
 	maxRequests    = 8   // sync requests at once, to or from one peer
 	maxServedSync  = 16  // sync requests answered at once, over all peers
 	maxBlobStreams = 256 // open blob streams, served or waiting, over all peers
@@ -49,10 +50,8 @@ const (
 	maxPeerGossip    = 4
 	// The DHT asks ten peers at once for each search, of which there are a few; a peer has
 	// one stream for its questions, and a crawler a few.
-	maxKadStreams   = 2 * highConns
-	maxPeerKad      = 8
-	maxFetchSources = 8  // sources of one blob at once, those included that have nothing to offer yet
-	maxNamedSources = 64 // sources looked at for one blob
+	maxKadStreams = 2 * highConns
+	maxPeerKad    = 8
 )
 
 // Waits. None of them is a round's deadline: those are the node's.
@@ -62,18 +61,12 @@ const (
 	openTimeout    = 10 * time.Second // connecting to a named peer and opening a stream
 	punchTime      = 5 * time.Second  // from a relayed connection to a direct one, where there is a way
 	requestTimeout = 10 * time.Second // reading one request from a stream
-	idleTimeout    = 30 * time.Second // a served stream between two requests
-	ioTimeout      = 15 * time.Second // one read or write of at most ioChunk
 	handleTimeout  = 30 * time.Second // answering one sync request
 	syncTimeout    = 60 * time.Second // asking one, answer included
 	closeTimeout   = 3 * time.Second  // Close
 )
 
 var errBarred = errors.New("too many strangers came from this address")
-
-// ioChunk is the unit of progress: less than this in ioTimeout (4 KiB/s) is a
-// dead stream.
-const ioChunk = 64 << 10
 
 // bounds makes the connection and resource manager options.
 func bounds(prefix protocol.ID, g *gater) ([]libp2p.Option, error) {
@@ -92,7 +85,7 @@ func bounds(prefix protocol.ID, g *gater) ([]libp2p.Option, error) {
 		name      protocol.ID
 		all, peer rcmgr.LimitVal
 	}{
-		{"/blob/1", maxBlobStreams, maxFetches},
+		{"/blob/1", maxBlobStreams, blob.MaxFetches},
 		{"/sync/1", maxSyncStreams, maxRequests},
 		{"/join/1", maxJoinStreams, maxPeerJoins},
 		{"/meshsub/1.3.0", maxGossipStreams, maxPeerGossip},

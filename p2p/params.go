@@ -5,13 +5,13 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
@@ -29,7 +29,7 @@ type Params struct {
 	Reach     Reach                   // what is done about routers
 	Members   *membership.Book        // who belongs to the swarm; nil: everybody, until SetMembers
 	Known     func(proto.PeerID) bool // who takes part in the swarm's rounds: others share what their neighbours may pass on; nil: nobody
-	Blobs     BlobStore               // what this node serves
+	Blobs     blob.Store              // what this node serves
 	Sync      SyncHandler             // answers chain questions
 	Log       *slog.Logger
 	Host      []libp2p.Option // added to the host's own: how tests put it on simulated links
@@ -60,21 +60,6 @@ func (p Params) Validate() error {
 		}
 	}
 	return nil
-}
-
-// BlobStore holds the blobs that this node serves.
-type BlobStore interface {
-	// OpenBlob returns an error that wraps fs.ErrNotExist for a blob that is not held.
-	OpenBlob(id proto.ID) (Blob, error)
-}
-
-// Blob is one open blob.
-type Blob interface {
-	io.ReaderAt
-	io.Closer
-	Size() uint64
-	Tree() (proto.Tree, error) // reads it whole
-	Urgent() bool              // a round waits for it: it goes before others
 }
 
 // SyncHandler answers questions about the chain. It is called from several

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 )
 
 // shelf is the blob that three sources serve, and which leaves each was asked for.
 type shelf struct {
-	blob []byte
+	data []byte
 	id   proto.ID
 	mu   sync.Mutex
 	read []map[int]int // bytes of each leaf that each source read from its disk
@@ -25,7 +26,7 @@ type shelf struct {
 // may change what one of them reads.
 func shelve(t *testing.T, s *simtest.Swarm, leaves int, spoil func(i int, b []byte)) (*shelf, []*p2p.Network) {
 	t.Helper()
-	sh := &shelf{blob: p2p.RandomBytes(4, leaves*proto.LeafSize-1), read: make([]map[int]int, 4)}
+	sh := &shelf{data: p2p.RandomBytes(4, leaves*proto.LeafSize-1), read: make([]map[int]int, 4)}
 	all := []*p2p.Network{node(t, s, 0, nil)}
 	for i := 1; i <= 3; i++ {
 		sh.read[i] = make(map[int]int)
@@ -38,7 +39,7 @@ func shelve(t *testing.T, s *simtest.Swarm, leaves int, spoil func(i int, b []by
 			}
 			return nil
 		}}
-		sh.id = store.Add(sh.blob)
+		sh.id = store.Add(sh.data)
 		all = append(all, node(t, s, i, func(p *p2p.Params) { p.Blobs = store }))
 	}
 	// Over 20 kbit/s a QUIC handshake takes 2 of the 5 s that it may, and three at once do
@@ -47,8 +48,8 @@ func shelve(t *testing.T, s *simtest.Swarm, leaves int, spoil func(i int, b []by
 	return sh, all
 }
 
-func (sh *shelf) fetch(path string, from ...*p2p.Network) p2p.Fetch {
-	f := p2p.Fetch{ID: sh.id, Size: uint64(len(sh.blob)), MaxSize: uint64(len(sh.blob)), Path: path}
+func (sh *shelf) fetch(path string, from ...*p2p.Network) blob.Fetch {
+	f := blob.Fetch{ID: sh.id, Size: uint64(len(sh.data)), MaxSize: uint64(len(sh.data)), Path: path}
 	for _, n := range from {
 		f.Sources = append(f.Sources, n.ID())
 	}
@@ -61,7 +62,7 @@ func (sh *shelf) same(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got, sh.blob) {
+	if !bytes.Equal(got, sh.data) {
 		t.Error("the file differs from what was served")
 	}
 }
@@ -70,7 +71,7 @@ func (sh *shelf) same(t *testing.T, path string) {
 func (sh *shelf) twice() (n int) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for leaf := range len(sh.blob)/proto.LeafSize + 1 {
+	for leaf := range len(sh.data)/proto.LeafSize + 1 {
 		n += max(0, sh.read[2][leaf]+sh.read[3][leaf]-proto.LeafSize)
 	}
 	return n
@@ -161,8 +162,8 @@ func TestFetchGoesOnAfterARestart(t *testing.T) {
 		rest := sh.bytes() - asked
 		t.Logf("%d bytes before the restart, %d after it, in %v", asked, rest, time.Since(began))
 		// Three leaves were on their way; what a source has read ahead is lost, too.
-		if asked < 4<<20 || asked+rest > len(sh.blob)+4<<20 {
-			t.Errorf("%d bytes were sent before the restart and %d after it, of %d", asked, rest, len(sh.blob))
+		if asked < 4<<20 || asked+rest > len(sh.data)+4<<20 {
+			t.Errorf("%d bytes were sent before the restart and %d after it, of %d", asked, rest, len(sh.data))
 		}
 	})
 }
@@ -186,13 +187,13 @@ func TestFetchAsksAgain(t *testing.T) {
 	simtest.Run(t, simtest.Params{}, func(t *testing.T, s *simtest.Swarm) {
 		all, stores := nodes(t, s, 3)
 		meshed(t, all, 30*time.Second)
-		blob := p2p.RandomBytes(6, 6*proto.LeafSize)
-		id := stores[1].Add(blob)
+		data := p2p.RandomBytes(6, 6*proto.LeafSize)
+		id := stores[1].Add(data)
 		began := time.Now()
 		time.AfterFunc(time.Second, func() { s.Split(1) })
-		time.AfterFunc(5*time.Second, func() { stores[2].Add(blob) })
-		err := all[0].Fetch(t.Context(), p2p.Fetch{
-			ID: id, Size: uint64(len(blob)), MaxSize: uint64(len(blob)), Path: path, Sources: []proto.PeerID{p2p.PeerOf(1), p2p.PeerOf(2)},
+		time.AfterFunc(5*time.Second, func() { stores[2].Add(data) })
+		err := all[0].Fetch(t.Context(), blob.Fetch{
+			ID: id, Size: uint64(len(data)), MaxSize: uint64(len(data)), Path: path, Sources: []proto.PeerID{p2p.PeerOf(1), p2p.PeerOf(2)},
 		})
 		if err != nil {
 			t.Fatal(err)

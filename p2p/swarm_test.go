@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -86,8 +87,8 @@ func TestSwarmOnHomeLinks(t *testing.T) {
 		t.Logf("all know all after %v", meshed(t, all, 30*time.Second))
 		time.Sleep(2 * time.Second)
 
-		blob := p2p.RandomBytes(1, size)
-		id := stores[0].Add(blob)
+		data := p2p.RandomBytes(1, size)
+		id := stores[0].Add(data)
 		published := time.Now()
 		if err := all[0].PublishUpdate(ctx, p2p.Update(0, 1)); err != nil {
 			t.Fatal(err)
@@ -102,7 +103,7 @@ func TestSwarmOnHomeLinks(t *testing.T) {
 				var r result
 				m := <-n.Messages()
 				r.heard = time.Since(published)
-				r.err = n.Fetch(ctx, p2p.Fetch{
+				r.err = n.Fetch(ctx, blob.Fetch{
 					ID: id, Size: size, MaxSize: size, Path: filepath.Join(dir, fmt.Sprint(i)),
 					Sources: []proto.PeerID{m.Author},
 				})

@@ -12,9 +12,13 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"github.com/murmurnet/murmur/p2p/shaper"
+	"github.com/murmurnet/murmur/p2p/stream"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
+
+// smallAnswer is how large an answer may be, in bytes, to go among what a round waits for.
+const smallAnswer = 64 << 10
 
 // Request asks one peer a chain question.
 func (n *Network) Request(ctx context.Context, to proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
@@ -37,12 +41,12 @@ func (n *Network) request(ctx context.Context, to peer.ID, req *murmurv1.SyncReq
 	}
 	defer stop()
 	resp := new(murmurv1.SyncResponse)
-	if err := writeMessage(paced{s}, req); err != nil {
+	if err := stream.WriteMessage(stream.Paced{Stream: s}, req); err != nil {
 		_ = s.Reset()
 		return nil, fmt.Errorf("sending the question: %w", err)
 	}
 	_ = s.CloseWrite() // fails where the peer has answered already, and reads no more
-	if err := readMessage(bufio.NewReader(s), proto.MaxSync, resp); err != nil {
+	if err := stream.ReadMessage(bufio.NewReader(s), proto.MaxSync, resp); err != nil {
 		_ = s.Reset()
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -73,7 +77,7 @@ func (n *Network) answerSync(s network.Stream) error {
 		return err
 	}
 	var req murmurv1.SyncRequest
-	if err := readMessage(bufio.NewReader(s), proto.MaxRequest, &req); err != nil {
+	if err := stream.ReadMessage(bufio.NewReader(s), proto.MaxRequest, &req); err != nil {
 		return fmt.Errorf("reading: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, handleTimeout)
@@ -95,8 +99,8 @@ func (n *Network) answerSync(s network.Stream) error {
 	sending, stop := context.WithTimeout(n.ctx, syncTimeout)
 	defer stop()
 	class := shaper.Round
-	if size > smallBlob {
+	if size > smallAnswer {
 		class = shaper.Bulk // four megabytes for a hundred bytes: behind what a round waits for, and within the cap
 	}
-	return writeMessage(shaped{paced{s}, sending, &n.traffic.caps, class}, resp)
+	return stream.WriteMessage(stream.Shaped{Paced: stream.Paced{Stream: s}, Ctx: sending, Line: &n.traffic.caps, Class: class}, resp)
 }

@@ -3,8 +3,6 @@ package p2p
 import (
 	"bufio"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"path/filepath"
 	"sync/atomic"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/murmurnet/murmur/p2p/blob"
+	"github.com/murmurnet/murmur/p2p/stream"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -36,10 +36,10 @@ func newZeros(t testing.TB, size uint64) zeros {
 	return z
 }
 
-func (z zeros) OpenBlob(proto.ID) (Blob, error) { return z, nil }
-func (z zeros) Size() uint64                    { return z.size }
-func (z zeros) Close() error                    { return nil }
-func (z zeros) Urgent() bool                    { return true }
+func (z zeros) OpenBlob(proto.ID) (blob.Blob, error) { return z, nil }
+func (z zeros) Size() uint64                         { return z.size }
+func (z zeros) Close() error                         { return nil }
+func (z zeros) Urgent() bool                         { return true }
 
 func (z zeros) ReadAt(b []byte, _ int64) (int, error) {
 	clear(b)
@@ -60,11 +60,11 @@ func offers(t testing.TB, from, to *Network, id proto.ID, n int) {
 	defer func() { _ = s.Reset() }()
 	r := bufio.NewReader(s)
 	for range n {
-		if err := writeMessage(s, &murmurv1.BlobRequest{Id: id[:]}); err != nil {
+		if err := stream.WriteMessage(s, &murmurv1.BlobRequest{Id: id[:]}); err != nil {
 			t.Fatal(err)
 		}
 		head := new(murmurv1.BlobHeader)
-		if err := readMessage(r, 1<<20, head); err != nil {
+		if err := stream.ReadMessage(r, 1<<20, head); err != nil {
 			t.Fatal(err)
 		}
 		if !head.Found || len(head.Leaves) == 0 {
@@ -97,7 +97,7 @@ func TestSpare(t *testing.T) {
 	fetch := func(name string, limit time.Duration) error {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
-		return b.Fetch(ctx, Fetch{ID: z.id, Size: z.size, MaxSize: z.size, Path: filepath.Join(dir, name), Sources: []proto.PeerID{a.ID()}})
+		return b.Fetch(ctx, blob.Fetch{ID: z.id, Size: z.size, MaxSize: z.size, Path: filepath.Join(dir, name), Sources: []proto.PeerID{a.ID()}})
 	}
 	if err := fetch("first", 20*time.Second); err != nil || a.Drawn() < z.size {
 		t.Fatalf("%d bytes were drawn, %v", a.Drawn(), err)
@@ -147,54 +147,4 @@ func cpu(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// TestTreesAreBounded fills what is remembered: what was asked for last stays, and what could not be read is no part of it.
-func TestTreesAreBounded(t *testing.T) {
-	var ts trees
-	made := 0
-	blob := func(i int) (proto.ID, counted) {
-		tree := proto.Tree{Size: maxTreeLeaves / 3 * proto.LeafSize, Leaves: make([]proto.ID, maxTreeLeaves/3)}
-		tree.Leaves[0] = proto.Sum(fmt.Append(nil, i))
-		return tree.Root(), counted{tree: tree, made: &made}
-	}
-	ask := func(i int) {
-		t.Helper()
-		id, b := blob(i)
-		if tree, err := ts.of(id, b); err != nil || tree.Root() != id {
-			t.Fatalf("blob %d: %v", i, err)
-		}
-	}
-	for _, i := range []int{1, 2, 3, 1, 4} { // the fourth takes the second's room
-		ask(i)
-	}
-	if made != 4 || len(ts.held) != 3 || ts.leaves > maxTreeLeaves {
-		t.Errorf("%d made, %d held, %d leaves", made, len(ts.held), ts.leaves)
-	}
-	ask(1)
-	ask(2)
-	if made != 5 {
-		t.Errorf("%d were made, want the second again and no other", made)
-	}
-	_, b := blob(5)
-	for range 2 {
-		if _, err := ts.of(proto.Sum([]byte("another name")), b); !errors.Is(err, errDamaged) {
-			t.Errorf("a blob by another name: %v", err)
-		}
-	}
-	if made != 7 || len(ts.held) != 3 {
-		t.Errorf("%d made, %d held", made, len(ts.held))
-	}
-}
-
-// counted is a blob that has leaf hashes alone.
-type counted struct {
-	memBlob
-	tree proto.Tree
-	made *int
-}
-
-func (c counted) Tree() (proto.Tree, error) {
-	*c.made++
-	return c.tree, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -17,7 +18,7 @@ import (
 // folder serves the blobs that lie in a folder, named by their ids.
 type folder string
 
-func (d folder) OpenBlob(id proto.ID) (p2p.Blob, error) {
+func (d folder) OpenBlob(id proto.ID) (blob.Blob, error) {
 	b, err := os.ReadFile(filepath.Join(string(d), id.String()))
 	if err != nil {
 		return nil, err
@@ -77,9 +78,9 @@ func TestUnequalUplinks(t *testing.T) {
 		for round := range 2 {
 			ids := make([]proto.ID, count)
 			for i := range ids {
-				blob := p2p.RandomBytes(uint64(100*round+i), size)
-				ids[i] = proto.HashBlob(blob).Root()
-				if err := os.WriteFile(filepath.Join(dir(i), ids[i].String()), blob, 0o600); err != nil {
+				data := p2p.RandomBytes(uint64(100*round+i), size)
+				ids[i] = proto.HashBlob(data).Root()
+				if err := os.WriteFile(filepath.Join(dir(i), ids[i].String()), data, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -94,7 +95,7 @@ func TestUnequalUplinks(t *testing.T) {
 						continue
 					}
 					wg.Go(func() {
-						f := p2p.Fetch{ID: ids[j], Size: size, MaxSize: size, Path: filepath.Join(dir(i), ids[j].String()), Sources: []proto.PeerID{p2p.PeerOf(j)}}
+						f := blob.Fetch{ID: ids[j], Size: size, MaxSize: size, Path: filepath.Join(dir(i), ids[j].String()), Sources: []proto.PeerID{p2p.PeerOf(j)}}
 						for _, k := range rand.New(rand.NewPCG(uint64(i), uint64(j+count*round))).Perm(count) {
 							f.Sources = append(f.Sources, p2p.PeerOf(k))
 						}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -38,7 +39,7 @@ func TestSlowLine(t *testing.T) {
 		id := stores[0].Add(p2p.RandomBytes(1, size))
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			f := p2p.Fetch{ID: id, Size: size, MaxSize: size, Path: filepath.Join(dir, "blob"), Sources: []proto.PeerID{p2p.PeerOf(0)}}
+			f := blob.Fetch{ID: id, Size: size, MaxSize: size, Path: filepath.Join(dir, "blob"), Sources: []proto.PeerID{p2p.PeerOf(0)}}
 			if err := nets[1].Fetch(t.Context(), f); err != nil {
 				t.Error(err)
 			}

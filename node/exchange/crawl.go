@@ -14,6 +14,7 @@ import (
 	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/p2p/peerbook"
 	"github.com/murmurnet/murmur/proto"
@@ -90,7 +91,7 @@ func visit(d home.Dir, swarm proto.ID, self proto.PeerID) (*membership.Book, err
 // nothing is what a visitor serves.
 type nothing struct{}
 
-func (nothing) OpenBlob(proto.ID) (p2p.Blob, error) { return nil, fs.ErrNotExist }
+func (nothing) OpenBlob(proto.ID) (blob.Blob, error) { return nil, fs.ErrNotExist }
 
 func (nothing) HandleSync(context.Context, proto.PeerID, *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
 	return &murmurv1.SyncResponse{}, nil

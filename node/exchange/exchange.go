@@ -25,6 +25,7 @@ import (
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/proto/wire"
+	"github.com/murmurnet/murmur/p2p/blob"
 )
 
 const (
@@ -132,7 +133,7 @@ func (x *Exchange) BeatNow(ctx context.Context) { x.beat(ctx) }
 
 // Refetch gets a payload that this disk has lost from the peers that are connected.
 func (x *Exchange) Refetch(ctx context.Context, id proto.ID, size uint64) error {
-	return x.p.Net.Fetch(ctx, p2p.Fetch{ID: id, Size: size, MaxSize: size, Path: x.p.Store.PayloadPath(id), Sources: x.p.Net.Connected()})
+	return x.p.Net.Fetch(ctx, blob.Fetch{ID: id, Size: size, MaxSize: size, Path: x.p.Store.PayloadPath(id), Sources: x.p.Net.Connected()})
 }
 
 // transfer runs something that waits for the network, with a bounded number of its kind.
@@ -165,7 +166,7 @@ func (x *Exchange) fetch(ctx context.Context, e round.Fetch) {
 	defer cancel()
 	b, err := x.p.Store.Payload(id, e.Update.Author)
 	if err != nil && !errors.Is(err, chain.ErrOthers) {
-		err = x.p.Net.Fetch(limited, p2p.Fetch{
+		err = x.p.Net.Fetch(limited, blob.Fetch{
 			ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: x.p.Store.PayloadPath(id), Sources: e.Sources,
 		})
 		if err != nil {
@@ -329,7 +330,7 @@ func (x *Exchange) enter(ctx context.Context, e round.Enter) {
 	size := x.p.StateSize
 	limited, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	err := x.p.Net.Fetch(limited, p2p.Fetch{ID: c.Root, Size: size, MaxSize: size, Path: x.p.Store.StatePath(c.Root), Sources: e.Sources})
+	err := x.p.Net.Fetch(limited, blob.Fetch{ID: c.Root, Size: size, MaxSize: size, Path: x.p.Store.StatePath(c.Root), Sources: e.Sources})
 	if err == nil {
 		err = x.keepBranch(c)
 	}

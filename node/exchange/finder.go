@@ -17,6 +17,7 @@ import (
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/trainer/shard"
+	"github.com/murmurnet/murmur/p2p/blob"
 )
 
 // FinderParams say what a Finder works with.
@@ -119,7 +120,7 @@ func (f *Finder) file(ctx context.Context, b shard.Blob) bool {
 func (f *Finder) Fetch(ctx context.Context, b shard.Blob) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	err := f.p.Net.Fetch(ctx, p2p.Fetch{ID: b.ID, Size: b.Size, MaxSize: b.Size, Path: f.p.Library.Path(b.ID), Sources: f.p.Net.Connected()})
+	err := f.p.Net.Fetch(ctx, blob.Fetch{ID: b.ID, Size: b.Size, MaxSize: b.Size, Path: f.p.Library.Path(b.ID), Sources: f.p.Net.Connected()})
 	f.p.Store.MakeRoom(err) // for the next try
 	return err
 }

@@ -1,4 +1,4 @@
-package p2p
+package blob
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/murmurnet/murmur/p2p/shaper"
+	"github.com/murmurnet/murmur/p2p/stream"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
@@ -54,7 +55,7 @@ type offer struct {
 
 // source asks one peer for parts of one blob, on one stream at a time.
 type source struct {
-	n    *Network
+	x    *Exchange
 	f    Fetch
 	id   peer.ID
 	part *part
@@ -134,13 +135,13 @@ func (s *source) do(ctx context.Context, j job) error {
 		s.hangUp() // the peer may have closed it by now
 	}
 	if s.s == nil {
-		st, stop, err := s.n.openStream(ctx, s.id, s.n.blobID)
+		st, stop, err := s.x.params.Open(ctx, s.id)
 		if err != nil {
 			return err
 		}
 		s.s, s.stop = st, stop
-		s.w = &watched{Stream: st, n: s.n, moved: &s.moved, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
-		s.r = bufio.NewReaderSize(s.w, ioChunk)
+		s.w = &watched{Stream: st, ctx: s.x.ctx, line: s.x.params.Line, moved: &s.moved, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
+		s.r = bufio.NewReaderSize(s.w, stream.Chunk)
 		if !s.tell(ctx, report{src: s, open: true}) {
 			return ctx.Err()
 		}
@@ -152,12 +153,12 @@ func (s *source) do(ctx context.Context, j job) error {
 	}
 	s.w.expect(j.count > 0)
 	s.moved.Store(0)
-	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count), Rate: s.n.places[shaper.Round].carries()}
-	if err := writeMessage(paced{s.s}, req); err != nil {
+	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count), Rate: s.x.places[shaper.Round].carries()}
+	if err := stream.WriteMessage(stream.Paced{Stream: s.s}, req); err != nil {
 		return fmt.Errorf("sending a request: %w", err)
 	}
 	var head murmurv1.BlobHeader
-	if err := readMessage(s.r, int64(limit), &head); err != nil {
+	if err := stream.ReadMessage(s.r, int64(limit), &head); err != nil {
 		return fmt.Errorf("reading an answer: %w", err)
 	}
 	switch {

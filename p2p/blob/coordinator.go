@@ -1,4 +1,4 @@
-package p2p
+package blob
 
 import (
 	"context"
@@ -28,7 +28,7 @@ const (
 // coordinator shares one blob's leaves out among sources. It alone touches its
 // fields; sources send it reports.
 type coordinator struct {
-	n       *Network
+	x       *Exchange
 	f       Fetch
 	part    *part
 	small   bool      // it is sent without an offer

@@ -1,10 +1,8 @@
-package p2p
+package blob
 
 import (
 	"errors"
 	"sync"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/murmurnet/murmur/proto"
 )
@@ -83,14 +81,3 @@ func (t *trees) forget(newest proto.ID) {
 		delete(t.held, oldest)
 	}
 }
-
-// outsider tells whether a peer takes no part in the swarm, as far as this node knows.
-func (n *Network) outsider(p peer.ID) bool {
-	return n.members() == nil && (n.params.Known == nil || !n.params.Known(proto.PeerID(p)))
-}
-
-// Drawn is how many bytes of blobs went to peers who take no part in the swarm's rounds.
-func (n *Network) Drawn() uint64 { return n.drawn.Load() }
-
-// Spare has blobs served to those alone who take part, or to all again.
-func (n *Network) Spare(on bool) { n.spare.Store(on) }

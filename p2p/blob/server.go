@@ -1,4 +1,4 @@
-package p2p
+package blob
 
 import (
 	"bufio"
@@ -12,12 +12,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/murmurnet/murmur/p2p/shaper"
+	"github.com/murmurnet/murmur/p2p/stream"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
 const (
-	maxBlobRequest = 256 // bytes of a BlobRequest
+	maxBlobRequest = 256              // bytes of a BlobRequest
+	idleTimeout    = 30 * time.Second // a served stream between two requests
 	// maxRange leaves are asked for at once: enough that the wait for the next
 	// answer (60 ms) is small beside the answer (0.7 s at 100 Mbit/s).
 	maxRange = 8
@@ -35,17 +37,18 @@ const (
 	slowReader = 4
 )
 
-// serveBlobs answers blob requests on one stream, one after the other, until
-// the asker closes it or is silent for idleTimeout.
-func (n *Network) serveBlobs(s network.Stream) {
-	if !n.enter() {
+// Serve answers blob requests on one stream, one after the other, until the asker
+// closes it or is silent for idleTimeout.
+func (x *Exchange) Serve(s network.Stream) {
+	end, ok := x.begin()
+	if !ok {
 		_ = s.Reset()
 		return
 	}
-	defer n.wg.Done()
-	ctx, cancel := context.WithCancel(n.ctx)
+	defer end()
+	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
-	c := blobConn{n: n, s: s, requests: make(chan *murmurv1.BlobRequest)}
+	c := blobConn{x: x, s: s, requests: make(chan *murmurv1.BlobRequest)}
 	defer c.close()
 	var heard error
 	done := make(chan struct{})
@@ -55,12 +58,12 @@ func (n *Network) serveBlobs(s network.Stream) {
 		heard = c.hear(ctx)
 	}()
 	err := c.serve(ctx)
-	if ctx.Err() == nil || n.ctx.Err() != nil { // it still listens
+	if ctx.Err() == nil || x.ctx.Err() != nil { // it still listens
 		_ = s.Reset()
 	}
 	<-done
 	if err = errors.Join(err, heard); err != nil {
-		n.log.Debug("blob stream ended", "peer", s.Conn().RemotePeer(), "err", err)
+		x.params.Log.Debug("Blob stream ended", "peer", s.Conn().RemotePeer(), "error", err)
 		_ = s.Reset()
 		return
 	}
@@ -69,7 +72,7 @@ func (n *Network) serveBlobs(s network.Stream) {
 
 // blobConn is one stream with the blob that its last request was about.
 type blobConn struct {
-	n        *Network
+	x        *Exchange
 	s        network.Stream
 	requests chan *murmurv1.BlobRequest
 	id       proto.ID
@@ -87,7 +90,7 @@ func (c *blobConn) hear(ctx context.Context) error {
 	r := bufio.NewReaderSize(c.s, maxBlobRequest)
 	for {
 		req := new(murmurv1.BlobRequest)
-		switch err := readMessage(r, maxBlobRequest, req); {
+		switch err := stream.ReadMessage(r, maxBlobRequest, req); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
@@ -134,30 +137,30 @@ func (c *blobConn) answer(ctx context.Context, req *murmurv1.BlobRequest) error 
 	defer cancel()
 	if err := c.open(waits, id, req.Count == 0); err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			c.n.log.Warn("blob not readable", "blob", id.String(), "err", err)
+			c.x.params.Log.Warn("Blob not readable", "blob", id.String(), "error", err)
 		}
-		return writeMessage(paced{c.s}, &murmurv1.BlobHeader{})
+		return stream.WriteMessage(stream.Paced{Stream: c.s}, &murmurv1.BlobHeader{})
 	}
 	head := &murmurv1.BlobHeader{Found: true, Size: c.size}
-	if c.n.spare.Load() && c.n.outsider(c.s.Conn().RemotePeer()) {
+	if c.x.spare.Load() && c.x.params.Outsider(c.s.Conn().RemotePeer()) {
 		c.leave()
-		return writeMessage(paced{c.s}, head)
+		return stream.WriteMessage(stream.Paced{Stream: c.s}, head)
 	}
 	if req.Count == 0 {
 		c.leave()
 		if c.size > smallBlob && !c.enter(waits, req.Rate) {
-			return writeMessage(paced{c.s}, head) // nothing is read for who has no place
+			return stream.WriteMessage(stream.Paced{Stream: c.s}, head) // nothing is read for who has no place
 		}
-		tree, err := c.n.trees.of(id, c.blob)
+		tree, err := c.x.trees.of(id, c.blob)
 		if err != nil {
-			c.n.log.Warn("blob not readable", "blob", id.String(), "err", err)
-			return writeMessage(paced{c.s}, &murmurv1.BlobHeader{})
+			c.x.params.Log.Warn("Blob not readable", "blob", id.String(), "error", err)
+			return stream.WriteMessage(stream.Paced{Stream: c.s}, &murmurv1.BlobHeader{})
 		}
 		head.Leaves, head.Rate = tree.Bytes(), uint64(c.places.share())
-		return writeMessage(paced{c.s}, head)
+		return stream.WriteMessage(stream.Paced{Stream: c.s}, head)
 	}
 	if c.size > smallBlob && !c.placed {
-		return writeMessage(paced{c.s}, head)
+		return stream.WriteMessage(stream.Paced{Stream: c.s}, head)
 	}
 	if err := c.send(ctx, req, head); err != nil {
 		return err
@@ -177,14 +180,14 @@ func (c *blobConn) send(ctx context.Context, req *murmurv1.BlobRequest, head *mu
 	start := first * proto.LeafSize
 	end := min((first+count)*proto.LeafSize, c.size)
 	head.Length = end - start
-	out := shaped{paced{c.s}, ctx, &c.n.traffic.caps, c.class()}
-	if err := writeMessage(out, head); err != nil {
+	out := stream.Shaped{Paced: stream.Paced{Stream: c.s}, Ctx: ctx, Line: c.x.params.Line, Class: c.class()}
+	if err := stream.WriteMessage(out, head); err != nil {
 		return err
 	}
 	section := io.NewSectionReader(c.blob, int64(start), int64(end-start))
 	c.places.sending()
 	defer func() { c.places.sent(0, true) }()
-	if _, err := io.CopyBuffer(&measured{out, c, head.Length}, section, make([]byte, ioChunk)); err != nil {
+	if _, err := io.CopyBuffer(&measured{out, c, head.Length}, section, make([]byte, stream.Chunk)); err != nil {
 		return fmt.Errorf("sending blob %s: %w", c.id.Short(), err)
 	}
 	return nil
@@ -192,16 +195,16 @@ func (c *blobConn) send(ctx context.Context, req *murmurv1.BlobRequest, head *mu
 
 // measured is what a blob is written to.
 type measured struct {
-	shaped
+	stream.Shaped
 	c    *blobConn
 	left uint64 // of the answer
 }
 
 func (w *measured) Write(b []byte) (int, error) {
-	n, err := w.shaped.Write(b)
+	n, err := w.Shaped.Write(b)
 	w.left -= uint64(n)
-	if w.c.n.outsider(w.c.s.Conn().RemotePeer()) {
-		w.c.n.drawn.Add(uint64(n))
+	if w.c.x.params.Outsider(w.c.s.Conn().RemotePeer()) {
+		w.c.x.drawn.Add(uint64(n))
 	}
 	w.c.places.sent(n, false)
 	w.c.moved(n, w.left)
@@ -237,20 +240,20 @@ func (c *blobConn) open(ctx context.Context, id proto.ID, wait bool) error {
 		return nil
 	}
 	c.close()
-	coming := c.n.coming.of(id)
-	blob, err := c.n.params.Blobs.OpenBlob(id)
+	coming := c.x.coming.of(id)
+	blob, err := c.x.params.Store.OpenBlob(id)
 	if wait && coming != nil && errors.Is(err, fs.ErrNotExist) {
 		select {
 		case <-coming:
 		case <-ctx.Done():
 		}
-		blob, err = c.n.params.Blobs.OpenBlob(id)
+		blob, err = c.x.params.Store.OpenBlob(id)
 	}
 	if err != nil {
 		return err
 	}
 	c.id, c.blob, c.size = id, blob, blob.Size()
-	c.places = &c.n.places[c.class()]
+	c.places = &c.x.places[c.class()]
 	return nil
 }
 
@@ -261,7 +264,7 @@ func (c *blobConn) enter(ctx context.Context, rate uint64) bool {
 	} else {
 		rate = 0
 	}
-	c.placed = c.places.take(ctx, a, c.n.coming.pace(c.id), rate) == nil
+	c.placed = c.places.take(ctx, a, c.x.coming.pace(c.id), rate) == nil
 	c.since, c.bytes = time.Now(), 0
 	return c.placed
 }

@@ -1,4 +1,4 @@
-package p2p
+package blob
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func (c *coordinator) share(ctx context.Context) {
 		}
 	}
 	for ; good < want && len(c.rest) > 0 && len(c.active) < 2*maxFetchSources; good++ {
-		s := &source{n: c.n, f: c.f, id: c.rest[0], part: c.part, jobs: make(chan job, 1), out: c.reports, offered: c.small}
+		s := &source{x: c.x, f: c.f, id: c.rest[0], part: c.part, jobs: make(chan job, 1), out: c.reports, offered: c.small}
 		c.rest = c.rest[1:]
 		c.active = append(c.active, s)
 		var running context.Context

@@ -1,4 +1,4 @@
-package p2p
+package blob
 
 import (
 	"context"
@@ -9,6 +9,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/murmurnet/murmur/proto"
+)
+
+const (
+	maxFetchSources = 8  // sources of one blob at once, those included that have nothing to offer yet
+	maxNamedSources = 64 // sources looked at for one blob
 )
 
 // Fetch says which blob to get, from whom, and where to put it.
@@ -41,43 +46,44 @@ func (f Fetch) validate() error {
 // stopped. A source that lies, stalls or dies costs the leaves it was asked for;
 // the others take over. The error wraps fs.ErrNotExist when every source
 // answered that it does not have the blob.
-func (n *Network) Fetch(ctx context.Context, f Fetch) error {
-	if err := n.fetch(ctx, f); err != nil {
+func (x *Exchange) Fetch(ctx context.Context, f Fetch) error {
+	if err := x.fetch(ctx, f); err != nil {
 		return fmt.Errorf("fetching blob %s: %w", f.ID.Short(), err)
 	}
 	return nil
 }
 
-func (n *Network) fetch(ctx context.Context, f Fetch) error {
+func (x *Exchange) fetch(ctx context.Context, f Fetch) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
-	if !n.enter() {
+	done, ok := x.begin()
+	if !ok {
 		return errors.New("the network is closed")
 	}
-	defer n.wg.Done()
+	defer done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(n.ctx, cancel)()
-	if _, running := n.paths.LoadOrStore(f.Path, true); running {
+	defer context.AfterFunc(x.ctx, cancel)()
+	if _, running := x.paths.LoadOrStore(f.Path, true); running {
 		return fmt.Errorf("%s is being fetched already", f.Path)
 	}
-	defer n.paths.Delete(f.Path)
+	defer x.paths.Delete(f.Path)
 	select {
-	case n.fetches <- struct{}{}:
-		defer func() { <-n.fetches }()
+	case x.fetches <- struct{}{}:
+		defer func() { <-x.fetches }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	ended, came := n.coming.begin(f.ID), uint64(0)
+	ended, came := x.coming.begin(f.ID), uint64(0)
 	defer func() { ended(came) }()
 	p, err := openPart(f.Path)
 	if err != nil {
 		return err
 	}
-	c := &coordinator{n: n, f: f, part: p, reports: make(chan report), small: f.Size > 0 && f.Size <= smallBlob}
-	for _, id := range n.Nearest(f.Sources) {
-		if id := peer.ID(id); id != n.host.ID() && !slices.Contains(c.rest, id) && len(c.rest) < maxNamedSources {
+	c := &coordinator{x: x, f: f, part: p, reports: make(chan report), small: f.Size > 0 && f.Size <= smallBlob}
+	for _, id := range x.params.Nearest(f.Sources) {
+		if id := peer.ID(id); id != x.params.Self && !slices.Contains(c.rest, id) && len(c.rest) < maxNamedSources {
 			c.rest = append(c.rest, id)
 		}
 	}

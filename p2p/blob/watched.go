@@ -1,0 +1,73 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/murmurnet/murmur/p2p/shaper"
+	"github.com/murmurnet/murmur/p2p/stream"
+)
+
+// watched reads, tells once for each job when the bytes come too slowly, and
+// gives up when none come for stream.Timeout: an offer comes sooner, or a word that it does not.
+type watched struct {
+	network.Stream
+	ctx   context.Context // ends the wait for the line
+	line  Line
+	slow  func()
+	moved *atomic.Int64
+	hurry bool      // bytes are due, not only an offer
+	last  time.Time // of the last byte
+	start time.Time // of the window
+	count int       // bytes in the window
+}
+
+// expect begins a new wait: the answer is due from now on.
+func (r *watched) expect(hurry bool) {
+	r.hurry, r.last = hurry, time.Now()
+	r.start, r.count = r.last, 0
+}
+
+func (r *watched) Read(b []byte) (int, error) {
+	for {
+		if err := r.SetReadDeadline(time.Now().Add(slowWindow)); err != nil {
+			return 0, err
+		}
+		k, err := r.Stream.Read(b)
+		now := time.Now()
+		if k > 0 {
+			r.last = now
+			r.count += k
+			r.moved.Add(int64(k))
+			if err := r.line.WaitDown(r.ctx, shaper.Round, r.Conn().RemotePeer(), k); err != nil {
+				return k, err
+			}
+		}
+		if d := now.Sub(r.start); d >= slowWindow {
+			if r.hurry && float64(r.count) < slowRate*d.Seconds() {
+				r.slow()
+			}
+			r.start, r.count = now, 0
+		}
+		switch {
+		case k > 0 || err == nil:
+			return k, nil
+		case !isTimeout(err):
+			return 0, err
+		case now.Sub(r.last) >= stream.Timeout:
+			return 0, fmt.Errorf("nothing came for %v", stream.Timeout)
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+}
