@@ -57,7 +57,7 @@ func ask(n, of *Network) error {
 }
 
 // hearers is how many peers a node gossips with.
-func hearers(n *Network) int { return len(n.gossip.updates.ListPeers()) }
+func hearers(n *Network) int { return len(n.gossip.Subscribers()) }
 
 func TestMembersAlone(t *testing.T) {
 	holder := memberBook(t, 1, nil, communityKey)

@@ -17,7 +17,7 @@ func TestGossipComesBack(t *testing.T) {
 	a := start(t, 1, nil)
 	b := start(t, 2, bootstrap(a))
 	until(t, a, 10*time.Second, "they gossip", func() bool {
-		return slices.Contains(a.gossip.heartbeats.ListPeers(), b.host.ID()) && slices.Contains(b.gossip.heartbeats.ListPeers(), a.host.ID())
+		return slices.Contains(a.gossip.Subscribers(), b.host.ID()) && slices.Contains(b.gossip.Subscribers(), a.host.ID())
 	})
 	cut := 0
 	for _, c := range a.host.Network().ConnsToPeer(b.host.ID()) {
@@ -32,7 +32,7 @@ func TestGossipComesBack(t *testing.T) {
 		t.Fatalf("%d streams of gossip from one to the other, want 1", cut)
 	}
 	until(t, a, 5*time.Second, "gossip has lost the peer", func() bool {
-		return !slices.Contains(a.gossip.heartbeats.ListPeers(), b.host.ID())
+		return !slices.Contains(a.gossip.Subscribers(), b.host.ID())
 	})
 	began := time.Now()
 	heard := false

@@ -24,6 +24,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/murmurnet/murmur/p2p/blob"
+	"github.com/murmurnet/murmur/p2p/gossip"
 	"github.com/murmurnet/murmur/p2p/peerbook"
 	"github.com/murmurnet/murmur/proto"
 )
@@ -43,16 +44,13 @@ type Network struct {
 	log     *slog.Logger
 	host    host.Host
 	dht     *dht.IpfsDHT
-	gossip  *gossip
+	gossip  *gossip.Topics
 	blobs   *blob.Exchange
 	peers   *peerbook.Peers
 	traffic *traffic
 	reached reached
 	gate    admission
 	gater   *gater
-	inbox   *inbox
-	dropped *drops
-	writes  *writes
 	changes chan struct{}
 	search  chan struct{} // wakes the search for peers
 	ready   chan struct{} // closed when New is through
@@ -81,10 +79,10 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	bridgeLogs(p.Log.Handler())
 	prefix := "/murmur/" + p.Swarm.String()
 	ctx, cancel := context.WithCancel(ctx)
-	dropped := &drops{self: peer.ID(proto.PeerOf(p.Key.Public().(ed25519.PublicKey)))}
+	self := peer.ID(proto.PeerOf(p.Key.Public().(ed25519.PublicKey)))
 	n := &Network{
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
-		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")}, inbox: newInbox(dropped), dropped: dropped, writes: newWrites(),
+		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")},
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
 		gate:     admission{book: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},
@@ -98,7 +96,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		}
 	}()
 	n.blobs, err = blob.New(ctx, blob.Params{
-		Self: dropped.self, Store: p.Blobs, Line: &n.traffic.caps, Log: p.Log, Nearest: n.Nearest, Outsider: n.outsider,
+		Self: self, Store: p.Blobs, Line: &n.traffic.caps, Log: p.Log, Nearest: n.Nearest, Outsider: n.outsider,
 		Open: func(ctx context.Context, to peer.ID) (network.Stream, func() bool, error) {
 			return n.openStream(ctx, to, n.blobID)
 		},
@@ -127,10 +125,11 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		return nil, fmt.Errorf("starting the DHT: %w", err)
 	}
 	n.stops = append(n.stops, n.dht.Close)
-	n.wg.Go(func() { n.inbox.pump(ctx) })
-	if n.gossip, err = n.newGossip(ctx, prefix); err != nil {
+	n.gossip, err = gossip.New(ctx, gossip.Params{Host: members, Swarm: p.Swarm, Prefix: n.prefix, Members: n.members, Outsider: n.outsider})
+	if err != nil {
 		return nil, fmt.Errorf("starting gossip: %w", err)
 	}
+	n.stops = append(n.stops, n.gossip.Close)
 	// Only now: who connects finds all protocols in place.
 	if err := n.listen(); err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/murmurnet/murmur/p2p/blob"
+	"github.com/murmurnet/murmur/p2p/gossip"
+	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
 // Fetch gets a blob, as blob.Exchange does.
@@ -14,3 +16,21 @@ func (n *Network) Drawn() uint64 { return n.blobs.Drawn() }
 
 // Spare has blobs served to those alone who take part, or to all again.
 func (n *Network) Spare(on bool) { n.blobs.Spare(on) }
+
+// Messages is the stream of checked gossip from other nodes. It is never closed.
+func (n *Network) Messages() <-chan gossip.Message { return n.gossip.Messages() }
+
+// PublishUpdate announces an update to the swarm.
+func (n *Network) PublishUpdate(ctx context.Context, e *murmurv1.Envelope) error {
+	return n.gossip.PublishUpdate(ctx, e)
+}
+
+// PublishAnnounce announces a commit to the swarm.
+func (n *Network) PublishAnnounce(ctx context.Context, e *murmurv1.Envelope) error {
+	return n.gossip.PublishAnnounce(ctx, e)
+}
+
+// PublishHeartbeat tells the swarm that this node is there.
+func (n *Network) PublishHeartbeat(ctx context.Context, h *murmurv1.Heartbeat) error {
+	return n.gossip.PublishHeartbeat(ctx, h)
+}

@@ -57,7 +57,7 @@ func (n *Network) Peers() []PeerInfo {
 func (n *Network) peerInfo(id peer.ID) PeerInfo {
 	traffic := n.traffic.peers.look(id)
 	p := PeerInfo{
-		ID: proto.PeerID(id), RTT: n.host.Peerstore().LatencyEWMA(id), Write: n.writes.longest(id),
+		ID: proto.PeerID(id), RTT: n.host.Peerstore().LatencyEWMA(id), Write: n.gossip.LongestWrite(id),
 		BytesIn: uint64(traffic.TotalIn), BytesOut: uint64(traffic.TotalOut),
 	}
 	if v, err := n.host.Peerstore().Get(id, "AgentVersion"); err == nil {

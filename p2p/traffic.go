@@ -143,7 +143,7 @@ func (n *Network) Outside() uint64 {
 // Traffic returns the host's byte counts.
 func (n *Network) Traffic() Traffic {
 	total := n.traffic.total.stats()
-	t := Traffic{BytesIn: uint64(total.TotalIn), BytesOut: uint64(total.TotalOut), Protocols: make(map[string]ProtocolTraffic), Dropped: n.dropped.all()}
+	t := Traffic{BytesIn: uint64(total.TotalIn), BytesOut: uint64(total.TotalOut), Protocols: make(map[string]ProtocolTraffic), Dropped: n.gossip.Dropped()}
 	for id, s := range n.traffic.protocols.all() {
 		t.Protocols[string(id)] = ProtocolTraffic{BytesIn: uint64(s.TotalIn), BytesOut: uint64(s.TotalOut)}
 	}

@@ -26,6 +26,7 @@ import (
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/proto/wire"
 	"github.com/murmurnet/murmur/p2p/blob"
+	"github.com/murmurnet/murmur/p2p/gossip"
 )
 
 const (
@@ -476,7 +477,7 @@ func (x *Exchange) Listen(ctx context.Context) {
 	}
 }
 
-func (x *Exchange) hear(ctx context.Context, m p2p.Message) {
+func (x *Exchange) hear(ctx context.Context, m gossip.Message) {
 	switch {
 	case m.Author == x.p.Self:
 	case m.Update != nil:

@@ -1,4 +1,4 @@
-package p2p
+package gossip
 
 import (
 	"context"
@@ -75,6 +75,3 @@ func (b *inbox) pump(ctx context.Context) {
 		}
 	}
 }
-
-// Messages is the stream of checked gossip from other nodes. It is never closed.
-func (n *Network) Messages() <-chan Message { return n.inbox.out }

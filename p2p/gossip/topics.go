@@ -1,4 +1,4 @@
-package p2p
+package gossip
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
@@ -40,17 +41,47 @@ const (
 	seqnoSpread = 1 << 16
 )
 
-// gossip is the two topics of a swarm.
-type gossip struct {
-	swarm      proto.ID
+// Params is what Topics are made from.
+type Params struct {
+	Host   host.Host   // carries streams of members alone
+	Swarm  proto.ID    // what messages must be of
+	Prefix protocol.ID // of the topics and of the protocols that carry them
+	// Members is who belongs to the swarm at the moment; nil: everybody.
+	Members func() *membership.Book
+	// Outsider tells whether a peer takes no part in the swarm.
+	Outsider func(peer.ID) bool
+}
+
+// Validate says what is missing, in one line.
+func (p Params) Validate() error {
+	switch {
+	case p.Host == nil:
+		return errors.New("no host")
+	case p.Swarm.IsZero():
+		return errors.New("no swarm id")
+	case p.Prefix == "":
+		return errors.New("no prefix of protocols")
+	case p.Members == nil:
+		return errors.New("no word on who belongs to the swarm")
+	case p.Outsider == nil:
+		return errors.New("no word on who takes part")
+	}
+	return nil
+}
+
+// Topics is the two topics of a swarm, joined.
+type Topics struct {
+	params     Params
 	self       peer.ID
 	now        func() time.Time
-	members    func() *membership.Book // nil: everybody is one
 	updates    *pubsub.Topic
 	heartbeats *pubsub.Topic
 	dropped    *drops
+	writes     *writes
+	inbox      *inbox
+	cancel     context.CancelFunc
+	wg         sync.WaitGroup
 
-	outsider   func(peer.ID) bool // who takes no part in the swarm
 	mu         sync.Mutex
 	authors    map[peer.ID]*author
 	neighbours map[peer.ID]*neighbour
@@ -65,16 +96,33 @@ type author struct {
 	beat     time.Time // when it came
 }
 
-func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error) {
-	g := &gossip{
-		swarm: n.params.Swarm, self: n.host.ID(), now: time.Now, members: n.members, dropped: n.dropped,
-		outsider: n.outsider, authors: make(map[peer.ID]*author),
+// New joins the topics, which work until Close or until ctx ends, whichever is first.
+func New(ctx context.Context, p Params) (*Topics, error) {
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("gossip parameters: %w", err)
 	}
+	g := newTopics(p, p.Host.ID(), time.Now)
+	ctx, g.cancel = context.WithCancel(ctx)
+	if err := g.join(ctx); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	g.wg.Go(func() { g.inbox.pump(ctx) })
+	return g, nil
+}
+
+func newTopics(p Params, self peer.ID, now func() time.Time) *Topics {
+	dropped := &drops{self: self}
+	return &Topics{
+		params: p, self: self, now: now, dropped: dropped, writes: newWrites(), inbox: newInbox(dropped),
+		authors: make(map[peer.ID]*author), neighbours: make(map[peer.ID]*neighbour),
+	}
+}
+
+func (g *Topics) join(ctx context.Context) error {
+	prefix := string(g.params.Prefix)
 	topics := []string{prefix + "/updates/1", prefix + "/heartbeats/1"}
-	ps, err := pubsub.NewGossipSub(ctx, patient{guarded{n.host, n}, g.pace, ctx},
-		pubsub.WithGossipSubProtocols([]protocol.ID{
-			protocol.ID(prefix + "/meshsub/1.3.0"), protocol.ID(prefix + "/meshsub/1.2.0"),
-		}, features),
+	ps, err := pubsub.NewGossipSub(ctx, patient{g.params.Host, g.pace, ctx},
+		pubsub.WithGossipSubProtocols([]protocol.ID{g.params.Prefix + "/meshsub/1.3.0", g.params.Prefix + "/meshsub/1.2.0"}, features),
 		pubsub.WithGossipSubParams(mesh()),
 		pubsub.WithMessageIdFn(messageID),
 		// Announcements are small, so the author sends to every neighbour: in a
@@ -83,7 +131,7 @@ func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error)
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(topics...), len(topics))),
 		pubsub.WithPeerScore(scores(topics)),
-		pubsub.WithRawTracer(tracer{g.dropped, n.writes}),
+		pubsub.WithRawTracer(tracer{g.dropped, g.writes}),
 		pubsub.WithAppSpecificRpcInspector(func(from peer.ID, rpc *pubsub.RPC) error {
 			n := g.allowed(from, len(rpc.GetPublish()))
 			for range rpc.GetPublish()[n:] {
@@ -94,26 +142,45 @@ func (n *Network) newGossip(ctx context.Context, prefix string) (*gossip, error)
 		}),
 	)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, into := range []**pubsub.Topic{&g.updates, &g.heartbeats} {
 		if err := ps.RegisterTopicValidator(topics[i], g.validator(i == 1)); err != nil {
-			return nil, fmt.Errorf("registering a validator: %w", err)
+			return fmt.Errorf("registering a validator: %w", err)
 		}
 		if *into, err = ps.Join(topics[i]); err != nil {
-			return nil, fmt.Errorf("joining a topic: %w", err)
+			return fmt.Errorf("joining a topic: %w", err)
 		}
 		sub, err := (*into).Subscribe(pubsub.WithBufferSize(subBuffer))
 		if err != nil {
-			return nil, fmt.Errorf("subscribing to a topic: %w", err)
+			return fmt.Errorf("subscribing to a topic: %w", err)
 		}
-		n.wg.Go(func() { n.receive(ctx, sub) })
+		g.wg.Go(func() { g.receive(ctx, sub) })
 	}
-	return g, nil
+	return nil
 }
 
+// Close ends both topics and waits for what reads them.
+func (g *Topics) Close() error {
+	g.cancel()
+	g.wg.Wait()
+	return nil
+}
+
+// Messages is the stream of checked messages of other nodes. It is never closed.
+func (g *Topics) Messages() <-chan Message { return g.inbox.out }
+
+// Subscribers are the connected peers that are known to read heartbeats, as every member does.
+func (g *Topics) Subscribers() []peer.ID { return g.heartbeats.ListPeers() }
+
+// Dropped counts the messages that went no further, by cause.
+func (g *Topics) Dropped() map[string]uint64 { return g.dropped.all() }
+
+// LongestWrite is how long the slowest frame to a neighbour took in the last minute; 0 where there was none.
+func (g *Topics) LongestWrite(to peer.ID) time.Duration { return g.writes.longest(to) }
+
 // mesh keeps the copies few. The author sends to all of its neighbours, which in
-// a swarm of up to lowConns nodes is everybody; what neighbours pass on mends
+// a swarm of up to 32 nodes is everybody; what neighbours pass on mends
 // losses and reaches the far side of larger swarms, so four of them do it, not
 // six to twelve (8 nodes, heartbeats every 0.9 s: 13 KB/s a node instead of 20).
 func mesh() pubsub.GossipSubParams {
@@ -171,10 +238,10 @@ func scores(topics []string) (*pubsub.PeerScoreParams, *pubsub.PeerScoreThreshol
 
 // validator checks a topic's messages. Reject counts against the neighbour that
 // sent it, Ignore only drops.
-func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
+func (g *Topics) validator(heartbeats bool) pubsub.ValidatorEx {
 	return func(_ context.Context, via peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 		from := msg.GetFrom()
-		m, err := check(g.swarm, heartbeats, proto.PeerID(from), msg.Data)
+		m, err := check(g.params.Swarm, heartbeats, proto.PeerID(from), msg.Data)
 		switch {
 		case errors.Is(err, errUnknownKind):
 			g.dropped.add(unknownKind)
@@ -200,8 +267,8 @@ func (g *gossip) validator(heartbeats bool) pubsub.ValidatorEx {
 
 // belongs tells whether a message's author is a member. An update brings the proof, which
 // whoever never met its author learns from it.
-func (g *gossip) belongs(m Message) bool {
-	b, now := g.members(), g.now()
+func (g *Topics) belongs(m Message) bool {
+	b, now := g.params.Members(), g.now()
 	if b == nil || b.Admitted(m.Author, now) {
 		return true
 	}
@@ -215,9 +282,9 @@ func (g *gossip) belongs(m Message) bool {
 // that may be wrong: an author that was started again with an earlier clock is
 // believed at once where it speaks for itself, and where others pass its
 // heartbeats on as soon as its earlier life has been silent for seqnoMemory.
-func (g *gossip) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
+func (g *Topics) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 	now := g.now()
-	stranger := g.outsider(from)
+	stranger := g.params.Outsider(from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if stranger && via != from && !g.of(via).strangers.take(now, strangerRate, strangerBurst) {
@@ -255,7 +322,7 @@ func (g *gossip) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 
 // forgetOldest makes room for one more, a stranger or not, and tells whether there is some: for a stranger of strangers
 // alone, or their number would let anybody's old heartbeats pass again.
-func (g *gossip) forgetOldest(stranger bool) bool {
+func (g *Topics) forgetOldest(stranger bool) bool {
 	var oldest peer.ID
 	for id, a := range g.authors {
 		if o := g.authors[oldest]; (a.stranger || !stranger) && (o == nil || a.stranger && !o.stranger || a.stranger == o.stranger && a.seen.Before(o.seen)) {
@@ -267,37 +334,37 @@ func (g *gossip) forgetOldest(stranger bool) bool {
 	return some
 }
 
-func (n *Network) receive(ctx context.Context, sub *pubsub.Subscription) {
+func (g *Topics) receive(ctx context.Context, sub *pubsub.Subscription) {
 	defer sub.Cancel()
 	for {
 		msg, err := sub.Next(ctx)
 		if err != nil {
 			return
 		}
-		if m, ok := msg.ValidatorData.(Message); ok && msg.ReceivedFrom != n.host.ID() {
-			n.inbox.push(m)
+		if m, ok := msg.ValidatorData.(Message); ok && msg.ReceivedFrom != g.self {
+			g.inbox.push(m)
 		}
 	}
 }
 
 // PublishUpdate announces an update to the swarm. Without neighbours it is sent
 // to nobody, which is no error: peers ask for updates when they meet.
-func (n *Network) PublishUpdate(ctx context.Context, e *murmurv1.Envelope) error {
-	return publish(ctx, n.gossip.updates, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{Update: e}})
+func (g *Topics) PublishUpdate(ctx context.Context, e *murmurv1.Envelope) error {
+	return publish(ctx, g.updates, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{Update: e}})
 }
 
 // PublishAnnounce announces a commit to the swarm.
-func (n *Network) PublishAnnounce(ctx context.Context, e *murmurv1.Envelope) error {
-	return publish(ctx, n.gossip.updates, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Announce{Announce: e}})
+func (g *Topics) PublishAnnounce(ctx context.Context, e *murmurv1.Envelope) error {
+	return publish(ctx, g.updates, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Announce{Announce: e}})
 }
 
 // PublishHeartbeat tells the swarm that this node is there.
-func (n *Network) PublishHeartbeat(ctx context.Context, h *murmurv1.Heartbeat) error {
-	return publish(ctx, n.gossip.heartbeats, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Heartbeat{Heartbeat: h}})
+func (g *Topics) PublishHeartbeat(ctx context.Context, h *murmurv1.Heartbeat) error {
+	return publish(ctx, g.heartbeats, &murmurv1.Gossip{Kind: &murmurv1.Gossip_Heartbeat{Heartbeat: h}})
 }
 
-func publish(ctx context.Context, t *pubsub.Topic, g *murmurv1.Gossip) error {
-	if err := t.Publish(ctx, proto.Encode(g)); err != nil {
+func publish(ctx context.Context, t *pubsub.Topic, m *murmurv1.Gossip) error {
+	if err := t.Publish(ctx, proto.Encode(m)); err != nil {
 		return fmt.Errorf("publishing to the swarm: %w", err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package p2p
+package gossip
 
 import (
 	"bytes"
@@ -13,7 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/proto/wire"
@@ -164,7 +163,7 @@ func FuzzCheck(f *testing.F) {
 
 func TestAdmit(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	g := &gossip{now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops), members: func() *membership.Book { return nil }, outsider: func(peer.ID) bool { return true }}
+	g := topics(func() time.Time { return now }, func(peer.ID) bool { return true })
 	const year = 365 * 24 * uint64(time.Hour)
 	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	for _, c := range []struct {
@@ -230,10 +229,7 @@ func TestAdmit(t *testing.T) {
 // neither members, nor who speaks for itself, nor what others pass on is hurt. Old heartbeats stay old.
 func TestInventedAuthors(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	g := &gossip{
-		now: func() time.Time { return now }, authors: make(map[peer.ID]*author), dropped: new(drops),
-		members: func() *membership.Book { return nil }, outsider: func(p peer.ID) bool { return p != "member" },
-	}
+	g := topics(func() time.Time { return now }, func(p peer.ID) bool { return p != "member" })
 	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	if !g.admit("member", "liar", seq(5), true) {
 		t.Error("a member was not heard")

@@ -1,9 +1,10 @@
-package p2p
+package gossip
 
 import (
 	"context"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -38,7 +39,8 @@ const (
 	neighbourRate, neighbourBurst = 256, 1024
 	// Who joins is heard from itself by as many as it finds, and through others by the rest.
 	strangerRate, strangerBurst = 8, 64
-	maxNeighbours               = 4 * highConns
+	// Four times the connections to which a host trims.
+	maxNeighbours = 384
 	// A neighbour's line is read as fast as it may speak, at 500 bytes a message: 5,000 small ones a second, of which all but 256
 	// were dropped, took a fifth of a core. A read counts as leastRead, or frames of no bytes would be free.
 	neighbourBytes, neighbourBytesBurst = 128 << 10, 1 << 20
@@ -46,7 +48,7 @@ const (
 )
 
 // of finds what is kept of a neighbour. The caller holds g.mu.
-func (g *gossip) of(id peer.ID) *neighbour {
+func (g *Topics) of(id peer.ID) *neighbour {
 	n := g.neighbours[id]
 	if n == nil {
 		for len(g.neighbours) >= maxNeighbours {
@@ -58,9 +60,6 @@ func (g *gossip) of(id peer.ID) *neighbour {
 			}
 			delete(g.neighbours, oldest)
 		}
-		if g.neighbours == nil {
-			g.neighbours = map[peer.ID]*neighbour{}
-		}
 		n = &neighbour{bytes: rate.NewLimiter(neighbourBytes, neighbourBytesBurst)}
 		g.neighbours[id] = n
 	}
@@ -68,7 +67,7 @@ func (g *gossip) of(id peer.ID) *neighbour {
 }
 
 // allowed is how many of the next n messages of a neighbour are looked at.
-func (g *gossip) allowed(from peer.ID, n int) int {
+func (g *Topics) allowed(from peer.ID, n int) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b, now := &g.of(from).messages, g.now()
@@ -81,7 +80,7 @@ func (g *gossip) allowed(from peer.ID, n int) int {
 }
 
 // pace is what a neighbour's bytes wait for.
-func (g *gossip) pace(from peer.ID) *rate.Limiter {
+func (g *Topics) pace(from peer.ID) *rate.Limiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.of(from).bytes
@@ -89,17 +88,17 @@ func (g *gossip) pace(from peer.ID) *rate.Limiter {
 
 // patient is the host as gossip sees it: what a neighbour says too fast stays in the line, and holds up nobody else.
 type patient struct {
-	guarded
+	host.Host
 	pace func(peer.ID) *rate.Limiter
 	done context.Context
 }
 
 func (p patient) SetStreamHandler(id protocol.ID, h network.StreamHandler) {
-	p.guarded.SetStreamHandler(id, p.slowly(h))
+	p.Host.SetStreamHandler(id, p.slowly(h))
 }
 
 func (p patient) SetStreamHandlerMatch(id protocol.ID, m func(protocol.ID) bool, h network.StreamHandler) {
-	p.guarded.SetStreamHandlerMatch(id, m, p.slowly(h))
+	p.Host.SetStreamHandlerMatch(id, m, p.slowly(h))
 }
 
 func (p patient) slowly(h network.StreamHandler) network.StreamHandler {
