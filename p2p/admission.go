@@ -111,11 +111,15 @@ func (n *Network) parted(id peer.ID) {
 
 // await closes a connection whose peer does not show in time that it belongs here.
 func (n *Network) await(c network.Conn) {
-	if n.admitted(c.RemotePeer()) || !n.enter() {
+	if n.admitted(c.RemotePeer()) {
+		return
+	}
+	done, ok := n.begin()
+	if !ok {
 		return
 	}
 	go func() {
-		defer n.wg.Done()
+		defer done()
 		select {
 		case <-n.ctx.Done():
 		case <-time.After(joinTimeout):
@@ -142,13 +146,14 @@ func (n *Network) greet(c network.Conn) {
 	g := &greeting{done: make(chan struct{})}
 	n.gate.greets[id] = g
 	n.gate.mu.Unlock()
-	if !n.enter() {
+	done, ok := n.begin()
+	if !ok {
 		g.err = errors.New("the network is closed")
 		close(g.done)
 		return
 	}
 	go func() {
-		defer n.wg.Done()
+		defer done()
 		defer close(g.done)
 		g.err = n.meet(id)
 	}()
@@ -199,7 +204,7 @@ func (n *Network) hello(id peer.ID) error {
 		n.gate.mu.Unlock()
 		return fmt.Errorf("%w: %s", ErrNotAdmitted, why)
 	}
-	n.heed(b, answer.Notices)
+	n.takeNotices(b, answer.Notices)
 	b.Take(answer.Renewed, time.Now())
 	if err := b.Admit(proto.PeerID(id), answer.Proof, time.Now()); err != nil {
 		return fmt.Errorf("%w: %w", errStranger, err)
@@ -207,17 +212,18 @@ func (n *Network) hello(id peer.ID) error {
 	n.gate.mu.Lock()
 	n.gate.refusal = "" // somebody does
 	n.gate.mu.Unlock()
-	n.welcome(id)
+	n.admit(id)
 	return nil
 }
 
 // serveJoin answers a greeting.
 func (n *Network) serveJoin(s network.Stream) {
-	if !n.enter() {
+	done, ok := n.begin()
+	if !ok {
 		_ = s.Reset()
 		return
 	}
-	defer n.wg.Done()
+	defer done()
 	if err := n.answerHello(s); err != nil {
 		n.log.Debug("greeting not answered", "peer", s.Conn().RemotePeer(), "err", err)
 		_ = s.Reset()
@@ -238,14 +244,14 @@ func (n *Network) answerHello(s network.Stream) error {
 	if b == nil {
 		return stream.WriteMessage(s, &murmurv1.Hello{})
 	}
-	n.heed(b, hello.Notices)
+	n.takeNotices(b, hello.Notices)
 	if err := b.Admit(proto.PeerID(id), hello.Proof, time.Now()); err != nil {
 		n.gater.refused(s.Conn().RemoteMultiaddr())
 		n.log.Debug("peer not let in", "peer", id, "err", err)
 		return stream.WriteMessage(s, &murmurv1.Hello{Refused: reason(err)})
 	}
 	proof, notices := b.Proof()
-	n.welcome(id)
+	n.admit(id)
 	return stream.WriteMessage(s, &murmurv1.Hello{
 		Proof: proof, Notices: notices, Renewed: b.Renew(proto.PeerID(id), hello.Proof, time.Now()),
 	})
@@ -261,21 +267,21 @@ func reason(err error) string {
 	return membership.ErrForged.Error()
 }
 
-// welcome notes that a peer was let in.
-func (n *Network) welcome(id peer.ID) {
+// admit notes that a peer was let in.
+func (n *Network) admit(id peer.ID) {
 	n.gate.mu.Lock()
 	close(n.gate.let)
 	n.gate.let = make(chan struct{})
 	n.gate.mu.Unlock()
 	for _, c := range n.host.Network().ConnsToPeer(id) {
-		n.gater.welcomed(c.RemoteMultiaddr())
+		n.gater.admitted(c.RemoteMultiaddr())
 	}
 	n.peers.Met(id, n.host.Peerstore().Addrs(id))
 	n.changed()
 }
 
-// heed takes in notices, and passes on what is new: to all who are connected, once.
-func (n *Network) heed(b *membership.Book, notices []*murmurv1.Envelope) {
+// takeNotices stores notices of the community and greets all connected peers once if some are new, so that they learn them.
+func (n *Network) takeNotices(b *membership.Book, notices []*murmurv1.Envelope) {
 	news, err := b.Hear(notices)
 	if err != nil {
 		n.log.Warn("Notices of the community cannot be kept", "error", err)
@@ -289,11 +295,12 @@ func (n *Network) heed(b *membership.Book, notices []*murmurv1.Envelope) {
 // newest proof of the other, and who is a member no more is parted from.
 func (n *Network) Greet() {
 	for _, id := range n.host.Network().Peers() {
-		if !n.enter() {
+		done, ok := n.begin()
+		if !ok {
 			return
 		}
 		go func() {
-			defer n.wg.Done()
+			defer done()
 			_ = n.meet(id) // it has told the log
 		}()
 	}

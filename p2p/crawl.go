@@ -42,10 +42,11 @@ var ErrNobody = errors.New("no peer of the swarm was reached")
 // Crawl walks the swarm's DHT from the peers that are known, asks it who is a member,
 // and tries to reach each. The result is sorted by id.
 func (n *Network) Crawl(ctx context.Context) ([]Crawled, error) {
-	if !n.enter() {
+	done, ok := n.begin()
+	if !ok {
 		return nil, errors.New("the network is closed")
 	}
-	defer n.wg.Done()
+	defer done()
 	for len(n.host.Network().Peers()) == 0 {
 		select {
 		case <-ctx.Done():

@@ -68,9 +68,9 @@ func (d deaf) due(now time.Time, connected, subscribed []peer.ID) (ids []peer.ID
 	return ids
 }
 
-// rouse closes the connections to peers that hear nothing from here; dialLoop
+// reconnect closes the connections to peers that hear nothing from here; dialLoop
 // dials them again at once.
-func (n *Network) rouse(d deaf) {
+func (n *Network) reconnect(d deaf) {
 	for _, id := range d.due(time.Now(), n.direct(), n.gossip.Subscribers()) {
 		n.log.Debug("gossip has lost a peer; connecting anew", "peer", id)
 		_ = n.host.Network().ClosePeer(id)

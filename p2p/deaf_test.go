@@ -48,7 +48,7 @@ func TestGossipComesBack(t *testing.T) {
 	t.Logf("heard again after %v", time.Since(began))
 }
 
-func TestDeafAreRousedLessAndLess(t *testing.T) {
+func TestDeafAreReconnectedLessAndLess(t *testing.T) {
 	d, now := deaf{}, time.Unix(1, 0)
 	ids := []peer.ID{"one"}
 	var gaps []time.Duration
@@ -61,7 +61,7 @@ func TestDeafAreRousedLessAndLess(t *testing.T) {
 		}
 	}
 	if len(gaps) < 10 || gaps[0] > 5*time.Second || gaps[len(gaps)-1] < deafMost || gaps[len(gaps)-1] > deafMost+5*time.Second {
-		t.Errorf("one that stays deaf is roused after %v", gaps)
+		t.Errorf("one that stays deaf is reconnected after %v", gaps)
 	}
 	if d.due(now, ids, ids); len(d) != 0 {
 		t.Errorf("one that hears is remembered: %v", d)
@@ -69,7 +69,7 @@ func TestDeafAreRousedLessAndLess(t *testing.T) {
 	for range 10 {
 		now = now.Add(time.Second)
 		if got := d.due(now, ids, ids); len(got) != 0 {
-			t.Fatalf("one that hears is roused")
+			t.Fatalf("one that hears is reconnected")
 		}
 	}
 }

@@ -116,11 +116,12 @@ func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 		n.fits(e)
 		return
 	}
-	if !n.enter() {
+	done, ok := n.begin()
+	if !ok {
 		return
 	}
 	go func() {
-		defer n.wg.Done()
+		defer done()
 		ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(network.WithNoDial(n.ctx, "it is connected"), "identify"), joinTimeout)
 		defer cancel()
 		s, err := n.host.NewStream(ctx, e.Peer, n.syncID)
@@ -143,7 +144,7 @@ func (n *Network) fits(e event.EvtPeerIdentificationCompleted) {
 		addrs = peerbook.Merge([]multiaddr.Multiaddr{e.Conn.RemoteMultiaddr()}, addrs)
 	}
 	if n.members() != nil {
-		return // welcome does the rest, if it comes to that
+		return // admit does the rest once the peer is let in
 	}
 	n.peers.Met(e.Peer, addrs)
 	n.changed()
@@ -184,7 +185,7 @@ func (n *Network) dialLoop(ctx context.Context) {
 	lost, from := deaf{}, outlook{}
 	for {
 		n.reopen(&from)
-		n.rouse(lost)
+		n.reconnect(lost)
 		have := len(n.host.Network().Peers())
 		if have < lowConns {
 			free := min(maxDials-len(slots), lowConns-have)

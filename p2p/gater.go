@@ -64,8 +64,8 @@ func (g *gater) refused(a multiaddr.Multiaddr) {
 	}
 }
 
-// welcomed notes where a member came from.
-func (g *gater) welcomed(a multiaddr.Multiaddr) {
+// admitted notes where a member came from.
+func (g *gater) admitted(a multiaddr.Multiaddr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.good) >= maxRefused {

@@ -33,7 +33,7 @@ func TestStrangersAreThrottled(t *testing.T) {
 		if g.barred(stranger) {
 			t.Error("the address stays barred while nobody comes from it")
 		}
-		g.welcomed(other)
+		g.admitted(other)
 		heard = 0
 		for i := range 2 * maxRefused { // at once
 			fresh := multiaddr.StringCast(fmt.Sprintf("/ip6/2001:db8:%x:%x::1/tcp/1", i/256, i%256<<8))

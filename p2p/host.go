@@ -279,14 +279,15 @@ func (n *Network) Addrs() []string {
 	return out
 }
 
-// enter counts a stream handler or a caller in, unless the network is closing.
-func (n *Network) enter() bool {
+// begin holds the wait group until done is called, unless the network is closed.
+func (n *Network) begin() (done func(), ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.closed {
-		n.wg.Add(1)
+	if n.closed {
+		return nil, false
 	}
-	return !n.closed
+	n.wg.Add(1)
+	return n.wg.Done, true
 }
 
 // Close leaves the network and waits, for at most three seconds.

@@ -111,12 +111,13 @@ func (r Reach) mode() dht.ModeOpt {
 // do is asked of them.
 func (n *Network) relays(ctx context.Context, most int) <-chan peer.AddrInfo {
 	out := make(chan peer.AddrInfo, most)
-	if !n.enter() {
+	done, ok := n.begin()
+	if !ok {
 		close(out)
 		return out
 	}
 	go func() {
-		defer n.wg.Done()
+		defer done()
 		defer close(out)
 		select {
 		case <-n.ready: // libp2p asks while the host is being made

@@ -59,11 +59,12 @@ func (n *Network) request(ctx context.Context, to peer.ID, req *murmurv1.SyncReq
 // serveSync answers one question and closes the stream; where there is no
 // answer it resets it.
 func (n *Network) serveSync(s network.Stream) {
-	if !n.enter() {
+	done, ok := n.begin()
+	if !ok {
 		_ = s.Reset()
 		return
 	}
-	defer n.wg.Done()
+	defer done()
 	if err := n.answerSync(s); err != nil {
 		n.log.Debug("question not answered", "peer", s.Conn().RemotePeer(), "err", err)
 		_ = s.Reset()
