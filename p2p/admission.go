@@ -165,7 +165,7 @@ func (n *Network) meet(id peer.ID) error {
 	if err == nil {
 		return nil
 	}
-	n.log.Debug("no greeting", "peer", id, "err", err)
+	n.log.Debug("No greeting", "peer", id, "error", err)
 	if errors.Is(err, ErrNotAdmitted) || errors.Is(err, errStranger) {
 		n.peers.Shut(id)
 		_ = n.host.Network().ClosePeer(id)
@@ -225,7 +225,7 @@ func (n *Network) serveJoin(s network.Stream) {
 	}
 	defer done()
 	if err := n.answerHello(s); err != nil {
-		n.log.Debug("greeting not answered", "peer", s.Conn().RemotePeer(), "err", err)
+		n.log.Debug("Greeting not answered", "peer", s.Conn().RemotePeer(), "error", err)
 		_ = s.Reset()
 		return
 	}
@@ -247,7 +247,7 @@ func (n *Network) answerHello(s network.Stream) error {
 	n.takeNotices(b, hello.Notices)
 	if err := b.Admit(proto.PeerID(id), hello.Proof, time.Now()); err != nil {
 		n.gater.refused(s.Conn().RemoteMultiaddr())
-		n.log.Debug("peer not let in", "peer", id, "err", err)
+		n.log.Debug("Peer not let in", "peer", id, "error", err)
 		return stream.WriteMessage(s, &murmurv1.Hello{Refused: reason(err)})
 	}
 	proof, notices := b.Proof()

@@ -72,7 +72,7 @@ func (d deaf) due(now time.Time, connected, subscribed []peer.ID) (ids []peer.ID
 // dials them again at once.
 func (n *Network) reconnect(d deaf) {
 	for _, id := range d.due(time.Now(), n.direct(), n.gossip.Subscribers()) {
-		n.log.Debug("gossip has lost a peer; connecting anew", "peer", id)
+		n.log.Debug("Gossip has lost a peer; connecting anew", "peer", id)
 		_ = n.host.Network().ClosePeer(id)
 	}
 }

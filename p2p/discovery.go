@@ -54,7 +54,7 @@ func (n *Network) discover(ctx context.Context) {
 	id := n.params.Swarm.String()
 	s := mdns.NewMdnsService(n.host, "_murmur-"+id[len(id)-16:]+"._udp", found(n.peers.Learn))
 	if err := s.Start(); err != nil {
-		n.log.Info("not looking for peers in the local network", "err", err)
+		n.log.Info("Not looking for peers in the local network", "error", err)
 		return
 	}
 	n.stops = append(n.stops, s.Close)
@@ -198,7 +198,7 @@ func (n *Network) dialLoop(ctx context.Context) {
 						n.peers.Reached(info.ID)
 					} else {
 						n.peers.Failed(info.ID, attempts(info, err, time.Now()))
-						n.log.Debug("peer not reached", "peer", info.ID, "err", err)
+						n.log.Debug("Peer not reached", "peer", info.ID, "error", err)
 					}
 				})
 			}
@@ -218,7 +218,7 @@ func (n *Network) dialLoop(ctx context.Context) {
 
 func (n *Network) savePeers() {
 	if err := n.peers.Save(); err != nil {
-		n.log.Warn("known peers not saved", "file", n.params.PeersFile, "err", err)
+		n.log.Warn("Known peers not saved", "file", n.params.PeersFile, "error", err)
 	}
 }
 
@@ -296,7 +296,7 @@ func (n *Network) advertise(ctx context.Context, d discovery.Advertiser, name st
 	defer cancel()
 	_, err := d.Advertise(ctx, name)
 	if err != nil {
-		n.log.Debug("not advertised in the DHT", "err", err)
+		n.log.Debug("Not advertised in the DHT", "error", err)
 	}
 	return err
 }
@@ -306,7 +306,7 @@ func (n *Network) find(ctx context.Context, d discovery.Discoverer, name string)
 	defer cancel()
 	peers, err := d.FindPeers(ctx, name, discovery.Limit(peerbook.MaxPeers))
 	if err != nil {
-		n.log.Debug("no search in the DHT", "err", err)
+		n.log.Debug("No search in the DHT", "error", err)
 		return
 	}
 	for info := range peers {
@@ -336,6 +336,6 @@ func (n *Network) ping(ctx context.Context, id peer.ID) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if r := <-ping.Ping(ctx, n.host, id); r.Error != nil {
-		n.log.Debug("peer does not answer a ping", "peer", id, "err", r.Error)
+		n.log.Debug("Peer does not answer a ping", "peer", id, "error", r.Error)
 	}
 }

@@ -199,7 +199,7 @@ func (n *Network) listen() error {
 			return fmt.Errorf("%w: %s is taken by another program, perhaps a second murmur; stop that one or choose another port",
 				ErrPortInUse, portOf(a))
 		default:
-			n.log.Debug("not listening", "addr", s, "err", err)
+			n.log.Debug("Not listening", "addr", s, "error", err)
 			bad = append(bad, s+": "+err.Error())
 		}
 	}

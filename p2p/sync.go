@@ -66,7 +66,7 @@ func (n *Network) serveSync(s network.Stream) {
 	}
 	defer done()
 	if err := n.answerSync(s); err != nil {
-		n.log.Debug("question not answered", "peer", s.Conn().RemotePeer(), "err", err)
+		n.log.Debug("Question not answered", "peer", s.Conn().RemotePeer(), "error", err)
 		_ = s.Reset()
 		return
 	}
