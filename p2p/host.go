@@ -71,12 +71,15 @@ type Network struct {
 
 // New starts a host. It returns as soon as it listens: peers are looked for in
 // the background, and none needs to be reachable. The Network works until Close
-// or until ctx ends, whichever is first; Close is needed in both cases.
+// or until ctx ends, whichever is first; Close is needed in both cases. Two things hold
+// for all libp2p hosts of the process from then on: one observer is enough to believe in
+// an address, and libp2p logs to p.Log.
 func New(ctx context.Context, p Params) (_ *Network, err error) {
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("network parameters: %w", err)
 	}
 	bridgeLogs(p.Log.Handler())
+	trustOneObserver()
 	prefix := "/murmur/" + p.Swarm.String()
 	ctx, cancel := context.WithCancel(ctx)
 	self := peer.ID(proto.PeerOf(p.Key.Public().(ed25519.PublicKey)))

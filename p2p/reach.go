@@ -58,10 +58,11 @@ const (
 	relayInterval = 5 * time.Second  // between two looks for candidates
 )
 
-// One peer's word on where it sees this node coming from is enough to be dialled
-// there, and for a hole to be punched. libp2p asks for four, which a young swarm with
-// one seed does not have; a liar costs its victims dials in vain.
-func init() { observedaddrs.ActivationThresh = 1 }
+// trustOneObserver has one peer's word on where it sees this node coming from be enough
+// to be dialled there, and for a hole to be punched. libp2p asks for four, which a young
+// swarm with one seed does not have; a liar costs its victims dials in vain. libp2p
+// knows no such setting of one host.
+var trustOneObserver = sync.OnceFunc(func() { observedaddrs.ActivationThresh = 1 })
 
 // options make the host do so.
 func (r Reach) options(n *Network) []libp2p.Option {
