@@ -36,7 +36,7 @@ const (
 type places struct {
 	mu     sync.Mutex
 	used   int
-	queue  []*waiter     // at most maxBlobStreams
+	queue  []*waiter     // at most one a served stream, which the host bounds
 	turns  map[asker]int // had since nobody waited
 	rate   float64       // bytes/s that this line has carried; 0: not measured
 	active int           // answers that are being sent
@@ -44,9 +44,9 @@ type places struct {
 	bytes  int           // sent in it
 }
 
-// asker is who has turns. What a round waits for everybody wants once: each has turns for
-// each blob, and those go first who can pass it on fastest. Of the rest all that a peer
-// wants counts together.
+// asker is whose turns are counted. For a blob that a round waits for, turns are counted
+// for each peer and blob, since every peer wants it once; for all other blobs they are
+// counted for each peer.
 type asker struct {
 	peer peer.ID
 	blob proto.ID // of a round; else zero

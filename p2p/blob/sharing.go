@@ -16,7 +16,7 @@ const (
 	// not needed, while another one is at it: what is wanted here is wanted there, too.
 	askAgain = time.Second
 	// reachSoon is how long a peer may take to be reached before the next is asked
-	// as well: one behind a router that lets nobody in takes dialTimeout.
+	// as well: a dial to one behind a router that lets nobody in fails after 5 s.
 	reachSoon = time.Second
 )
 

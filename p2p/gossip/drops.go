@@ -70,7 +70,7 @@ func (d *drops) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
 	d.by[unsent].Add(uint64(len(rpc.GetPublish())))
 }
 
-// What else gossip tells is nothing lost.
+// The other events of a pubsub.RawTracer lose no message and are not counted.
 
 func (d *drops) OnNewOutboundStream(peer.ID, protocol.ID) {}
 func (d *drops) Join(string)                              {}

@@ -8,7 +8,7 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// As in p2p/limits.go and p2p/blob_server.go.
+// As in p2p/blob and p2p/limits.go.
 const (
 	maxFetches      = 16 // blobs fetched at once
 	maxServed       = 32 // blob requests served at once
