@@ -3,7 +3,8 @@
 // between starts.
 //
 // It guarantees that at most MaxPeers peers with maxPeerAddrs addresses each are
-// remembered, that hearsay displaces no peer that was met or that the operator named,
-// and that a damaged file costs the known peers and nothing else. It dials nobody,
+// remembered unless the operator named more, that a peer which was never reached makes
+// room before one that was, and that a damaged file costs the known peers and nothing
+// else. It dials nobody,
 // starts no goroutines, and must not know connections, streams or protocols.
 package peerbook
