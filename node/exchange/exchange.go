@@ -22,11 +22,11 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/node/status"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/p2p/blob"
+	"github.com/murmurnet/murmur/p2p/gossip"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/proto/wire"
-	"github.com/murmurnet/murmur/p2p/blob"
-	"github.com/murmurnet/murmur/p2p/gossip"
 )
 
 const (
