@@ -15,10 +15,12 @@ import (
 // adopt moves θ to a commit's state and the trainer with it, as outer.Private
 // has it.
 func (x *Executor) adopt(ctx context.Context, e round.Adopt, s round.Status) {
+	x.passed.add(e)
 	if err := x.refetching(ctx, func() error { return x.move(ctx, e) }); err != nil {
-		x.trouble("adopting a commit", err) // the next one starts from where θ stands
+		x.trouble("adopting a commit", err)
 		return
 	}
+	x.passed = passed{}
 	err := x.book.SetHead(e.To.ID)
 	if err == nil && e.To.Height%uint64(x.p.Manifest.Rounds.SnapshotEvery) == 0 {
 		if err = x.rep.Save(); err == nil {
@@ -87,25 +89,30 @@ func (x *Executor) judge(height uint64, moved float64) {
 	}
 }
 
+// passed are adoptions that θ has yet to make: one that failed is made with the next.
+type passed struct {
+	jump         bool
+	left, joined []round.Own
+}
+
+func (p *passed) add(e round.Adopt) {
+	p.jump = p.jump || e.Jump
+	p.left, p.joined = append(p.left, e.Left...), append(p.joined, e.Joined...)
+}
+
 // shift adds the change to the trainer's model between two of its steps. A
 // trainer that cannot take it is gone; the next one starts from the disk.
 func (x *Executor) shift(ctx context.Context, e round.Adopt, next []float32) error {
 	var undo, redo []outer.Own
-	if !e.Jump {
-		// From where θ stands: that is further back than e.From where an adoption failed.
-		left, joined, ok := branches(x.book, x.rep.Head().ID, e.To.ID)
-		if !ok {
-			return fmt.Errorf("height %d and height %d have no common commit here", x.rep.Head().Height, e.To.Height)
-		}
-		if slices.ContainsFunc(joined, func(c round.Commit) bool { return x.newerIn(c, x.seq) }) {
+	if !x.passed.jump {
+		if slices.ContainsFunc(x.passed.joined, func(u round.Own) bool { return u.Seq > x.seq }) {
 			return x.beginOn(ctx, next, e.Delivered)
 		}
-		slices.Reverse(joined)
 		var err error
-		if undo, err = x.read(x.ownOf(left)); err != nil {
+		if undo, err = x.read(remembered(x.passed.left)); err != nil {
 			return err
 		}
-		if redo, err = x.read(x.ownOf(joined)); err != nil {
+		if redo, err = x.read(remembered(x.passed.joined)); err != nil {
 			return err
 		}
 	}
@@ -123,6 +130,16 @@ func (x *Executor) shift(ctx context.Context, e round.Adopt, next []float32) err
 	return nil
 }
 
+// remembered leaves of own updates those that this disk remembers making.
+func remembered(own []round.Own) (us []round.Update) {
+	for _, u := range own {
+		if u.Covers > 0 {
+			us = append(us, u.Update)
+		}
+	}
+	return us
+}
+
 // read gets own updates from the disk.
 func (x *Executor) read(us []round.Update) (own []outer.Own, err error) {
 	for _, u := range us {
@@ -133,13 +150,4 @@ func (x *Executor) read(us []round.Update) (own []outer.Own, err error) {
 		own = append(own, o)
 	}
 	return own, nil
-}
-
-// ownOf lists this node's own updates in some commits.
-func (x *Executor) ownOf(cs []round.Commit) (us []round.Update) {
-	covers := x.p.Store.Own()
-	for _, c := range cs {
-		us = append(us, x.ownIn(c, covers)...)
-	}
-	return us
 }

@@ -120,6 +120,7 @@ type Executor struct {
 	// Of Run's goroutine only.
 	session
 	train     bool
+	passed    passed
 	delivered uint64 // own tokens on the branch, of the machine's total
 	seq       uint64 // of the newest own update
 	payload   []byte // reused

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -204,7 +205,14 @@ func (b *bench) commit(parent round.Commit, settle func(), us ...round.Update) r
 func (b *bench) adopt(to round.Commit, delivered uint64, more bool) {
 	s := round.Status{Head: to}
 	b.board.Enter(s)
-	b.x.Adopt(round.Adopt{From: b.x.rep.Head(), To: to, Delivered: delivered, More: more}, s)
+	e := round.Adopt{From: b.x.rep.Head(), To: to, Delivered: delivered, More: more}
+	covers := b.store.Own()
+	for _, id := range to.Updates {
+		if u, ok := b.x.book.Update(id); ok && u.Author == b.x.p.Self {
+			e.Joined = append(e.Joined, round.Own{Update: u, Covers: covers[id]})
+		}
+	}
+	b.x.Adopt(e, s)
 }
 
 // TestSession leads a trainer's session through its states: what the trainer is asked, and what its model is in the end beside the shared one.
@@ -256,6 +264,23 @@ func TestSession(t *testing.T) {
 			time.Sleep(2 * behindLimit)
 			settle()
 		}, "capture; add; run", 0, true},
+		{"an adoption fails, and is made with the next", func(b *bench, f *fake, settle func()) {
+			f.learn(2, by)
+			u := b.publish(settle)
+			first := b.commit(b.x.rep.Head(), settle, *u)
+			second := b.commit(first, settle, b.others(first))
+			path := b.store.PayloadPath(u.Payload)
+			b.must(os.Rename(path, path+".away"))
+			b.adopt(first, u.Tokens, false)
+			time.Sleep(refetchTries * refetchLimit)
+			settle()
+			if b.x.rep.Head().Height != 0 || b.board.Decide().Why == "" {
+				b.t.Errorf("it stands at round %d", b.x.rep.Head().Height)
+			}
+			b.must(os.Rename(path+".away", path))
+			b.adopt(second, u.Tokens, false)
+			settle()
+		}, "capture; add; run; capture", 0, true},
 		{"its model diverges", func(b *bench, f *fake, settle func()) {
 			f.learn(2, float32(math.NaN()))
 			if b.publish(settle) != nil {

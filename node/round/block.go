@@ -200,14 +200,16 @@ func (m *Machine) listed(b *block) []Update {
 	return us
 }
 
-// ownIn returns the own updates in a commit that this node remembers making.
-func (m *Machine) ownIn(b *block) []Update {
-	var us []Update
-	for _, u := range m.listed(b) {
-		if u.Author == m.cfg.Self && m.own.covers[u.ID] > 0 {
-			us = append(us, u)
+// ownAbove returns the own updates in the commits above one, up to another, older before newer.
+func (m *Machine) ownAbove(below, tip *block) (us []Own) {
+	for b := tip; b != below; b = b.parent {
+		for _, u := range m.listed(b) {
+			if u.Author == m.cfg.Self {
+				us = append(us, Own{u, m.own.covers[u.ID]})
+			}
 		}
 	}
+	slices.Reverse(us)
 	return us
 }
 

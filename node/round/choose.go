@@ -16,20 +16,14 @@ func (m *Machine) choose() {
 	}
 	from := m.head
 	lca := common(from, tip)
-	var undo, redo []Update
-	for b := from; b != lca; b = b.parent {
-		undo = append(undo, m.ownIn(b)...)
-	}
-	for b := tip; b != lca; b = b.parent {
-		redo = append(redo, m.ownIn(b)...)
-	}
-	m.own.move(undo, redo)
+	left, joined := m.ownAbove(lca, from), m.ownAbove(lca, tip)
+	m.own.move(left, joined)
 	missing := m.leftOut(tip)
 	caughtUp := from != tip.parent
 	m.enter(tip)
 	m.do(Adopt{
 		From: from.Commit, To: tip.Commit, Delivered: m.own.delivered, More: m.more(),
-		Included: m.listed(tip), Missing: missing,
+		Included: m.listed(tip), Missing: missing, Left: left, Joined: joined,
 	})
 	m.rebase()
 	m.drop()

@@ -62,15 +62,15 @@ type (
 	}
 	// Announce asks to gossip a commit (again).
 	Announce struct{ Commit Commit }
-	// Adopt says that the head moves. The residual gains what this node's own
-	// updates only on the old branch hold, and loses those only on the new one.
+	// Adopt says that the head moves. The residual gains what Left held, and loses what Joined holds.
 	Adopt struct {
-		From, To  Commit
-		Delivered uint64 // own tokens, of Progress.Total, that the new branch has
-		Jump      bool   // the branches have no known common commit: the residual stays as it is
-		More      bool   // a commit on this one is at hand: the trainer's part may wait for it
-		Included  []Update
-		Missing   []proto.PeerID // active roster members that the commit leaves out
+		From, To     Commit
+		Delivered    uint64 // own tokens, of Progress.Total, that the new branch has
+		Jump         bool   // the branches have no known common commit: the residual stays as it is
+		More         bool   // a commit on this one is at hand: the trainer's part may wait for it
+		Included     []Update
+		Missing      []proto.PeerID // active roster members that the commit leaves out
+		Left, Joined []Own          // own updates only on the old branch, and only on the new one, older before newer
 	}
 	// Finished says that this node may go: its work is in, or waited for in vain.
 	Finished struct{ In bool }
@@ -81,6 +81,12 @@ type (
 	// Beat asks for a heartbeat at once.
 	Beat struct{}
 )
+
+// Own is an own update with what it stands for.
+type Own struct {
+	Update
+	Covers uint64 // tokens; 0: this disk does not remember making it, and no residual here held it
+}
 
 func (Publish) effect()        {}
 func (AnnounceUpdate) effect() {}

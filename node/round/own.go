@@ -52,13 +52,15 @@ func (l *ledger) maySign(on Commit) bool {
 }
 
 // move follows the head from one branch to another.
-func (l *ledger) move(undo, redo []Update) {
-	for _, u := range redo {
-		l.delivered += l.covers[u.ID]
-		l.included = max(l.included, u.Seq)
+func (l *ledger) move(left, joined []Own) {
+	for _, u := range joined {
+		if u.Covers > 0 {
+			l.delivered += u.Covers
+			l.included = max(l.included, u.Seq)
+		}
 	}
-	for _, u := range undo {
-		l.delivered -= min(l.delivered, l.covers[u.ID])
+	for _, u := range left {
+		l.delivered -= min(l.delivered, u.Covers)
 	}
 }
 

@@ -629,18 +629,18 @@ func (n *simNode) adopt(e Adopt) {
 		n.turns++
 	}
 	n.head = e.To.ID
-	var undo, redo []Update
-	if !e.Jump {
-		undo, redo = n.between(e.From, e.To)
+	for _, u := range e.Joined {
+		if u.Covers > 0 {
+			n.included++
+			n.d -= n.s.values[u.Payload]
+			n.onChain += n.s.values[u.Payload]
+		}
 	}
-	for _, u := range redo {
-		n.included++
-		n.d -= n.s.values[u.Payload]
-		n.onChain += n.s.values[u.Payload]
-	}
-	for _, u := range undo {
-		n.d += n.s.values[u.Payload]
-		n.onChain -= n.s.values[u.Payload]
+	for _, u := range e.Left {
+		if u.Covers > 0 {
+			n.d += n.s.values[u.Payload]
+			n.onChain -= n.s.values[u.Payload]
+		}
 	}
 	if e.Jump {
 		n.saved, n.base = map[proto.ID]bool{e.To.ID: true}, e.To
