@@ -303,9 +303,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 		Refetch: func(ctx context.Context, lost replica.LostError) error {
 			return n.exchange.Refetch(ctx, lost.Payload, lost.Size)
 		},
-		Pull: func(ctx context.Context, id proto.ID) {
-			n.exchange.Pull(ctx, round.Pull{Commit: id, Sources: n.net.Connected()})
-		},
+		Pull: func(ctx context.Context, id proto.ID) { n.exchange.PullAgain(ctx, id) },
 	})
 	if err != nil {
 		return err
@@ -317,6 +315,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 		return err
 	}
 	config := m.Round(method, n.swarm, n.self, chain.TagSize)
+	config.Contract = n.p.Contract
 	config.Checkpoint = round.Checkpoint{Height: checkpoint.Height, Commit: checkpoint.Commit}
 	if n.machine, err = round.New(config, state); err != nil {
 		return err

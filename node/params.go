@@ -7,6 +7,7 @@ import (
 
 	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/inner"
@@ -37,11 +38,12 @@ type Params struct {
 	Anyway    bool        // take part even in a swarm that needs more
 	DataQuota uint64      // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
 	// For simulations: Engine trains inside this process, in place of a child, Net
-	// changes the network's parameters, and Senses feel another machine.
-	Engine *worker.Engine
-	Net    func(*p2p.Params)
-	Senses Senses // nil: this machine's
-	Log    *slog.Logger
+	// changes the network's parameters, Senses feel another machine, and Contract holds the node to what it owes the round machine.
+	Contract *round.Contract
+	Engine   *worker.Engine
+	Net      func(*p2p.Params)
+	Senses   Senses // nil: this machine's
+	Log      *slog.Logger
 }
 
 // Validate says what is missing.

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ import (
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/toy"
+	"github.com/murmurnet/murmur/node/round"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -40,6 +42,7 @@ type daemon struct {
 	trained bool   // it has made a step
 	invite  membership.Invite
 	ends    time.Time
+	owes    *round.Contract // what it owes its round machine
 }
 
 // swarm is whole daemons on simulated home links.
@@ -174,8 +177,10 @@ func (s *swarm) open(d *daemon) {
 	engine := toy.Engine()
 	var ctx context.Context
 	ctx, d.stop = context.WithCancel(s.t.Context())
+	d.owes = &round.Contract{}
 	p := node.Params{
-		Dir: d.dir, Version: "0.1.0", Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
+		Contract: d.owes,
+		Dir:      d.dir, Version: "0.1.0", Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
 		Net: s.net.Tune(d.i), Senses: &d.feels, Log: slog.New(slog.DiscardHandler),
 	}
 	if s.params != nil {
@@ -199,7 +204,7 @@ func (s *swarm) ended(d *daemon) bool {
 			s.t.Errorf("node %d: %v", d.i, err)
 		}
 		d.stop()
-		if err := d.n.Close(); err != nil {
+		if err := errors.Join(d.n.Close(), d.owes.Err()); err != nil {
 			s.t.Errorf("closing node %d: %v", d.i, err)
 		}
 		d.n, d.done = nil, nil

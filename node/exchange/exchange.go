@@ -37,7 +37,7 @@ const (
 	nextSource = 2 * time.Second  // before another peer is asked for a commit as well
 	askPeers   = 3                // peers asked the same question at most
 	// Fetches and questions under way at once.
-	maxFetches   = 16
+	maxFetches   = round.MaxFetching
 	maxQuestions = 8
 )
 
@@ -103,7 +103,16 @@ func (x *Exchange) Enter(ctx context.Context, e round.Enter) {
 
 // Pull asks for a commit's body.
 func (x *Exchange) Pull(ctx context.Context, e round.Pull) {
-	x.transfer(ctx, x.questions, func(ctx context.Context) { x.pull(ctx, e) })
+	x.transfer(ctx, x.questions, func(ctx context.Context) {
+		if !x.body(ctx, e) {
+			x.p.Post(ctx, round.PullFailed{Commit: e.Commit})
+		}
+	})
+}
+
+// PullAgain asks the connected peers for the body of a commit that had to make room here: nobody is told if it does not come.
+func (x *Exchange) PullAgain(ctx context.Context, id proto.ID) {
+	x.transfer(ctx, x.questions, func(ctx context.Context) { x.body(ctx, round.Pull{Commit: id, Sources: x.p.Net.Connected()}) })
 }
 
 // CatchUp asks for a branch.
@@ -199,8 +208,8 @@ func (x *Exchange) fetch(ctx context.Context, e round.Fetch) {
 	}
 }
 
-// pull asks for a commit's body: the nearest source, and as long as none has it, one more every nextSource.
-func (x *Exchange) pull(ctx context.Context, e round.Pull) {
+// body asks for a commit's body, and tells whether it came: the nearest source, and as long as none has it, one more every nextSource.
+func (x *Exchange) body(ctx context.Context, e round.Pull) bool {
 	limited, cancel := context.WithTimeout(ctx, askLimit)
 	sources := x.p.Net.Nearest(e.Sources)
 	answers := make(chan *murmurv1.Commit, len(sources))
@@ -217,7 +226,7 @@ func (x *Exchange) pull(ctx context.Context, e round.Pull) {
 			}
 			peer := sources[0]
 			sources = sources[1:]
-			asking.Go(func() { answers <- x.body(limited, peer, e.Commit) })
+			asking.Go(func() { answers <- x.bodyOf(limited, peer, e.Commit) })
 			more.Reset(nextSource)
 		case w := <-answers:
 			if left--; w == nil {
@@ -227,18 +236,18 @@ func (x *Exchange) pull(ctx context.Context, e round.Pull) {
 			if c, us, news, err := x.p.Book.AddCommit(w); err == nil && c.ID == e.Commit {
 				x.p.Admit(news)
 				x.p.Post(ctx, round.Pulled{Commits: []round.Commit{c}, Updates: us})
-				return
+				return true
 			}
 			more.Reset(0)
 		case <-limited.Done():
 			left = 0
 		}
 	}
-	x.p.Post(ctx, round.PullFailed{Commit: e.Commit})
+	return false
 }
 
-// body asks one peer for a commit's body; nil: it has none.
-func (x *Exchange) body(ctx context.Context, peer proto.PeerID, id proto.ID) *murmurv1.Commit {
+// bodyOf asks one peer for a commit's body; nil: it has none.
+func (x *Exchange) bodyOf(ctx context.Context, peer proto.PeerID, id proto.ID) *murmurv1.Commit {
 	res, err := x.ask(ctx, peer, &murmurv1.SyncRequest{Commits: [][]byte{id[:]}})
 	if err != nil || len(res.Commits) == 0 {
 		return nil

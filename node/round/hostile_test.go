@@ -56,7 +56,7 @@ func (n *simNode) putDisk(d *durable) {
 	n.savedD, n.savedAt, n.savedSeq, n.savedLak = d.savedD, d.savedAt, d.savedSeq, d.savedLak
 }
 
-// rush closes a round at once with an update of one's own.
+// rush closes a round at once with an update of one's own, which nobody asked for.
 func (n *simNode) rush(parent Commit) {
 	s := n.s
 	seq := n.m.own.seq + 1
@@ -66,6 +66,7 @@ func (n *simNode) rush(parent Commit) {
 		}
 	}
 	u := n.sign(parent.ID, parent.Height+1, seq, parent.Target, 1, parent.Highest(n.id, parent.Target, seqLen))
+	n.m.cfg.Contract = nil
 	n.step(Published{Update: u, Covers: u.Tokens})
 	c := Derive(s.config(n.id), parent, []Update{u}, nil, nil)
 	c.Root = rootOf(parent, []Update{u})

@@ -169,6 +169,9 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 	}
 	m.now = max(m.now, now)
 	m.out = nil
+	if c := m.cfg.Contract; c != nil {
+		c.told(ev)
+	}
 	switch e := ev.(type) {
 	case Tick:
 	case Progress:
@@ -221,6 +224,9 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 		m.settled = true
 	}
 	m.advance()
+	if c := m.cfg.Contract; c != nil {
+		c.asked(m.out)
+	}
 	return m.out
 }
 

@@ -599,6 +599,35 @@ func TestPayloadOfAnotherHeight(t *testing.T) {
 	}
 }
 
+// TestPlacesOfAThird has four of thirteen voters sign eight updates each, whose payloads trickle, in commits of others: they have a quarter of the
+// places for fetching (all of the driver's 16 before: 12 rounds of 32).
+func TestPlacesOfAThird(t *testing.T) {
+	s, b := withVoters(9, 4, func(s *swarm) {
+		s.closed, s.trickles = true, map[proto.ID]bool{}
+		s.change = usualTimes
+	})
+	m := s.nodes[0].m
+	h := m.head.Commit
+	for i := range 8 {
+		var e Pulled
+		for _, k := range b.keys {
+			u := b.sign(k, h)
+			s.trickles[u.Payload] = true
+			e.Commits = append(e.Commits, b.made(h, []Update{u}, proto.PeerID(fmt.Sprintf("invented-%d-%s", i, k))))
+			e.Updates = append(e.Updates, u)
+		}
+		b.tell(e)
+	}
+	s.run(200 * time.Millisecond)
+	taken := 0
+	for _, k := range b.keys {
+		taken += m.fetching[k]
+	}
+	if taken == 0 || taken > MaxFetching/4 {
+		t.Errorf("%d of %d places are theirs", taken, MaxFetching)
+	}
+}
+
 // TestPlacesOfOneAuthor has a voter sign 33 updates for a head, each in a commit of its own by a closer of its invention,
 // and let their payloads trickle: the others' payloads come as before.
 func TestPlacesOfOneAuthor(t *testing.T) {

@@ -147,7 +147,7 @@ func newSwarm(n int, seed uint64) *swarm {
 // config is a node's.
 func (s *swarm) config(self proto.PeerID) Config {
 	cfg := testConfig(self)
-	cfg.Snapshot = s.snapshot
+	cfg.Snapshot, cfg.Contract = s.snapshot, &Contract{}
 	if s.short {
 		cfg.HMin, cfg.HMax, cfg.Min = 1, 1, 0
 	}
@@ -372,24 +372,6 @@ func (n *simNode) recall() (float64, uint64) {
 	return d, lacking
 }
 
-// between lists the own updates, of those that the disk remembers, only on one
-// commit's branch and only on another's.
-func (n *simNode) between(a, b Commit) (onA, onB []Update) {
-	known := func(us []Update) []Update {
-		return slices.DeleteFunc(us, func(u Update) bool { return n.own[u.ID] == 0 })
-	}
-	for a.ID != b.ID {
-		if a.Height >= b.Height {
-			onA = append(onA, known(n.ownIn(a))...)
-			a = n.s.commits[a.Parent]
-		} else {
-			onB = append(onB, known(n.ownIn(b))...)
-			b = n.s.commits[b.Parent]
-		}
-	}
-	return onA, onB
-}
-
 func (n *simNode) ownIn(c Commit) []Update {
 	var us []Update
 	for _, id := range c.Updates {
@@ -449,6 +431,11 @@ func (n *simNode) step(e Event) {
 	n.s.steps++
 	for _, effect := range n.m.Step(n.s.now, e) {
 		n.carryOut(effect)
+	}
+	if n.m != nil && n.s.mob == nil && n.m.cfg.Contract != nil { // who is hostile holds to nothing
+		if err := n.m.cfg.Contract.Err(); err != nil {
+			n.s.fault("%s: %v", n.name, err)
+		}
 	}
 	n.s.check(n)
 }

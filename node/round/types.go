@@ -51,10 +51,11 @@ type Config struct {
 	Min, Max    time.Duration // a round is never due before, always due after
 	Grace       time.Duration // the most that late payloads are waited for
 	ViewTimeout time.Duration
-	Snapshot    uint64 // heights between snapshots
-	MaxUpdates  int    // in a commit
-	TotalTokens uint64 // committed tokens that end the training
-	Paces       []Pace // by tokens
+	Snapshot    uint64    // heights between snapshots
+	MaxUpdates  int       // in a commit
+	TotalTokens uint64    // committed tokens that end the training
+	Paces       []Pace    // by tokens
+	Contract    *Contract // of a test; nil: nobody holds the driver to it
 }
 
 // Checkpoint names a commit without which no branch is taken.

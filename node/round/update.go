@@ -264,7 +264,7 @@ func (m *Machine) fetch() {
 	us, _ := m.candidates(m.head)
 	fresh := map[proto.PeerID]Update{}
 	for _, u := range us {
-		if m.head.Rank(u.Author) < 0 {
+		if m.stranger(u.Author) {
 			fresh[u.Author] = u
 			continue
 		}
@@ -278,7 +278,7 @@ func (m *Machine) fetch() {
 	}
 	ahead, seen := map[proto.PeerID]int{}, m.forks()
 	for _, b := range m.open() {
-		if m.running[payload] >= maxFetching {
+		if m.running[payload] >= MaxFetching {
 			return
 		}
 		if b.state != pending || m.complete(b) {
@@ -296,12 +296,17 @@ func (m *Machine) fetch() {
 	}
 }
 
+// stranger tells whether a peer is of those whose payloads come last: whom the roster lacks, or who is on probation.
+func (m *Machine) stranger(p proto.PeerID) bool {
+	return p != m.cfg.Self && (m.head.Rank(p) < 0 || m.cfg.newcomer(m.head.Commit, p))
+}
+
 // want asks for an update's payload: of its author, of those named, and of all
 // that are alive.
 func (m *Machine) want(u Update, also []proto.PeerID) {
-	stranger := u.Author != m.cfg.Self && m.head.Rank(u.Author) < 0
-	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= maxFetching || m.fetching[u.Author] >= maxOfAuthor ||
-		stranger && m.strangers >= maxFetching/4 || !m.try(payload, u.ID) {
+	stranger := m.stranger(u.Author)
+	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= MaxFetching || m.fetching[u.Author] >= m.placesOf() ||
+		stranger && m.strangers >= MaxFetching/4 || !m.try(payload, u.ID) {
 		return
 	}
 	m.asked[u.Payload] = u.ID
@@ -310,8 +315,6 @@ func (m *Machine) want(u Update, also []proto.PeerID) {
 	m.fetching[u.Author]++
 	if stranger {
 		m.strangers++
-	}
-	if u.Author != m.cfg.Self && m.cfg.newcomer(m.head.Commit, u.Author) {
 		m.loose[u.Use()] = true
 	}
 	m.do(Fetch{Update: u, Shared: m.shared(u.Payload), Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
@@ -329,14 +332,19 @@ func (m *Machine) answered(id proto.ID, end func(what, proto.ID)) {
 // is known whether their parents are valid, where the swarm is not on them.
 const maxAhead = 8
 
-// maxFetching bounds the payloads asked for at once. Those of whom the roster lacks take a
+// MaxFetching bounds the payloads asked for at once: a driver has as many places. Those of newcomers take a
 // quarter of it at most: half of what is fetched at once, or as many keys as somebody likes
 // would keep the others' out.
-const maxFetching = 32
+const MaxFetching = 32
 
-// maxOfAuthor bounds the payloads of one author's asked for at once: who signs many updates, and
-// sends none of their payloads, would have all places.
+// maxOfAuthor bounds the payloads of one author's asked for at once, where there are few voters.
 const maxOfAuthor = 4
+
+// placesOf is how many payloads of one author are asked for at once: who signs many updates, and sends their payloads as slowly as
+// may be, would have all places, and a third of many voters even by a few each.
+func (m *Machine) placesOf() int {
+	return min(max(MaxFetching/max(len(m.head.voters), 1), 1), maxOfAuthor)
+}
 
 // maxSources bounds how many peers one thing is asked of.
 const maxSources = 8

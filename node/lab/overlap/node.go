@@ -27,6 +27,7 @@ type node struct {
 	device *device
 
 	held      map[proto.ID]bool // payloads
+	owes      round.Contract
 	commits   map[proto.ID]bool // bodies
 	updates   map[proto.ID][]round.Update
 	transfers bound // under way

@@ -2,6 +2,7 @@ package overlap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -67,6 +68,9 @@ func Run(ctx context.Context, p Params) (Result, error) {
 		}
 		return s.err != nil
 	})
+	for _, n := range s.nodes {
+		s.err = errors.Join(s.err, n.owes.Err())
+	}
 	return s.result(), s.err
 }
 
@@ -83,7 +87,8 @@ func (s *swarm) add(i int) error {
 		n.device.stepTime *= time.Duration(s.p.Slow)
 	}
 	m, err := round.New(round.Config{
-		Self: n.id, Swarm: s.genesis.ID, StepTokens: s.stepTokens(), SeqLen: uint64(s.p.Model.SeqLen), MaxPayload: s.size,
+		Contract: &n.owes,
+		Self:     n.id, Swarm: s.genesis.ID, StepTokens: s.stepTokens(), SeqLen: uint64(s.p.Model.SeqLen), MaxPayload: s.size,
 		StateSize: 4 * uint64(s.p.Model.Layout().Params()),
 		HMin:      s.p.HMin, HMax: s.p.HMax, Min: time.Second, Max: 10 * time.Minute,
 		Grace: s.p.Grace, ViewTimeout: 5 * time.Second, Snapshot: snapshotEvery, MaxUpdates: proto.MaxUpdates,
