@@ -18,12 +18,12 @@ import (
 	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/toy"
-	"github.com/murmurnet/murmur/node/round"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -291,7 +291,7 @@ func (m *Machine) fetch() {
 			continue
 		}
 		for _, u := range m.listed(b) {
-			m.want(u, []proto.PeerID{b.Closer})
+			m.want(u, b)
 		}
 	}
 }
@@ -301,10 +301,13 @@ func (m *Machine) stranger(p proto.PeerID) bool {
 	return p != m.cfg.Self && (m.head.Rank(p) < 0 || m.cfg.newcomer(m.head.Commit, p))
 }
 
-// want asks for an update's payload: of its author, of those named, and of all
-// that are alive.
-func (m *Machine) want(u Update, also []proto.PeerID) {
-	stranger := m.stranger(u.Author)
+// want asks for the payload of an update, which a commit lists or, where in is nil, may list: of its author, of that commit's closer, and of
+// all that are alive. A commit on the head needs what it lists, whoever made it.
+func (m *Machine) want(u Update, in *block) {
+	stranger, first := m.stranger(u.Author) && (in == nil || in.parent != m.head), []proto.PeerID{u.Author}
+	if in != nil {
+		first = append(first, in.Closer)
+	}
 	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= MaxFetching || m.fetching[u.Author] >= m.placesOf() ||
 		stranger && m.strangers >= MaxFetching/4 || !m.try(payload, u.ID) {
 		return
@@ -315,9 +318,11 @@ func (m *Machine) want(u Update, also []proto.PeerID) {
 	m.fetching[u.Author]++
 	if stranger {
 		m.strangers++
+	}
+	if m.stranger(u.Author) {
 		m.loose[u.Use()] = true
 	}
-	m.do(Fetch{Update: u, Shared: m.shared(u.Payload), Sources: m.sources(append([]proto.PeerID{u.Author}, also...))})
+	m.do(Fetch{Update: u, Shared: m.shared(u.Payload), Sources: m.sources(first)})
 }
 
 // answered ends the fetch of a payload that is under way, by the update that it went by: copies have pauses of their own, for they may say another size.
