@@ -14,7 +14,7 @@ func TestNeedsOfALargeModel(t *testing.T) {
 	if err := m.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	params := uint64(m.Model.Config().Layout().Params())
+	params := uint64(m.Model.Layout().Params())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	need := needs(m)

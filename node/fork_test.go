@@ -47,7 +47,7 @@ func TestForkGoesOn(t *testing.T) {
 		}
 		a, _ := m.Method.At(x.Tokens)
 		b, _ := f.Method.At(y.Tokens)
-		if a.OuterLR != b.OuterLR || m.Rates().Rate(int64(x.Tokens)) != f.Rates().Rate(int64(y.Tokens)) {
+		if a.OuterLR != b.OuterLR || m.Inner.Rate(int64(x.Tokens)) != f.Inner.Rate(int64(y.Tokens)) {
 			t.Errorf("rates at %d tokens: %g, %g", y.Tokens, a.OuterLR, b.OuterLR)
 		}
 		if p, q := data.Permute(m.Order(old), 4500, x.Cursor), data.Permute(f.Order(id), 4500, y.Cursor); p != q {

@@ -335,7 +335,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 			return err
 		}
 	}
-	n.status.Sized(config.StepTokens, uint64(m.Model.Config().Layout().Params()))
+	n.status.Sized(config.StepTokens, uint64(m.Model.Layout().Params()))
 	n.status.Enter(n.machine.Status())
 	n.book.Store(book)
 	n.server.Serve(book)

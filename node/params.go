@@ -10,7 +10,7 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/trainer/data"
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/shard"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
@@ -100,15 +100,14 @@ func (p Params) folder(m manifest.Manifest) (string, error) {
 
 // Spec is what a trainer of a swarm is told. private is the folder of the node's own texts, where the swarm's data are.
 func Spec(m manifest.Manifest, backend, private string) worker.Spec {
-	i := m.Inner
-	o := inner.Optimizer{Kind: i.Optimizer, AdamW: m.AdamW(), Momentum: i.Momentum}
+	s := worker.Spec{
+		Backend: backend, Model: m.Model.Config, Optimizer: m.Inner.Optimizer, Schedule: m.Inner.Schedule, Batch: m.Inner.Batch,
+		Data: m.Data.Name, Folder: private, Ends: m.Data.Ends, Heldout: heldoutTokens,
+	}
 	if m.Method.Gradients() {
-		o.Kind = inner.KindGradient
+		s.Optimizer.Kind = optimizer.None // allreduce names the optimizer of the shared state
 	}
-	return worker.Spec{
-		Backend: backend, Model: m.Model.Config(), Optimizer: o, Schedule: m.Rates(),
-		Batch: int(i.Batch), Data: m.Data.Name, Folder: private, Ends: m.Data.Ends, Heldout: heldoutTokens,
-	}
+	return s
 }
 
 // spec is what this node's trainer is told.

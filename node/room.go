@@ -14,7 +14,7 @@ type Room struct{ Memory, Disk uint64 }
 // that of the head and of two snapshot heights, and the trainer's model and moments. Nothing of the model's size is made
 // to find it out.
 func needs(m manifest.Manifest) Room {
-	model := 4 * uint64(m.Model.Config().Layout().Params())
+	model := 4 * uint64(m.Model.Layout().Params())
 	return Room{Memory: 2 * model, Disk: 6 * model}
 }
 

@@ -22,6 +22,8 @@ import (
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/inner/schedule"
+	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/toy"
 )
@@ -93,10 +95,10 @@ func (s *swarm) found() {
 		s.t.Fatal(err)
 	}
 	m.Name, m.Seed = "churn", "churn"
-	m.Model = manifest.Model{
+	m.Model = manifest.Model{Config: model.Config{
 		Vocab: 256, Dim: 64, Layers: 1, Heads: 4, KVHeads: 4, HeadDim: 16, FFN: 128, SeqLen: 16, RopeTheta: 10000, NormEps: 1e-5, Tied: true,
-	}
-	m.Inner.Schedule, m.Inner.WarmupTokens, m.Inner.TotalTokens, m.Inner.Batch = "constant", 0, 1<<40, 1
+	}}
+	m.Inner.Schedule.Kind, m.Inner.WarmupTokens, m.Inner.TotalTokens, m.Inner.Batch = schedule.Constant, 0, 1<<40, 1
 	if m.Rounds.H > 1 {
 		m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax = 20, 20, 40
 	}

@@ -61,7 +61,7 @@ func (c *InitCmd) Run() error {
 		m.Rounds.H = *c.H
 	}
 	if c.SeqLen != nil {
-		m.Model.SeqLen = *c.SeqLen
+		m.Model.SeqLen = int(*c.SeqLen)
 	}
 	f := founding.Founding{Manifest: m}
 	if err := c.bring(&f); err != nil {
@@ -98,7 +98,7 @@ func (c *InitCmd) bring(f *founding.Founding) error {
 	if c.FromHF != "" {
 		seq := 0
 		if c.File != "" || c.SeqLen != nil {
-			seq = int(f.Manifest.Model.SeqLen)
+			seq = f.Manifest.Model.SeqLen
 		}
 		if c.File == "" {
 			f.Manifest.Inner.LR /= gentler

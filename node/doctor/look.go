@@ -93,7 +93,7 @@ func (f *Facts) readDirectory(p Params) {
 	if f.ManifestErr = err; err != nil {
 		return
 	}
-	f.Swarm, f.Params = m.Name, uint64(m.Model.Config().Layout().Params())
+	f.Swarm, f.Params = m.Name, uint64(m.Model.Layout().Params())
 	f.ManifestErr = m.Runs(p.Version)
 }
 

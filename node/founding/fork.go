@@ -29,7 +29,7 @@ func Fork(d home.Dir, k api.Kept, prepared string) (*Founding, error) {
 	if err != nil {
 		return nil, err
 	}
-	theta := make([]float32, m.Model.Config().Layout().Params())
+	theta := make([]float32, m.Model.Layout().Params())
 	if err := states.ReadTheta(d, k, theta); err != nil {
 		return nil, err
 	}

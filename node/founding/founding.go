@@ -71,16 +71,12 @@ func (f *Founding) From(dir string, seqLen int, bytes bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	o := c.Config
-	f.Manifest.Model = manifest.Model{
-		Vocab: uint32(o.Vocab), Dim: uint32(o.Dim), Layers: uint32(o.Layers), Heads: uint32(o.Heads), KVHeads: uint32(o.KVHeads),
-		HeadDim: uint32(o.HeadDim), FFN: uint32(o.FFN), SeqLen: uint32(seqLen), RopeTheta: o.RopeTheta, RopeScaling: o.RopeScaling, NormEps: o.NormEps, Tied: o.Tied,
-		Weights: f.keep(replica.Bytes(theta)), Origin: f.keep(packed),
-	}
+	f.Manifest.Model = manifest.Model{Config: c.Config, Weights: f.keep(replica.Bytes(theta)), Origin: f.keep(packed)}
+	f.Manifest.Model.SeqLen = seqLen
 	if bytes {
 		return nil
 	}
-	t, err := origin.Tokenizer(o.Vocab)
+	t, err := origin.Tokenizer(c.Config.Vocab)
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
@@ -124,7 +120,7 @@ func (f *Founding) Seal() (id proto.ID, err error) {
 	}
 	if m.Data.Name == manifest.Shards && m.Model.SeqLen > 0 {
 		var samples uint64
-		for _, n := range data.SampleCounts(m.Data, int(m.Model.SeqLen)) {
+		for _, n := range data.SampleCounts(m.Data, m.Model.SeqLen) {
 			samples += n
 		}
 		if samples < uint64(m.Inner.Batch) {

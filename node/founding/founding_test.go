@@ -10,7 +10,7 @@ import (
 
 // TestHeadsDivideDim refuses a new model that nothing else would load once it is exported.
 func TestHeadsDivideDim(t *testing.T) {
-	for heads, ok := range map[uint32]bool{4: true, 5: false} {
+	for heads, ok := range map[int]bool{4: true, 5: false} {
 		m := manifest.Default()
 		m.Name, m.Model.Dim, m.Model.Heads, m.Model.KVHeads, m.Model.HeadDim = "heads", 64, heads, heads, 16
 		f := founding.Founding{Manifest: m}

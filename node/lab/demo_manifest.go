@@ -30,9 +30,7 @@ func DemoManifest(method string, xla, short bool) (manifest.Manifest, error) {
 	if m.Method.Gradients() { // a commit of every step
 		m.Rounds.H, m.Rounds.HMin, m.Rounds.HMax, m.Rounds.MinMS, m.Rounds.SnapshotEvery = 1, 1, 1, 0, 50
 	}
-	if m.Method.Fragments > m.Model.Layers {
-		m.Method.Fragments = m.Model.Layers
-	}
+	m.Method.Fragments = min(m.Method.Fragments, uint32(m.Model.Layers))
 	return m, m.Validate()
 }
 

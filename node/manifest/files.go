@@ -12,21 +12,13 @@ import (
 	"github.com/murmurnet/murmur/trainer/shard"
 )
 
-// Config is the model as the trainer knows it.
-func (m Model) Config() model.Config {
-	return model.Config{
-		Vocab: int(m.Vocab), Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads), KVHeads: int(m.KVHeads),
-		HeadDim: int(m.HeadDim), FFN: int(m.FFN), SeqLen: int(m.SeqLen), RopeTheta: m.RopeTheta, RopeScaling: m.RopeScaling, NormEps: m.NormEps, Tied: m.Tied,
-	}
-}
-
 // validateFiles checks what names files that peers serve.
 func (m Manifest) validateFiles() error {
-	if err := errors.Join(m.Model.Config().Validate(), m.Membership.validate()); err != nil {
+	if err := errors.Join(m.Model.Validate(), m.Membership.validate()); err != nil {
 		return err
 	}
 	w, o, d := m.Model.Weights, m.Model.Origin, m.Data
-	params := uint64(m.Model.Config().Layout().Params())
+	params := uint64(m.Model.Layout().Params())
 	switch {
 	case w != nil && (w.ID.IsZero() || w.Size != 4*params):
 		return fmt.Errorf("model.weights: it needs an id, and a size of %d bytes, for %d parameters", 4*params, params)

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
+	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/shard"
@@ -67,8 +70,10 @@ func everyKey() Manifest {
 	m := Manifest{
 		Name: "every key", MinVersion: "0.2.1", Seed: "golden",
 		Model: Model{
-			Vocab: 300, Dim: 64, Layers: 3, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 96, SeqLen: 48, RopeTheta: 20000, NormEps: 1e-6,
-			RopeScaling: model.RopeScaling{Factor: 32, Low: 1, High: 4, Original: 8192}, Tied: true,
+			Config: model.Config{
+				Vocab: 300, Dim: 64, Layers: 3, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 96, SeqLen: 48, RopeTheta: 20000, NormEps: 1e-6,
+				RopeScaling: model.RopeScaling{Factor: 32, Low: 1, High: 4, Original: 8192}, Tied: true,
+			},
 			Origin: &shard.Blob{ID: id("origin"), Size: 77},
 		},
 		Data: shard.Set{
@@ -82,15 +87,19 @@ func everyKey() Manifest {
 			Schedule: []outer.Point{{Tokens: 7000, H: 25, Keep: 16, OuterLR: .8}, {Tokens: 9000, H: 50}},
 		},
 		Inner: Inner{
-			Optimizer: Muon, Momentum: .93, LR: 3e-3, LRFloor: .2, WarmupTokens: 1000, TotalTokens: 1 << 40, Schedule: "wsd", DecayFrom: .7,
-			Beta1: .85, Beta2: .97, Eps: 1e-7, WeightDecay: .2, ClipNorm: 2, DecayAll: true, Batch: 6,
+			Optimizer: optimizer.Optimizer{
+				Kind: optimizer.Muon, Momentum: .93,
+				AdamW: adam.AdamW{Beta1: .85, Beta2: .97, Eps: 1e-7, WeightDecay: .2, ClipNorm: 2, DecayAll: true},
+			},
+			Schedule: schedule.Schedule{Kind: schedule.WSD, LR: 3e-3, LRFloor: .2, WarmupTokens: 1000, TotalTokens: 1 << 40, DecayFrom: .7},
+			Batch:    6,
 		},
 		Rounds: Rounds{
 			H: 20, HMin: 12, HMax: 90, MinMS: 1500, MaxMS: 300_000, GraceMS: 7000, ViewTimeoutMS: 2500, SnapshotEvery: 15, MaxUpdates: 40,
 		},
 		Membership: Membership{Keys: []proto.PeerID{peer("key")}, Members: []proto.PeerID{peer("one"), peer("other")}},
 	}
-	m.Model.Weights = &shard.Blob{ID: id("weights"), Size: 4 * uint64(m.Model.Config().Layout().Params())}
+	m.Model.Weights = &shard.Blob{ID: id("weights"), Size: 4 * uint64(m.Model.Layout().Params())}
 	m.Fork = &Fork{Swarm: id("before"), Height: 40, Tokens: 6000, Cursor: 70, H: 30, Order: id("order")}
 	return m
 }

@@ -3,29 +3,16 @@ package manifest
 import (
 	"reflect"
 	"strings"
+
+	"github.com/murmurnet/murmur/proto/setting"
 )
 
 // keys lists the TOML keys of a manifest.
-func keys() []string {
-	var out []string
-	var walk func(t reflect.Type, prefix string)
-	walk = func(t reflect.Type, prefix string) {
-		for i := range t.NumField() {
-			f := t.Field(i)
-			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
-			key := prefix + name
-			out = append(out, key)
-			of := f.Type
-			if of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
-				of = of.Elem()
-			}
-			if of.Kind() == reflect.Struct {
-				walk(of, key+".")
-			}
-		}
+func keys() (names []string) {
+	for _, k := range setting.Keys(reflect.TypeFor[Manifest](), "toml") {
+		names = append(names, k.Name)
 	}
-	walk(reflect.TypeFor[Manifest](), "")
-	return out
+	return names
 }
 
 // Nearest returns the known key with the smallest edit distance.

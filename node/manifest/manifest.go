@@ -19,6 +19,10 @@ import (
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/setting"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
+	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/shard"
@@ -48,43 +52,18 @@ type Membership struct {
 	Members []proto.PeerID `toml:"members"`
 }
 
-// Model is a Llama-family decoder.
+// Model is a Llama-family decoder, and what its weights begin with.
 type Model struct {
-	Vocab       uint32            `toml:"vocab"`
-	Dim         uint32            `toml:"dim"`
-	Layers      uint32            `toml:"layers"`
-	Heads       uint32            `toml:"heads"`
-	KVHeads     uint32            `toml:"kv_heads"`
-	HeadDim     uint32            `toml:"head_dim"`
-	FFN         uint32            `toml:"ffn"`
-	SeqLen      uint32            `toml:"seq_len"`
-	RopeTheta   float64           `toml:"rope_theta"`
-	RopeScaling model.RopeScaling `toml:"rope_scaling"` // zero: none
-	NormEps     float64           `toml:"norm_eps"`
-	Tied        bool              `toml:"tied"`
-	// Weights are the initial parameters, little-endian float32; nil: they follow from the seed. Origin is what
-	// lay beside them, as package checkpoint packs it.
-	Weights *shard.Blob `toml:"weights,omitempty"`
-	Origin  *shard.Blob `toml:"origin,omitempty"`
+	model.Config
+	Weights *shard.Blob `toml:"weights,omitempty"` // the initial parameters, little-endian float32; without the table they follow from the seed
+	Origin  *shard.Blob `toml:"origin,omitempty"`  // what lay beside the initial parameters, as package checkpoint packs it
 }
 
 // Inner is the inner optimizer and its schedule by committed tokens.
 type Inner struct {
-	Optimizer    string  `toml:"optimizer"` // "muon" or "adamw"; "none" for distro, which steps by itself
-	Momentum     float64 `toml:"momentum"`  // muon's
-	LR           float64 `toml:"lr"`
-	LRFloor      float64 `toml:"lr_floor"`
-	WarmupTokens uint64  `toml:"warmup_tokens"`
-	TotalTokens  uint64  `toml:"total_tokens"`
-	Schedule     string  `toml:"schedule"`
-	DecayFrom    float64 `toml:"decay_from"`
-	Beta1        float64 `toml:"beta1"`
-	Beta2        float64 `toml:"beta2"`
-	Eps          float64 `toml:"eps"`
-	WeightDecay  float64 `toml:"weight_decay"`
-	ClipNorm     float64 `toml:"clip_norm"`
-	DecayAll     bool    `toml:"decay_all"`
-	Batch        uint32  `toml:"batch"`
+	optimizer.Optimizer
+	schedule.Schedule
+	Batch int `toml:"batch"` // samples of an inner step
 }
 
 // Rounds bounds the round protocol; times are milliseconds.
@@ -119,16 +98,19 @@ func For(method string) (Manifest, error) {
 	}
 	m := Manifest{
 		Name: "opticks", MinVersion: "0.1.0",
-		Model: Model{
+		Model: Model{Config: model.Config{
 			Vocab: 256, Dim: 128, Layers: 4, Heads: 4, KVHeads: 4, HeadDim: 32, FFN: 352, SeqLen: 128,
 			RopeTheta: 10000, NormEps: 1e-5,
-		},
+		}},
 		Data:   shard.Set{Name: Opticks},
 		Method: settings,
 		Inner: Inner{
-			Optimizer: Muon, Momentum: 0.95,
-			LR: 4e-3, LRFloor: 0.1, WarmupTokens: 50_000, TotalTokens: 20_000_000, Schedule: "cosine", DecayFrom: 0.8,
-			Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1, Batch: 8,
+			Optimizer: optimizer.Optimizer{
+				Kind: optimizer.Muon, Momentum: 0.95,
+				AdamW: adam.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1},
+			},
+			Schedule: schedule.Schedule{Kind: schedule.Cosine, LR: 4e-3, LRFloor: 0.1, WarmupTokens: 50_000, TotalTokens: 20_000_000, DecayFrom: 0.8},
+			Batch:    8,
 		},
 		Rounds: Rounds{
 			H: 30, HMin: 10, HMax: 100, MinMS: 1000, MaxMS: 600_000,
@@ -142,9 +124,9 @@ func For(method string) (Manifest, error) {
 	case outer.Streaming:
 		r.H, r.HMin, r.HMax = 34, 34, 34 // a fragment of three comes to its turn every 102 steps
 	case outer.AllReduce:
-		i.Optimizer, i.Momentum, i.LR = AdamW, 0, 2e-3
+		i.Optimizer.Kind, i.Momentum, i.LR = optimizer.AdamW, 0, 2e-3
 	case outer.DisTrO:
-		i.Optimizer, i.Momentum, i.LR, i.WeightDecay = None, 0, 1e-3, 0
+		i.Optimizer.Kind, i.Momentum, i.LR, i.WeightDecay = optimizer.None, 0, 1e-3, 0
 	}
 	if settings.Gradients() {
 		r.H, r.HMin, r.HMax, r.MinMS, r.GraceMS, r.ViewTimeoutMS, r.SnapshotEvery = 1, 1, 1, 0, 3_000, 1_000, 200
@@ -157,13 +139,6 @@ const (
 	Opticks = "opticks" // the embedded text
 	Private = "private" // texts of each node's own, which never leave it
 	Shards  = shard.SetName
-)
-
-// The inner optimizers.
-const (
-	Muon  = "muon" // hidden matrices; AdamW on the rest
-	AdamW = "adamw"
-	None  = "none" // the method makes the steps, of gradients
 )
 
 // Parse reads TOML over the defaults. Unknown keys are errors that name the
@@ -195,65 +170,55 @@ func Parse(text string) (Manifest, error) {
 	return m, m.Validate()
 }
 
+// Rules are the ranges of the keys. Where two name one key, the later is narrower: what this manifest's data or method
+// ask for, or what a swarm may have of a model.
+func (m Manifest) Rules() []setting.Rule {
+	o, r, i := m.Model, m.Rounds, m.Inner
+	rules := []setting.Rule{
+		setting.New("name", strconv.Quote(m.Name), m.Name != "" && len(m.Name) <= MaxName && proto.Printable(m.Name) && !strings.ContainsRune(m.Name, utf8.RuneError), "1 to 64 bytes of UTF-8 text that can be shown"),
+		setting.New("min_version", m.MinVersion, m.MinVersion == "" || semver.IsValid("v"+m.MinVersion), "a version such as 0.1.0"),
+	}
+	rules = append(rules, setting.In("model", o.Rules())...)
+	// A checkpoint that is only evaluated may be made for longer samples, and with another base of the rotary frequencies,
+	// than a swarm trains with.
+	rules = append(
+		rules,
+		setting.New("model.vocab", o.Vocab, o.Vocab >= max(256, m.Data.Vocab), fmt.Sprintf("%d, which the data need, to %d", max(256, m.Data.Vocab), model.MaxVocab)),
+		setting.Between("model.seq_len", o.SeqLen, 8, 8192),
+		setting.New("model.rope_theta", o.RopeTheta, o.RopeTheta > 1 && o.RopeTheta < 1e9, "above 1, below 1e9"),
+		setting.New("data.name", m.Data.Name, m.Data.Name == Opticks || m.Data.Name == Private || m.Data.Name == Shards, `"opticks", the embedded text, "private", a folder of each node's own, or "shards", what murmur data prepare made`),
+		setting.New("method.epochs", m.Method.Epochs, m.Method.Epochs == 0 || m.Data.Name == Private, `0, unless data.name is "private"`),
+	)
+	rules = append(rules, setting.In("inner", append(i.Optimizer.Rules(), i.Schedule.Rules()...))...)
+	return append(
+		rules,
+		setting.New("inner.optimizer", i.Optimizer.Kind, slices.Contains(optimizers(m.Method.Name), i.Optimizer.Kind), strings.Join(optimizers(m.Method.Name), " or ")+" for "+m.Method.Name),
+		setting.Between("inner.batch", i.Batch, 1, optimizer.MaxBatch),
+		setting.New("rounds.h", r.H, r.H >= 1, "1 or more"),
+		setting.New("rounds.h_min", r.HMin, r.HMin >= 1 && r.HMin <= r.H, "1 to rounds.h"),
+		setting.New("rounds.h_max", r.HMax, r.H <= r.HMax && r.HMax <= 100_000, "rounds.h to 100000"),
+		setting.Between("rounds.max_ms", r.MaxMS, 100, 86_400_000),
+		setting.New("rounds.min_ms", r.MinMS, r.MinMS <= r.MaxMS, "0 to rounds.max_ms"),
+		setting.Between("rounds.grace_ms", r.GraceMS, 100, 3_600_000),
+		setting.Between("rounds.view_timeout_ms", r.ViewTimeoutMS, 100, 3_600_000),
+		setting.Between("rounds.snapshot_every", r.SnapshotEvery, 1, 1024),
+		setting.Between("rounds.max_updates", r.MaxUpdates, 1, proto.MaxUpdates),
+	)
+}
+
 // Validate names the first key whose value cannot be run, and its range.
 func (m Manifest) Validate() error {
 	if err := m.Method.Validate(); err != nil {
 		return err
 	}
-	o, r, i := m.Model, m.Rounds, m.Inner
-	for _, c := range []struct {
-		ok  bool
-		key string
-		val any
-		rng string
-	}{
-		{m.Name != "" && len(m.Name) <= MaxName && proto.Printable(m.Name) && !strings.ContainsRune(m.Name, utf8.RuneError), "name", strconv.Quote(m.Name), "1 to 64 bytes of UTF-8 text that can be shown"},
-		{m.MinVersion == "" || semver.IsValid("v"+m.MinVersion), "min_version", m.MinVersion, "a version such as 0.1.0"},
-		{o.Vocab >= 256 && o.Vocab <= model.MaxVocab && int(o.Vocab) >= m.Data.Vocab, "model.vocab", o.Vocab, fmt.Sprintf("%d, which the data need, to %d", max(256, m.Data.Vocab), model.MaxVocab)},
-		{o.Layers >= 1 && o.Layers <= 256, "model.layers", o.Layers, "1..256"},
-		{o.Dim >= 8 && o.Dim <= 16384, "model.dim", o.Dim, "8..16384"},
-		{o.Heads >= 1 && o.Heads <= 256, "model.heads", o.Heads, "1..256"},
-		{o.KVHeads >= 1 && o.KVHeads <= o.Heads && o.Heads%o.KVHeads == 0, "model.kv_heads", o.KVHeads, "a divisor of model.heads"},
-		{o.HeadDim >= 2 && o.HeadDim <= 512 && o.HeadDim%2 == 0, "model.head_dim", o.HeadDim, "an even number, 2..512"},
-		{o.FFN >= 8 && o.FFN <= 65536, "model.ffn", o.FFN, "8..65536"},
-		{o.SeqLen >= 8 && o.SeqLen <= 8192, "model.seq_len", o.SeqLen, "8..8192"},
-		{o.RopeTheta > 1 && o.RopeTheta < 1e9, "model.rope_theta", o.RopeTheta, "above 1, below 1e9"},
-		{o.NormEps > 0 && o.NormEps < 0.1, "model.norm_eps", o.NormEps, "above 0, below 0.1"},
-		{m.Data.Name == Opticks || m.Data.Name == Private || m.Data.Name == Shards, "data.name", m.Data.Name, `"opticks", the embedded text, "private", a folder of each node's own, or "shards", what murmur data prepare made`},
-		{m.Method.Epochs == 0 || m.Data.Name == Private, "method.epochs", m.Method.Epochs, `0, unless data.name is "private"`},
-		{slices.Contains(optimizers(m.Method.Name), i.Optimizer), "inner.optimizer", i.Optimizer, strings.Join(optimizers(m.Method.Name), " or ") + " for " + m.Method.Name},
-		{i.Momentum >= 0 && i.Momentum < 1, "inner.momentum", i.Momentum, "0 to below 1"},
-		{i.LR > 0 && i.LR < 1, "inner.lr", i.LR, "above 0, below 1"},
-		{i.LRFloor >= 0 && i.LRFloor <= 1, "inner.lr_floor", i.LRFloor, "0..1"},
-		{i.TotalTokens > 0 && i.TotalTokens < 1<<50, "inner.total_tokens", i.TotalTokens, "above 0"},
-		{i.WarmupTokens < i.TotalTokens, "inner.warmup_tokens", i.WarmupTokens, "below inner.total_tokens"},
-		{i.Schedule == "cosine" || i.Schedule == "wsd" || i.Schedule == "constant", "inner.schedule", i.Schedule, `"cosine", "wsd" or "constant"`},
-		{i.DecayFrom > 0 && i.DecayFrom < 1, "inner.decay_from", i.DecayFrom, "above 0, below 1"},
-		{i.Beta1 >= 0 && i.Beta1 < 1, "inner.beta1", i.Beta1, "0 to below 1"},
-		{i.Beta2 >= 0 && i.Beta2 < 1, "inner.beta2", i.Beta2, "0 to below 1"},
-		{i.Eps > 0 && i.Eps < 1, "inner.eps", i.Eps, "above 0, below 1"},
-		{i.WeightDecay >= 0 && i.WeightDecay < 10, "inner.weight_decay", i.WeightDecay, "0 to below 10"},
-		{i.ClipNorm >= 0, "inner.clip_norm", i.ClipNorm, "0 (off) or more"},
-		{i.Batch >= 1 && i.Batch <= 4096, "inner.batch", i.Batch, "1..4096"},
-		{r.H >= 1, "rounds.h", r.H, "1 or more"},
-		{r.HMin >= 1 && r.HMin <= r.H, "rounds.h_min", r.HMin, "1 to rounds.h"},
-		{r.H <= r.HMax && r.HMax <= 100_000, "rounds.h_max", r.HMax, "rounds.h to 100000"},
-		{r.MaxMS >= 100 && r.MaxMS <= 86_400_000, "rounds.max_ms", r.MaxMS, "100..86400000"},
-		{r.MinMS <= r.MaxMS, "rounds.min_ms", r.MinMS, "0 to rounds.max_ms"},
-		{r.GraceMS >= 100 && r.GraceMS <= 3_600_000, "rounds.grace_ms", r.GraceMS, "100..3600000"},
-		{r.ViewTimeoutMS >= 100 && r.ViewTimeoutMS <= 3_600_000, "rounds.view_timeout_ms", r.ViewTimeoutMS, "100..3600000"},
-		{r.SnapshotEvery >= 1 && r.SnapshotEvery <= 1024, "rounds.snapshot_every", r.SnapshotEvery, "1..1024"},
-		{r.MaxUpdates >= 1 && r.MaxUpdates <= proto.MaxUpdates, "rounds.max_updates", r.MaxUpdates, fmt.Sprintf("1..%d", proto.MaxUpdates)},
-	} {
-		if !c.ok {
-			return fmt.Errorf("%s = %v is out of range: %s", c.key, c.val, c.rng)
-		}
+	if err := setting.Check(m.Rules()); err != nil {
+		return err
 	}
 	if err := errors.Join(m.validateFiles(), m.validateFork()); err != nil {
 		return err
 	}
 	for _, p := range m.Method.Schedule {
-		if p.H != 0 && (p.H < r.HMin || p.H > r.HMax) {
+		if r := m.Rounds; p.H != 0 && (p.H < r.HMin || p.H > r.HMax) {
 			return fmt.Errorf("method.schedule: h = %d at %d tokens is out of range: rounds.h_min to rounds.h_max", p.H, p.Tokens)
 		}
 	}
@@ -264,11 +229,11 @@ func (m Manifest) Validate() error {
 func optimizers(method string) []string {
 	switch method {
 	case outer.AllReduce:
-		return []string{AdamW}
+		return []string{optimizer.AdamW}
 	case outer.DisTrO:
-		return []string{None}
+		return []string{optimizer.None}
 	}
-	return []string{Muon, AdamW}
+	return []string{optimizer.Muon, optimizer.AdamW}
 }
 
 // Runs tells whether a client of some version may take part.
@@ -294,16 +259,16 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 	b := proto.Encode(&murmurv1.Manifest{
 		Name: m.Name, MinVersion: m.MinVersion, Seed: seed[:],
 		Model: &murmurv1.Model{
-			Vocab: o.Vocab, Dim: o.Dim, Layers: o.Layers, Heads: o.Heads, KvHeads: o.KVHeads, HeadDim: o.HeadDim,
-			Ffn: o.FFN, SeqLen: o.SeqLen, RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
+			Vocab: uint32(o.Vocab), Dim: uint32(o.Dim), Layers: uint32(o.Layers), Heads: uint32(o.Heads), KvHeads: uint32(o.KVHeads), HeadDim: uint32(o.HeadDim),
+			Ffn: uint32(o.FFN), SeqLen: uint32(o.SeqLen), RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
 			Weights: encodeBlob(o.Weights), Origin: encodeBlob(o.Origin), RopeScaling: encodeScaling(o.RopeScaling),
 		},
 		Data: encodeData(m.Data), Membership: m.Membership.encode(),
 		Method: encodeMethod(m.Method), Fork: m.Fork.encode(),
 		Inner: &murmurv1.Inner{
-			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule,
+			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule.Kind,
 			DecayFrom: i.DecayFrom, Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay,
-			ClipNorm: i.ClipNorm, DecayAll: i.DecayAll, Batch: i.Batch, Optimizer: i.Optimizer, Momentum: i.Momentum,
+			ClipNorm: i.ClipNorm, DecayAll: i.DecayAll, Batch: uint32(i.Batch), Optimizer: i.Optimizer.Kind, Momentum: i.Momentum,
 		},
 		Rounds: &murmurv1.Rounds{
 			H: r.H, HMin: r.HMin, HMax: r.HMax, MinMs: r.MinMS, MaxMs: r.MaxMS,
@@ -325,17 +290,25 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 	o, i, r := w.GetModel(), w.GetInner(), w.GetRounds()
 	m := Manifest{
 		Name: w.Name, MinVersion: w.MinVersion,
-		Model: Model{
-			Vocab: o.GetVocab(), Dim: o.GetDim(), Layers: o.GetLayers(), Heads: o.GetHeads(), KVHeads: o.GetKvHeads(),
-			HeadDim: o.GetHeadDim(), FFN: o.GetFfn(), SeqLen: o.GetSeqLen(), RopeTheta: o.GetRopeTheta(),
+		Model: Model{Config: model.Config{
+			Vocab: int(o.GetVocab()), Dim: int(o.GetDim()), Layers: int(o.GetLayers()), Heads: int(o.GetHeads()), KVHeads: int(o.GetKvHeads()),
+			HeadDim: int(o.GetHeadDim()), FFN: int(o.GetFfn()), SeqLen: int(o.GetSeqLen()), RopeTheta: o.GetRopeTheta(),
 			NormEps: o.GetNormEps(), Tied: o.GetTied(), RopeScaling: decodeScaling(o.GetRopeScaling()),
-		},
+		}},
 		Method: decodeMethod(w.GetMethod()),
 		Inner: Inner{
-			LR: i.GetLr(), LRFloor: i.GetLrFloor(), WarmupTokens: i.GetWarmupTokens(), TotalTokens: i.GetTotalTokens(),
-			Schedule: i.GetSchedule(), DecayFrom: i.GetDecayFrom(), Beta1: i.GetBeta1(), Beta2: i.GetBeta2(),
-			Eps: i.GetEps(), WeightDecay: i.GetWeightDecay(), ClipNorm: i.GetClipNorm(), DecayAll: i.GetDecayAll(),
-			Batch: i.GetBatch(), Optimizer: i.GetOptimizer(), Momentum: i.GetMomentum(),
+			Optimizer: optimizer.Optimizer{
+				Kind: i.GetOptimizer(), Momentum: i.GetMomentum(),
+				AdamW: adam.AdamW{
+					Beta1: i.GetBeta1(), Beta2: i.GetBeta2(), Eps: i.GetEps(), WeightDecay: i.GetWeightDecay(),
+					ClipNorm: i.GetClipNorm(), DecayAll: i.GetDecayAll(),
+				},
+			},
+			Schedule: schedule.Schedule{
+				Kind: i.GetSchedule(), LR: i.GetLr(), LRFloor: i.GetLrFloor(), WarmupTokens: i.GetWarmupTokens(),
+				TotalTokens: i.GetTotalTokens(), DecayFrom: i.GetDecayFrom(),
+			},
+			Batch: int(i.GetBatch()),
 		},
 		Rounds: Rounds{
 			H: r.GetH(), HMin: r.GetHMin(), HMax: r.GetHMax(), MinMS: r.GetMinMs(), MaxMS: r.GetMaxMs(),

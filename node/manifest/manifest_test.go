@@ -66,7 +66,7 @@ func TestEncodeDecode(t *testing.T) {
 
 // forked is a swarm that goes on from a state of another one.
 func forked(m Manifest) Manifest {
-	m.Model.Weights = &shard.Blob{ID: proto.Sum([]byte("weights")), Size: 4 * uint64(m.Model.Config().Layout().Params())}
+	m.Model.Weights = &shard.Blob{ID: proto.Sum([]byte("weights")), Size: 4 * uint64(m.Model.Layout().Params())}
 	m.Fork = &Fork{Swarm: proto.Sum([]byte("before")), Height: 40, Tokens: 9000, Cursor: 70, H: m.Rounds.HMax, Order: proto.Sum([]byte("first"))}
 	return m
 }

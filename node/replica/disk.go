@@ -55,7 +55,7 @@ func Genesis(m manifest.Manifest, swarm, root proto.ID) round.Commit {
 
 // initial is the θ that the swarm began with.
 func (d Disk) initial() ([]float32, error) {
-	config := d.Manifest.Model.Config()
+	config := d.Manifest.Model.Config
 	w := d.Manifest.Model.Weights
 	if w == nil {
 		return model.Init(config, d.Seed), nil

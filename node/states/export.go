@@ -38,14 +38,14 @@ func Exported(d home.Dir, k api.Kept) (e checkpoint.Export, err error) {
 	if err != nil {
 		return e, err
 	}
-	e.Config = m.Model.Config()
+	e.Config = m.Model.Config
 	e.Theta = make([]float32, e.Config.Layout().Params())
 	if err := ReadTheta(d, k, e.Theta); err != nil {
 		return e, err
 	}
 	e.Card = checkpoint.Card{
 		Name: m.Name, Swarm: proto.Sum(raw).String(), State: k.Root.String(), Height: k.Height, Tokens: k.Tokens, Updates: uint64(k.Updates), Authors: k.Authors,
-		Method: m.Method.Name, Inner: m.Inner.Optimizer, Data: describe(m), Began: "weights drawn from the swarm's seed",
+		Method: m.Method.Name, Inner: m.Inner.Optimizer.Kind, Data: describe(m), Began: "weights drawn from the swarm's seed",
 	}
 	files, err := library.Open(d.Path(home.Files))
 	if err != nil {

@@ -53,7 +53,7 @@ func TestParseConfig(t *testing.T) {
 		{name: "no epsilon", old: `"rms_norm_eps": 1e-05,`, change: func(c *model.Config) { c.NormEps = 1e-6 }},
 		{name: "heads that do not divide", old: `"num_key_value_heads": 2`, new: `"num_key_value_heads": 3`, err: "num_attention_heads is 4, which num_key_value_heads, 3, does not divide"},
 		{name: "scaled by nothing", old: `"rope_type": "default"`, new: `"rope_type": "llama3"`, err: "without its factor"},
-		{name: "scaled by nonsense", old: `"rope_type": "default"`, new: strings.Replace(llama3, "4.0", "0.5", 1), err: "low_freq_factor 1 and high_freq_factor 0.5"},
+		{name: "scaled by nonsense", old: `"rope_type": "default"`, new: strings.Replace(llama3, "4.0", "0.5", 1), err: "low_freq_factor = 1 is out of range: above 0, below high_freq_factor"},
 		{name: "scaled by a line", old: rope, new: `"rope_scaling": {"type": "linear", "factor": 2}`, err: `"linear"`},
 		{name: "partial", old: `"rope_type": "default"`, new: `"partial_rotary_factor": 0.5`, err: "partial_rotary_factor 0.5"},
 		{name: "other architecture", old: "LlamaForCausalLM", new: "GemmaForCausalLM", err: "GemmaForCausalLM"},

@@ -10,6 +10,8 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -65,7 +67,7 @@ func TestLossEqualsTraining(t *testing.T) {
 			samples = append(samples, tokens[i*tiny.SeqLen:][:tiny.SeqLen+1]...)
 		}
 		trainer, err := inner.New(inner.Params{
-			Backend: backend, Model: tiny, Batch: batch, Optimizer: inner.Optimizer{Kind: inner.KindAdamW, AdamW: inner.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
+			Backend: backend, Model: tiny, Batch: batch, Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,8 @@ package inner
 
 import (
 	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/murmurnet/murmur/trainer/inner/adam"
 )
 
 // clipEps keeps the clip factor finite at a zero gradient; torch.nn.utils.clip_grad_norm_ uses the same.
@@ -32,7 +34,7 @@ func clip(grads []*graph.Node, bound float64) []*graph.Node {
 
 // adamw builds one tensor's step from its gradient: new parameter and moments. rate, decay and correction are the
 // scalars of adam.Factors; decay nil leaves the weight undecayed. adam.AdamW.Apply does the same operations on the host.
-func adamw(a AdamW, p, grad, m, v, rate, decay, correction *graph.Node) (newP, newM, newV *graph.Node) {
+func adamw(a adam.AdamW, p, grad, m, v, rate, decay, correction *graph.Node) (newP, newM, newV *graph.Node) {
 	newM = graph.Add(m, graph.MulScalar(graph.Sub(grad, m), 1-a.Beta1))
 	newV = graph.Add(graph.MulScalar(v, a.Beta2), graph.MulScalar(graph.Square(grad), 1-a.Beta2))
 	step := graph.Div(newM, graph.AddScalar(graph.Div(graph.Sqrt(newV), correction), a.Eps))

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/murmurnet/murmur/trainer/inner/adam"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 )
 
@@ -23,7 +24,7 @@ func TestAdamWMatchesTorch(t *testing.T) {
 		Steps []struct{ Grad, Params string }
 	}
 	readJSON(t, "testdata/adamw.json", &want)
-	opt := AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1}
+	opt := adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1}
 	const rate = 3e-3
 
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -24,7 +25,7 @@ func BenchmarkStep(b *testing.B) {
 		model model.Config
 	}{{"0.87M", small}, {"10.8M", large}} {
 		for _, backend := range backendtest.Names() {
-			for _, kind := range []string{KindAdamW, KindMuon, KindGradient} {
+			for _, kind := range []string{optimizer.AdamW, optimizer.Muon, optimizer.None} {
 				b.Run(size.name+"/"+backend+"/"+kind, func(b *testing.B) {
 					p := of(kind)
 					p.Model, p.Batch = size.model, 8
@@ -39,7 +40,7 @@ func benchmarkStep(b *testing.B, backend compute.Backend, p Params) {
 	tokens := text(p)
 	began := time.Now()
 	var step func() error
-	if p.Optimizer.Kind == KindGradient {
+	if p.Optimizer.Kind == optimizer.None {
 		g := openGradient(b, backend, p)
 		mean := make([]float32, p.Model.Layout().Params())
 		step = func() error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
@@ -65,9 +66,9 @@ func (p Params) Memory() uint64 {
 	c, params := p.Model, uint64(p.Model.Layout().Params())
 	vectors, programs := uint64(12), uint64(1)
 	switch p.Optimizer.Kind {
-	case KindGradient:
+	case optimizer.None:
 		vectors = 5
-	case KindMuon:
+	case optimizer.Muon:
 		vectors++ // products of Newton and Schulz's iteration
 	}
 	if p.atOnce() < p.Batch {

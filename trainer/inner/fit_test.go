@@ -8,6 +8,8 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -20,7 +22,7 @@ func gpt(backend compute.Backend) Params {
 			Vocab: 50304, Dim: 768, Layers: 12, Heads: 12, KVHeads: 12, HeadDim: 64, FFN: 2048, SeqLen: 1024,
 			RopeTheta: 1e4, NormEps: 1e-5, Tied: true,
 		},
-		Optimizer: Optimizer{Kind: KindAdamW, AdamW: AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
+		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
@@ -25,8 +26,8 @@ func NewGradient(p Params) (*Gradient, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Optimizer.Kind != KindGradient {
-		return nil, fmt.Errorf("inner: the optimizer is %s, want %s", p.Optimizer.Kind, KindGradient)
+	if p.Optimizer.Kind != optimizer.None {
+		return nil, fmt.Errorf("inner: the optimizer is %s, want %s", p.Optimizer.Kind, optimizer.None)
 	}
 	layout := p.Model.Layout()
 	g := &Gradient{replica: replica{params: p, layout: layout, regions: [3]model.Layout{layout}}, sum: make([]float32, layout.Params())}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -44,7 +45,7 @@ func TestGradientWithApplyIsAdamW(t *testing.T) {
 	)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		var worst float64
-		compiled, gradient := open(t, backend, tiny), openGradient(t, backend, of(KindGradient))
+		compiled, gradient := open(t, backend, tiny), openGradient(t, backend, of(optimizer.None))
 		layout := tiny.Model.Layout()
 		n := layout.Params()
 		vector := func() []float32 { return make([]float32, n) }
@@ -94,7 +95,7 @@ func TestGradientWithApplyIsAdamW(t *testing.T) {
 
 // Take gives the mean over steps, once; θ stands still until Add.
 func TestTake(t *testing.T) {
-	p := of(KindGradient)
+	p := of(optimizer.None)
 	p.Optimizer.ClipNorm = 0
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		g := openGradient(t, backend, p)
@@ -175,7 +176,7 @@ func TestTake(t *testing.T) {
 }
 
 func TestGradientIsClipped(t *testing.T) {
-	p := of(KindGradient)
+	p := of(optimizer.None)
 	p.Optimizer.ClipNorm = 1e-3
 	g := openGradient(t, backendtest.Open(t, backendtest.Go), p)
 	if _, err := g.Step(text(p), 0); err != nil {
@@ -192,7 +193,7 @@ func TestGradientIsClipped(t *testing.T) {
 
 // Parameters are replaced to the bit, and what was gathered before stays.
 func TestGradientSet(t *testing.T) {
-	p := of(KindGradient)
+	p := of(optimizer.None)
 	backend := backendtest.Open(t, backendtest.Go)
 	g, other := openGradient(t, backend, p), openGradient(t, backend, p)
 	n := p.Model.Layout().Params()
@@ -224,7 +225,7 @@ func TestGradientSet(t *testing.T) {
 }
 
 func TestGradientRefusesBadArguments(t *testing.T) {
-	p := of(KindGradient)
+	p := of(optimizer.None)
 	g := openGradient(t, backendtest.Open(t, backendtest.Go), p)
 	if _, err := g.Step(text(p), 0); err != nil {
 		t.Fatal(err)

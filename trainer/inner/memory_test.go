@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -44,9 +46,9 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	cases := []measured{
-		{KindMuon, 1, 1, false, config(8192, 384, 6, 64)},
-		{KindAdamW, 4, 1, false, config(16384, 256, 4, 128)},
-		{KindMuon, 4, 2, true, config(2048, 384, 6, 256)},
+		{optimizer.Muon, 1, 1, false, config(8192, 384, 6, 64)},
+		{optimizer.AdamW, 4, 1, false, config(16384, 256, 4, 128)},
+		{optimizer.Muon, 4, 2, true, config(2048, 384, 6, 256)},
 	}
 	if raw := os.Getenv("MURMUR_TEST_MEMORY_CASES"); raw != "" {
 		cases = nil
@@ -83,7 +85,7 @@ func TestMemory(t *testing.T) {
 func (m measured) params() Params {
 	return Params{
 		Model: m.Model, Batch: m.Batch, Micro: m.Micro, Compute: model.Compute{Remat: m.Remat},
-		Optimizer: Optimizer{Kind: m.Optimizer, Momentum: .95, AdamW: AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
+		Optimizer: optimizer.Optimizer{Kind: m.Optimizer, Momentum: .95, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -46,7 +48,7 @@ func TestMuonMatchesTorch(t *testing.T) {
 		}
 		before := floats(t, want.Init)
 		state := append(both(before), both(make([]float32, rows*cols))...)
-		decay := AdamW{WeightDecay: .1}.Factors(rate, 1).Decay
+		decay := adam.AdamW{WeightDecay: .1}.Factors(rate, 1).Decay
 		var worst, off, moved float64
 		for _, step := range want.Steps {
 			grads := both(floats(t, step.Grad))
@@ -172,8 +174,8 @@ func TestMuonIsAdamWElsewhere(t *testing.T) {
 		}
 		return theta, m, v
 	}
-	theta, m, v := read(KindAdamW)
-	theta2, m2, v2 := read(KindMuon)
+	theta, m, v := read(optimizer.AdamW)
+	theta2, m2, v2 := read(optimizer.Muon)
 	for _, tensor := range layout {
 		part := func(x []float32) []float32 { return x[tensor.Offset:][:tensor.Size] }
 		same := slices.Equal(part(theta), part(theta2)) && slices.Equal(part(m), part(m2)) && slices.Equal(part(v), part(v2))
@@ -188,7 +190,7 @@ func TestMuonIsAdamWElsewhere(t *testing.T) {
 
 // A run of Muon: 60 steps teach it the batch by heart.
 func TestMuonLearns(t *testing.T) {
-	trainer := open(t, backendtest.Open(t, backendtest.Go), of(KindMuon))
+	trainer := open(t, backendtest.Open(t, backendtest.Go), of(optimizer.Muon))
 	var first, last float32
 	for step := range 60 {
 		loss, err := trainer.Step(text(tiny), 1e-2)

@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/murmurnet/murmur/trainer/eval"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -18,7 +19,7 @@ func TestNaNShows(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		p := tiny
 		p.Model.Tied = false
-		p.Optimizer.Kind = KindMuon
+		p.Optimizer.Kind = optimizer.Muon
 		trainer := open(t, backend, p)
 		judge, err := eval.New(backend, p.Model, p.Batch)
 		if err != nil {

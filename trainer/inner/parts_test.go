@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/internal/backendtest"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -31,7 +32,7 @@ func learned(t *testing.T, trainer *Trainer) (loss float32, theta []float32) {
 // However a batch goes through, it is learned from alike.
 func TestBatchesInParts(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
-		for _, kind := range []string{KindAdamW, KindMuon} {
+		for _, kind := range []string{optimizer.AdamW, optimizer.Muon} {
 			p := tiny
 			p.Batch, p.Optimizer.Kind, p.Optimizer.Momentum, p.Optimizer.ClipNorm = 4, kind, .9, .5
 			loss, theta := learned(t, open(t, backend, p))
@@ -39,7 +40,7 @@ func TestBatchesInParts(t *testing.T) {
 				micro   int
 				compute model.Compute
 			}{{2, model.Compute{}}, {1, model.Compute{Remat: true}}}
-			if kind == KindMuon { // compiling takes seconds
+			if kind == optimizer.Muon { // compiling takes seconds
 				ways = ways[:1]
 			}
 			for _, way := range ways {
@@ -70,7 +71,7 @@ func TestGradientsInParts(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		take := func(micro int) []float32 {
 			p := tiny
-			p.Batch, p.Micro, p.Optimizer.Kind, p.Optimizer.ClipNorm = 4, micro, KindGradient, .5
+			p.Batch, p.Micro, p.Optimizer.Kind, p.Optimizer.ClipNorm = 4, micro, optimizer.None, .5
 			p.Backend = backend
 			g, err := NewGradient(p)
 			if err != nil {

@@ -11,11 +11,9 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/model"
 )
-
-// MaxBatch bounds the samples of one step.
-const MaxBatch = 1 << 16
 
 // ErrLost says that a step failed after it had given its parameters to the device: the trainer holds none until Load.
 var ErrLost = errors.New("inner: parameters were lost by a failed step; load them again")
@@ -24,7 +22,7 @@ var ErrLost = errors.New("inner: parameters were lost by a failed step; load the
 type Params struct {
 	Backend   compute.Backend // owned by the caller, who closes it after the trainer
 	Model     model.Config
-	Optimizer Optimizer
+	Optimizer optimizer.Optimizer
 	Batch     int // samples a step
 	// Micro samples go through the model at once, and their gradients are summed on the device; it divides Batch. 0: all.
 	Micro   int
@@ -36,8 +34,8 @@ func (p Params) Validate() error {
 	if p.Backend == nil {
 		return errors.New("inner: no backend")
 	}
-	if p.Batch < 1 || p.Batch > MaxBatch {
-		return fmt.Errorf("inner: batch is %d, want 1 to %d", p.Batch, MaxBatch)
+	if p.Batch < 1 || p.Batch > optimizer.MaxBatch {
+		return fmt.Errorf("inner: batch is %d, want 1 to %d", p.Batch, optimizer.MaxBatch)
 	}
 	if p.Micro < 0 || p.Micro > p.Batch || p.Micro > 0 && p.Batch%p.Micro != 0 {
 		return fmt.Errorf("inner: %d samples at once, want a divisor of the batch of %d, or 0 for all", p.Micro, p.Batch)

@@ -1,3 +1,9 @@
+// Package inner is the inner optimizer: one compiled training step (forward, backward, clipping, update) whose
+// parameters and moments stay on the device from step to step.
+//
+// A step costs what a bare GoMLX loop costs: only tokens go in and one loss comes out. Parameters cross to the host
+// only in Load, Read and Add; Gradient's gradients do in each step, for methods whose optimizer is shared state. The
+// package must not know of rounds, peers, data sets or files.
 package inner
 
 import (
@@ -5,6 +11,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
@@ -19,8 +26,8 @@ func New(p Params) (*Trainer, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Optimizer.Kind == KindGradient {
-		return nil, fmt.Errorf("inner: a trainer needs the optimizer %s or %s; %s is for NewGradient", KindAdamW, KindMuon, KindGradient)
+	if p.Optimizer.Kind == optimizer.None {
+		return nil, fmt.Errorf("inner: a trainer needs the optimizer %s or %s; %s is for NewGradient", optimizer.AdamW, optimizer.Muon, optimizer.None)
 	}
 	layout := p.Model.Layout()
 	t := &Trainer{replica{params: p, layout: layout, regions: [3]model.Layout{layout, layout, nil}}}
@@ -37,7 +44,7 @@ func New(p Params) (*Trainer, error) {
 
 // hidden tells whether Muon trains a tensor.
 func (t *Trainer) hidden(tensor model.Tensor) bool {
-	return t.params.Optimizer.Kind == KindMuon && hidden(tensor)
+	return t.params.Optimizer.Kind == optimizer.Muon && hidden(tensor)
 }
 
 // update takes parameters, first and second moments, clipped gradients, and as scalars the learning rate and those of

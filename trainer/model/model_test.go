@@ -32,16 +32,16 @@ func TestValidate(t *testing.T) {
 		spoil func(*Config)
 	}{
 		{"vocab", func(c *Config) { c.Vocab = 0 }},
-		{"dim", func(c *Config) { c.Dim = MaxDim + 1 }},
+		{"dim", func(c *Config) { c.Dim = maxDim + 1 }},
 		{"layers", func(c *Config) { c.Layers = -1 }},
 		{"kv_heads", func(c *Config) { c.KVHeads = 3 }},
 		{"head_dim", func(c *Config) { c.HeadDim = 7 }},
-		{"heads times head_dim", func(c *Config) { c.Heads, c.HeadDim = MaxDim, 2 }},
+		{"heads times head_dim", func(c *Config) { c.Heads, c.HeadDim = maxHeads, maxHeadDim }},
 		{"ffn", func(c *Config) { c.FFN = 0 }},
 		{"seq_len", func(c *Config) { c.SeqLen = 0 }},
 		{"rope_theta", func(c *Config) { c.RopeTheta = math.NaN() }},
 		{"norm_eps", func(c *Config) { c.NormEps = 0 }},
-		{"parameters", func(c *Config) { c.Vocab, c.Dim, c.FFN = MaxVocab, MaxDim, MaxFFN }},
+		{"parameters", func(c *Config) { c.Vocab, c.Dim, c.FFN = MaxVocab, maxDim, maxHidden }},
 	} {
 		c := small()
 		test.spoil(&c)

@@ -3,31 +3,33 @@ package model
 import (
 	"fmt"
 	"math"
+
+	"github.com/murmurnet/murmur/proto/setting"
 )
 
 // RopeScaling stretches the slow rotary frequencies of a model that was trained on short samples first, as Llama 3.1
 // does (Grattafiori et al. 2024; rope type "llama3" of Hugging Face). The zero value stretches nothing.
 type RopeScaling struct {
-	Factor   float64 `json:"factor" toml:"factor"`                     // waves longer than Original/Low become so many times longer
-	Low      float64 `json:"low_freq_factor" toml:"low_freq_factor"`   // waves between, by a straight line in Original/wave
-	High     float64 `json:"high_freq_factor" toml:"high_freq_factor"` // waves shorter than Original/High stay
-	Original int     `json:"original_positions" toml:"original_positions"`
+	Factor   float64 `json:"factor" toml:"factor"`                         // how many times longer waves become that are longer than original_positions/low_freq_factor
+	Low      float64 `json:"low_freq_factor" toml:"low_freq_factor"`       // waves of original_positions over this and more are stretched by the whole factor
+	High     float64 `json:"high_freq_factor" toml:"high_freq_factor"`     // waves of original_positions over this and less are not stretched; between, by a straight line
+	Original int     `json:"original_positions" toml:"original_positions"` // positions that the model was trained on first
 }
 
-// Validate says what is wrong with s.
-func (s RopeScaling) Validate() error {
-	switch {
-	case s == RopeScaling{}:
-		return nil
-	case !(s.Factor >= 1 && s.Factor <= 1e6):
-		return fmt.Errorf("rope_scaling: factor is %g, want 1 to 1e6", s.Factor)
-	case !(s.Low > 0 && s.Low < s.High && s.High <= 1e6):
-		return fmt.Errorf("rope_scaling: low_freq_factor %g and high_freq_factor %g, want 0 < low < high <= 1e6", s.Low, s.High)
-	case s.Original < 1 || s.Original > MaxSeqLen:
-		return fmt.Errorf("rope_scaling: original_positions is %d, want 1 to %d", s.Original, MaxSeqLen)
+// Rules are the ranges of the fields, which the zero value is in.
+func (s RopeScaling) Rules() []setting.Rule {
+	const most = 1e6
+	none := s == RopeScaling{}
+	return []setting.Rule{
+		setting.New("factor", s.Factor, none || s.Factor >= 1 && s.Factor <= most, "1..1e6"),
+		setting.New("low_freq_factor", s.Low, none || s.Low > 0 && s.Low < s.High, "above 0, below high_freq_factor"),
+		setting.New("high_freq_factor", s.High, none || s.High > 0 && s.High <= most, "above low_freq_factor, to 1e6"),
+		setting.New("original_positions", s.Original, none || s.Original >= 1 && s.Original <= MaxSeqLen, fmt.Sprintf("1..%d", MaxSeqLen)),
 	}
-	return nil
 }
+
+// Validate names the first field out of its range.
+func (s RopeScaling) Validate() error { return setting.Check(setting.In("rope_scaling", s.Rules())) }
 
 // stretch gives the scaled frequency, in radians a position.
 func (s RopeScaling) stretch(freq float64) float64 {

@@ -53,7 +53,7 @@ func params(t testing.TB, name string, change func(*Settings)) Params {
 	return Params{
 		Tensors: tensors(), Settings: s,
 		Optimizer: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1},
-		Schedule:  schedule.Schedule{Kind: schedule.Cosine, Peak: 1e-3, Floor: .1, Warmup: 100, Total: 100_000},
+		Schedule:  schedule.Schedule{Kind: schedule.Cosine, LR: 1e-3, LRFloor: .1, WarmupTokens: 100, TotalTokens: 100_000},
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/murmurnet/murmur/proto/setting"
 )
 
 // The methods by name.
@@ -86,21 +88,13 @@ func Defaults(name string) (Settings, error) {
 	return Settings{}, fmt.Errorf("method.name = %q is out of range: %s", name, strings.Join(Names(), ", "))
 }
 
-// rule is the range of one key for one method.
-type rule struct {
-	key   string
-	value any
-	ok    bool
-	rng   string
-}
-
-// rules lists the keys that the settings' method has.
-func (s Settings) rules() []rule {
+// Rules are the ranges of the keys that the settings' method has.
+func (s Settings) Rules() []setting.Rule {
 	averages := s.Name == Bitloco || s.Name == SparseLoCo || s.Name == DiLoCo || s.Name == Streaming || s.Name == FedAvg
-	var rs []rule
+	var rs []setting.Rule
 	add := func(has bool, key string, value any, ok bool, rng string) {
 		if has {
-			rs = append(rs, rule{key, value, ok, rng})
+			rs = append(rs, setting.New(key, value, ok, rng))
 		}
 	}
 	one := func(v string, of ...string) (bool, string) { return slices.Contains(of, v), strings.Join(of, ", ") }
@@ -136,8 +130,8 @@ func (s Settings) rules() []rule {
 // Keys lists the keys that a method has, beside name and schedule.
 func (s Settings) Keys() []string {
 	var ks []string
-	for _, r := range s.rules() {
-		ks = append(ks, r.key)
+	for _, r := range s.Rules() {
+		ks = append(ks, r.Key)
 	}
 	return ks
 }
@@ -147,9 +141,9 @@ func (s Settings) Validate() error {
 	if _, err := Defaults(s.Name); err != nil {
 		return err
 	}
-	for _, r := range s.rules() {
-		if !r.ok {
-			return fmt.Errorf("method.%s = %v is out of range for %s: %s", r.key, r.value, s.Name, r.rng)
+	for _, r := range s.Rules() {
+		if !r.OK {
+			return fmt.Errorf("method.%s = %v is out of range for %s: %s", r.Key, r.Value, s.Name, r.Range)
 		}
 	}
 	for key, set := range s.set() {

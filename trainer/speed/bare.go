@@ -49,7 +49,7 @@ func newBare(backend compute.Backend, s worker.Spec, theta []float32) (*bare, er
 		b.inputs = append(b.inputs, tensors.FromFlatDataAndDimensions(batch, s.Batch, width))
 	}
 	o := s.Optimizer
-	adam := optimizer.Adam().LearningRate(s.Schedule.Peak).Betas(o.Beta1, o.Beta2).Epsilon(o.Eps).WeightDecay(o.WeightDecay).Done()
+	adam := optimizer.Adam().LearningRate(s.Schedule.LR).Betas(o.Beta1, o.Beta2).Epsilon(o.Eps).WeightDecay(o.WeightDecay).Done()
 	b.step, err = ml.NewExec(backend, b.store, func(scope *ml.Scope, tokens *graph.Node) *graph.Node {
 		g := tokens.Graph()
 		b.store.SetTraining(g, true)

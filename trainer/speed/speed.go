@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/trainer/data"
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/worker"
@@ -144,8 +145,8 @@ func runBackend(ctx context.Context, p Params, backend string) ([]Result, error)
 func spec(backend string, m Model) worker.Spec {
 	return worker.Spec{
 		Backend: backend, Model: m.Config, Batch: m.Batch, Data: worker.DataOpticks,
-		Optimizer: inner.Optimizer{Kind: inner.KindAdamW, AdamW: inner.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, DecayAll: true}},
-		Schedule:  schedule.Schedule{Kind: schedule.Constant, Peak: 1e-4},
+		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, DecayAll: true}},
+		Schedule:  schedule.Schedule{Kind: schedule.Constant, LR: 1e-4, TotalTokens: 1 << 40, DecayFrom: .8},
 	}
 }
 

@@ -111,7 +111,7 @@ func TestBareStepIsTheWorkersStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		var loss float32
-		err = tensors.ConstFlatData(b.inputs[i], func(tokens []int32) { loss, _ = trainer.Step(tokens, s.Schedule.Peak) })
+		err = tensors.ConstFlatData(b.inputs[i], func(tokens []int32) { loss, _ = trainer.Step(tokens, s.Schedule.LR) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
@@ -42,7 +42,7 @@ func Engine() worker.Engine {
 				return nil, err
 			}
 			params := s.Model.Layout().Params()
-			if s.Optimizer.Kind == inner.KindGradient {
+			if s.Optimizer.Kind == optimizer.None {
 				return &gatherer{learner: *newLearner(params, step), sum: make([]float32, params)}, nil
 			}
 			return newLearner(params, step), nil

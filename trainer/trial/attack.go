@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -110,7 +110,7 @@ func attacks() (ls []Line) {
 	const rate, claim, long = 11e-3, 4, 1.99
 	add := func(name, title string, peers int, a *Attack) {
 		ls = append(ls, Line{
-			Name: name, Title: title, Method: with(outer.Bitloco, nil), Optimizer: inner.KindMuon, H: 10, Peers: peers, Rate: rate,
+			Name: name, Title: title, Method: with(outer.Bitloco, nil), Optimizer: optimizer.Muon, H: 10, Peers: peers, Rate: rate,
 			Claimed: true, Attack: a,
 		})
 	}

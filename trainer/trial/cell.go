@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -37,9 +37,6 @@ type Cell struct {
 	Attack    *Attack         `json:"attack,omitempty"`
 }
 
-// None is the inner optimizer of methods that are sent gradients and step by themselves.
-const None = "none"
-
 // Validate says what is wrong with a cell.
 func (c Cell) Validate() error {
 	switch {
@@ -51,7 +48,7 @@ func (c Cell) Validate() error {
 		return fmt.Errorf("a schedule of %d steps for %d", c.Total, c.Steps)
 	case !(c.Rate > 0 && c.Rate < 1):
 		return fmt.Errorf("a learning rate of %g: it must lie between 0 and 1", c.Rate)
-	case c.Optimizer != inner.KindAdamW && c.Optimizer != inner.KindMuon && c.Optimizer != None:
+	case c.Optimizer != optimizer.AdamW && c.Optimizer != optimizer.Muon && c.Optimizer != optimizer.None:
 		return fmt.Errorf("inner optimizer %q is not known", c.Optimizer)
 	case c.Heldout < 2:
 		return fmt.Errorf("a held-out part of %d tokens: at least 2 are needed", c.Heldout)

@@ -11,7 +11,8 @@ import (
 
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/eval"
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
@@ -25,8 +26,8 @@ func tiny() worker.Spec {
 			Vocab: 256, Dim: 16, Layers: 3, Heads: 2, KVHeads: 2, HeadDim: 8, FFN: 32, SeqLen: 16,
 			RopeTheta: 10000, NormEps: 1e-5, Tied: true,
 		},
-		Optimizer: inner.Optimizer{AdamW: inner.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1}, Momentum: .95},
-		Schedule:  schedule.Schedule{Floor: .1},
+		Optimizer: optimizer.Optimizer{AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1}, Momentum: .95},
+		Schedule:  schedule.Schedule{LRFloor: .1},
 		Batch:     2,
 	}
 }
@@ -63,7 +64,7 @@ func bench(t *testing.T, e worker.Engine) *Bench {
 
 // cell is a short trial of a method, or of no method, with AdamW.
 func cell(method string, change func(*Cell)) Cell {
-	c := Cell{Line: "test", Optimizer: inner.KindAdamW, Rate: 4e-3, H: 2, Peers: 2, Batch: 2, Steps: 4, Heldout: 65, Seed: 1}
+	c := Cell{Line: "test", Optimizer: optimizer.AdamW, Rate: 4e-3, H: 2, Peers: 2, Batch: 2, Steps: 4, Heldout: 65, Seed: 1}
 	if method != "" {
 		s := defaults(method)
 		c.Method = &s

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -54,7 +54,7 @@ func Lines() []Line { return append(methods(), frontier()...) }
 
 // methods are the lines that compare the methods.
 func methods() []Line {
-	const adamW, muon = inner.KindAdamW, inner.KindMuon
+	const adamW, muon = optimizer.AdamW, optimizer.Muon
 	plain := func(s *outer.Settings) { s.OuterLR = 1 } // the default is a variation
 	bitloco := with(outer.Bitloco, plain)
 	return []Line{
@@ -83,7 +83,7 @@ func methods() []Line {
 			Optimizer: muon, H: 32, Peers: 4, Rate: 11e-3,
 		},
 		{Name: "sparseloco", Title: "sparseloco, 64 of 4096", Method: with(outer.SparseLoCo, nil), Optimizer: adamW, H: 20, Peers: 4, Rate: 2e-3},
-		{Name: "distro", Title: "distro, 8 of a block, 1 bit", Method: with(outer.DisTrO, nil), Optimizer: None, H: 1, Peers: 4, Rate: 1e-3},
+		{Name: "distro", Title: "distro, 8 of a block, 1 bit", Method: with(outer.DisTrO, nil), Optimizer: optimizer.None, H: 1, Peers: 4, Rate: 1e-3},
 		{Name: "allreduce-muon-8", Title: "all-reduce, as one node with eight batches", Optimizer: muon, Peers: 8, Rate: 11e-3},
 	}
 }

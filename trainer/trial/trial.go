@@ -10,7 +10,7 @@ import (
 
 	"github.com/murmurnet/murmur/trainer/codec"
 	"github.com/murmurnet/murmur/trainer/data"
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
@@ -140,10 +140,10 @@ func (b *Bench) Run(ctx context.Context, c Cell) (Result, error) {
 
 // rates are the schedule of a cell, by tokens of all its peers.
 func (b *Bench) rates(c Cell) schedule.Schedule {
-	step := int64(c.Peers * c.Batch * b.p.Data.SeqLen)
+	step := uint64(c.Peers * c.Batch * b.p.Data.SeqLen)
 	return schedule.Schedule{
-		Kind: schedule.Cosine, Peak: c.Rate, Floor: b.p.Spec.Schedule.Floor,
-		Warmup: int64(c.Total/warmupOf) * step, Total: int64(c.Total) * step,
+		Kind: schedule.Cosine, LR: c.Rate, LRFloor: b.p.Spec.Schedule.LRFloor,
+		WarmupTokens: uint64(c.Total/warmupOf) * step, TotalTokens: uint64(c.Total) * step,
 	}
 }
 
@@ -176,7 +176,7 @@ func (b *Bench) prepare(c Cell) (*swarm, error) {
 		}
 		s.method, s.learning = m, m.Learning()
 		if s.learning.Gradients {
-			k.optimizer = inner.KindGradient
+			k.optimizer = optimizer.None
 		}
 		if s.learning.Waits && c.Late > 0 {
 			return nil, fmt.Errorf("%s waits for each commit, which cannot be late", c.Method.Name)
@@ -190,7 +190,7 @@ func (b *Bench) prepare(c Cell) (*swarm, error) {
 			}
 		}
 	}
-	if k.optimizer == None {
+	if k.optimizer == optimizer.None && !s.learning.Gradients {
 		return nil, fmt.Errorf("%s needs an inner optimizer", c.Line)
 	}
 	l, err := b.learner(k)

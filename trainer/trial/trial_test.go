@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
 // One peer's averages are its own model: the inner optimizer alone, within rounding.
 func TestOnePeerIsItsInnerOptimizer(t *testing.T) {
 	b := real(t)
-	for _, optimizer := range []string{inner.KindAdamW, inner.KindMuon} {
-		one := func(c *Cell) { c.Peers, c.Steps, c.Optimizer = 1, 12, optimizer }
+	for _, kind := range []string{optimizer.AdamW, optimizer.Muon} {
+		one := func(c *Cell) { c.Peers, c.Steps, c.Optimizer = 1, 12, kind }
 		near(t, run(t, b, cell(outer.FedAvg, one)), run(t, b, cell("", one)), 1e-5)
 	}
 }
@@ -122,7 +122,7 @@ func TestRatesFollowTokens(t *testing.T) {
 // A late commit finds what was learned meanwhile, and loses none of it: the fake learns the same at any place.
 func TestLateLosesNothing(t *testing.T) {
 	b := bench(t, (&fake{}).engine())
-	b.p.Spec.Schedule.Floor = 1 // a late peer's schedule lags by the commit that it does not know
+	b.p.Spec.Schedule.LRFloor = 1 // a late peer's schedule lags by the commit that it does not know
 	for _, method := range []string{outer.FedAvg, outer.DiLoCo} {
 		var ends []float64
 		for late := range 3 {
@@ -183,10 +183,10 @@ func TestRefusals(t *testing.T) {
 		"too late":        cell(outer.FedAvg, func(c *Cell) { c.Late = 3 }),
 		"late allreduce":  cell(outer.AllReduce, func(c *Cell) { c.Late = 1 }),
 		"optimizer":       cell(outer.FedAvg, func(c *Cell) { c.Optimizer = "adam" }),
-		"no optimizer":    cell(outer.FedAvg, func(c *Cell) { c.Optimizer = None }),
+		"no optimizer":    cell(outer.FedAvg, func(c *Cell) { c.Optimizer = optimizer.None }),
 		"method":          cell(outer.FedAvg, func(c *Cell) { c.Method.OuterLR = 9 }),
 		"held-out":        cell("", func(c *Cell) { c.Heldout = 1 << 20 }),
-		"nothing to take": cell(outer.DisTrO, func(c *Cell) { c.Optimizer = None }), // the fake gathers no gradients
+		"nothing to take": cell(outer.DisTrO, func(c *Cell) { c.Optimizer = optimizer.None }), // the fake gathers no gradients
 	} {
 		if r, err := b.Run(t.Context(), c); err == nil {
 			t.Errorf("%s: %+v", name, r)

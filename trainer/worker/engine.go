@@ -9,6 +9,7 @@ import (
 
 	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 )
 
 // Learner trains one replica. One goroutine uses it, so it need not be safe for more.
@@ -62,7 +63,7 @@ func GoMLX(open func(want string) (Device, error)) Engine {
 		Learner: func(d Device, s Spec) (Learner, error) {
 			p := inner.Params{Backend: d.Backend, Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch}
 			p.Compute.Half = d.graphics()
-			if s.Optimizer.Kind == inner.KindGradient {
+			if s.Optimizer.Kind == optimizer.None {
 				return learner(d, p, s.Less, inner.NewGradient)
 			}
 			return learner(d, p, s.Less, inner.New)

@@ -16,7 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/murmurnet/murmur/trainer/eval"
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -210,8 +211,8 @@ func tiny() Spec {
 			Vocab: 256, Dim: 32, Layers: 1, Heads: 2, KVHeads: 2, HeadDim: 16, FFN: 64, SeqLen: 16,
 			RopeTheta: 10000, NormEps: 1e-5, Tied: true,
 		},
-		Optimizer: inner.Optimizer{Kind: inner.KindAdamW, AdamW: inner.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, ClipNorm: 1}},
-		Schedule:  schedule.Schedule{Kind: schedule.Cosine, Peak: 1e-2, Floor: .1, Warmup: 64, Total: 1 << 20},
+		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, ClipNorm: 1}},
+		Schedule:  schedule.Schedule{Kind: schedule.Cosine, LR: 1e-2, LRFloor: .1, WarmupTokens: 64, TotalTokens: 1 << 20, DecayFrom: .8},
 		Batch:     4,
 		Data:      DataOpticks,
 		Heldout:   1024,

@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/murmurnet/murmur/trainer/data"
-	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/shard"
@@ -26,18 +26,18 @@ const MaxLess = 17
 
 // Spec is what a child is to train: the same for all of its life.
 type Spec struct {
-	Backend   string            `json:"backend,omitempty"` // wanted; empty lets the child choose
-	Model     model.Config      `json:"model"`
-	Optimizer inner.Optimizer   `json:"optimizer"`
-	Schedule  schedule.Schedule `json:"schedule"`
-	Batch     int               `json:"batch"`               // samples a step
-	Data      string            `json:"data"`                // DataOpticks, DataPrivate or DataShards
-	Folder    string            `json:"folder,omitempty"`    // of the texts, or of the shards, each named by its id
-	Set       string            `json:"set,omitempty"`       // the file that lists the shards
-	Tokenizer string            `json:"tokenizer,omitempty"` // the file of what turns text into tokens; empty: bytes are tokens
-	Ends      []int32           `json:"ends,omitempty"`      // tokens that end a text; none: as the tokenizer says
-	Less      int               `json:"less,omitempty"`      // how many times the step is laid out smaller than memory seems to allow
-	Heldout   int               `json:"heldout"`             // tokens of the held-out part that Heldout measures, from its start; 0 for all
+	Backend   string              `json:"backend,omitempty"` // wanted; empty lets the child choose
+	Model     model.Config        `json:"model"`
+	Optimizer optimizer.Optimizer `json:"optimizer"`
+	Schedule  schedule.Schedule   `json:"schedule"`
+	Batch     int                 `json:"batch"`               // samples a step
+	Data      string              `json:"data"`                // DataOpticks, DataPrivate or DataShards
+	Folder    string              `json:"folder,omitempty"`    // of the texts, or of the shards, each named by its id
+	Set       string              `json:"set,omitempty"`       // the file that lists the shards
+	Tokenizer string              `json:"tokenizer,omitempty"` // the file of what turns text into tokens; empty: bytes are tokens
+	Ends      []int32             `json:"ends,omitempty"`      // tokens that end a text; none: as the tokenizer says
+	Less      int                 `json:"less,omitempty"`      // how many times the step is laid out smaller than memory seems to allow
+	Heldout   int                 `json:"heldout"`             // tokens of the held-out part that Heldout measures, from its start; 0 for all
 }
 
 // Validate says what is wrong with the spec.
@@ -52,8 +52,8 @@ func (s Spec) Validate() error {
 		return err
 	}
 	switch {
-	case s.Batch < 1 || s.Batch > inner.MaxBatch:
-		return fmt.Errorf("batch is %d, want 1 to %d samples a step", s.Batch, inner.MaxBatch)
+	case s.Batch < 1 || s.Batch > optimizer.MaxBatch:
+		return fmt.Errorf("batch is %d, want 1 to %d samples a step", s.Batch, optimizer.MaxBatch)
 	case s.Data != DataOpticks && s.Data != DataPrivate && s.Data != DataShards:
 		return fmt.Errorf("data set %q is not known: %q, %q and %q are", s.Data, DataOpticks, DataPrivate, DataShards)
 	case (s.Data == DataOpticks) != (s.Folder == "") || (s.Data == DataShards) != (s.Set != ""):

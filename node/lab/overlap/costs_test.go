@@ -5,6 +5,8 @@ import (
 
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/inner"
+	"github.com/murmurnet/murmur/trainer/inner/adam"
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/xla"
 )
@@ -44,7 +46,7 @@ func BenchmarkCosts(b *testing.B) {
 	defer backend.Finalize()
 	trainer, err := inner.New(inner.Params{
 		Backend: backend, Model: m, Batch: 1,
-		Optimizer: inner.Optimizer{Kind: inner.KindAdamW, AdamW: inner.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1}},
+		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1}},
 	})
 	if err != nil {
 		b.Fatal(err)

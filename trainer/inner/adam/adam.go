@@ -7,37 +7,35 @@
 package adam
 
 import (
-	"fmt"
 	"math"
+
+	"github.com/murmurnet/murmur/proto/setting"
 )
 
 // AdamW sets the optimizer of Loshchilov and Hutter (2019) as torch.optim.AdamW computes it: decay decoupled from the
-// gradient, eps outside the square root.
+// gradient, eps outside the square root. Its fields are keys of a manifest's [inner].
 type AdamW struct {
-	Beta1       float64 `json:"beta1" toml:"beta1"`
-	Beta2       float64 `json:"beta2" toml:"beta2"`
-	Eps         float64 `json:"eps" toml:"eps"`
-	WeightDecay float64 `json:"weight_decay" toml:"weight_decay"` // a step's share is rate·WeightDecay
-	ClipNorm    float64 `json:"clip_norm" toml:"clip_norm"`       // bound on the global L2 norm of the gradient; 0 = off
-	DecayAll    bool    `json:"decay_all" toml:"decay_all"`       // decay one-dimensional tensors (norms) too
+	Beta1       float64 `json:"beta1" toml:"beta1"`               // AdamW's decay of the first moment
+	Beta2       float64 `json:"beta2" toml:"beta2"`               // AdamW's decay of the second moment
+	Eps         float64 `json:"eps" toml:"eps"`                   // what AdamW adds to the root of the second moment
+	WeightDecay float64 `json:"weight_decay" toml:"weight_decay"` // the share of a weight, times the learning rate, that a step takes off
+	ClipNorm    float64 `json:"clip_norm" toml:"clip_norm"`       // bound on the global L2 norm of the gradient
+	DecayAll    bool    `json:"decay_all" toml:"decay_all"`       // whether one-dimensional tensors (norms) decay too
 }
 
-// Validate reports the first field out of its range.
-func (a AdamW) Validate() error {
-	switch {
-	case !(a.Beta1 >= 0 && a.Beta1 < 1):
-		return fmt.Errorf("adam: beta1 is %g, want 0 or more and less than 1", a.Beta1)
-	case !(a.Beta2 >= 0 && a.Beta2 < 1):
-		return fmt.Errorf("adam: beta2 is %g, want 0 or more and less than 1", a.Beta2)
-	case !(a.Eps > 0) || math.IsInf(a.Eps, 0):
-		return fmt.Errorf("adam: eps is %g, want a number above 0", a.Eps)
-	case !(a.WeightDecay >= 0) || math.IsInf(a.WeightDecay, 0):
-		return fmt.Errorf("adam: weight_decay is %g, want 0 or more", a.WeightDecay)
-	case !(a.ClipNorm >= 0) || math.IsInf(a.ClipNorm, 0):
-		return fmt.Errorf("adam: clip_norm is %g, want 0 (off) or more", a.ClipNorm)
+// Rules are the ranges of the settings.
+func (a AdamW) Rules() []setting.Rule {
+	return []setting.Rule{
+		setting.New("beta1", a.Beta1, a.Beta1 >= 0 && a.Beta1 < 1, "0 to below 1"),
+		setting.New("beta2", a.Beta2, a.Beta2 >= 0 && a.Beta2 < 1, "0 to below 1"),
+		setting.New("eps", a.Eps, a.Eps > 0 && a.Eps < 1, "above 0, below 1"),
+		setting.New("weight_decay", a.WeightDecay, a.WeightDecay >= 0 && a.WeightDecay < 10, "0 to below 10"),
+		setting.New("clip_norm", a.ClipNorm, a.ClipNorm >= 0 && !math.IsInf(a.ClipNorm, 0), "0 (off) or more"),
 	}
-	return nil
 }
+
+// Validate names the first setting out of its range.
+func (a AdamW) Validate() error { return setting.Check(a.Rules()) }
 
 // Factors are what changes from step to step, computed in float64 and rounded once.
 type Factors struct {

@@ -5,56 +5,56 @@
 package schedule
 
 import (
-	"fmt"
 	"math"
+
+	"github.com/murmurnet/murmur/proto/setting"
 )
 
 // Kinds of Schedule.
 const (
-	Cosine   = "cosine"   // half a cosine from Peak to the floor at Total
-	WSD      = "wsd"      // warm-up, stable, decay: Peak until DecayFrom, then a straight line to the floor at Total
-	Constant = "constant" // Peak for ever
+	Cosine   = "cosine"   // half a cosine from LR to the floor at TotalTokens
+	WSD      = "wsd"      // warm-up, stable, decay: LR until DecayFrom, then a straight line to the floor at TotalTokens
+	Constant = "constant" // LR for ever
 )
 
+// maxTokens bounds TotalTokens, far above any run and far below what an int64 or a float64 holds exactly.
+const maxTokens = 1 << 50
+
 // Schedule gives the learning rate by tokens that the swarm has committed, so that every node is at the same place
-// whatever its speed or the hour it joined. All kinds first rise in a straight line from the floor to Peak.
+// whatever its speed or the hour it joined. All kinds first rise in a straight line from the floor to LR. Its fields
+// are keys of a manifest's [inner].
 type Schedule struct {
-	Kind      string  `json:"kind" toml:"kind"`
-	Peak      float64 `json:"peak" toml:"peak"`
-	Floor     float64 `json:"floor" toml:"floor"`           // lowest rate, as a share of Peak; warm-up starts and decay ends there
-	Warmup    int64   `json:"warmup" toml:"warmup"`         // tokens
-	Total     int64   `json:"total" toml:"total"`           // tokens; the rate stays at the floor after them
-	DecayFrom float64 `json:"decay_from" toml:"decay_from"` // wsd: share of Total at which decay begins
+	Kind         string  `json:"schedule" toml:"schedule"`           // how the learning rate goes on after the warm-up: cosine, wsd (stable, then decay) or constant
+	LR           float64 `json:"lr" toml:"lr"`                       // the highest learning rate
+	LRFloor      float64 `json:"lr_floor" toml:"lr_floor"`           // the lowest learning rate, as a share of lr: warm-up starts and decay ends there
+	WarmupTokens uint64  `json:"warmup_tokens" toml:"warmup_tokens"` // committed tokens after which the learning rate has risen to lr
+	TotalTokens  uint64  `json:"total_tokens" toml:"total_tokens"`   // committed tokens after which the swarm has learned enough: decay and training end
+	DecayFrom    float64 `json:"decay_from" toml:"decay_from"`       // the share of total_tokens at which the decay of wsd begins
 }
 
-// Validate reports the first field out of its range.
-func (s Schedule) Validate() error {
-	switch {
-	case s.Kind != Cosine && s.Kind != WSD && s.Kind != Constant:
-		return fmt.Errorf("schedule: kind is %q, want %s, %s or %s", s.Kind, Cosine, WSD, Constant)
-	case !(s.Peak > 0) || math.IsInf(s.Peak, 0):
-		return fmt.Errorf("schedule: peak is %g, want a number above 0", s.Peak)
-	case !(s.Floor >= 0 && s.Floor <= 1):
-		return fmt.Errorf("schedule: floor is %g, want a share of the peak, 0 to 1", s.Floor)
-	case s.Warmup < 0:
-		return fmt.Errorf("schedule: warmup is %d tokens, want 0 or more", s.Warmup)
-	case s.Kind != Constant && s.Total <= s.Warmup:
-		return fmt.Errorf("schedule: total is %d tokens, want more than the warm-up's %d", s.Total, s.Warmup)
-	case s.Kind == WSD && !(s.DecayFrom >= 0 && s.DecayFrom <= 1):
-		return fmt.Errorf("schedule: decay_from is %g, want a share of the total, 0 to 1", s.DecayFrom)
-	case s.Kind == WSD && s.decayFrom() < float64(s.Warmup):
-		return fmt.Errorf("schedule: decay_from is %g, before the warm-up's end", s.DecayFrom)
+// Rules are the ranges of the settings.
+func (s Schedule) Rules() []setting.Rule {
+	return []setting.Rule{
+		setting.New("lr", s.LR, s.LR > 0 && s.LR < 1, "above 0, below 1"),
+		setting.New("lr_floor", s.LRFloor, s.LRFloor >= 0 && s.LRFloor <= 1, "0..1"),
+		setting.New("total_tokens", s.TotalTokens, s.TotalTokens > 0 && s.TotalTokens < maxTokens, "above 0, below 2^50"),
+		setting.New("warmup_tokens", s.WarmupTokens, s.WarmupTokens < s.TotalTokens, "below total_tokens"),
+		setting.New("schedule", s.Kind, s.Kind == Cosine || s.Kind == WSD || s.Kind == Constant, `"cosine", "wsd" or "constant"`),
+		setting.New("decay_from", s.DecayFrom, s.DecayFrom > 0 && s.DecayFrom < 1 && (s.Kind != WSD || s.decayFrom() >= float64(s.WarmupTokens)),
+			"above 0, below 1; for wsd not before the end of warmup_tokens"),
 	}
-	return nil
 }
+
+// Validate names the first setting out of its range.
+func (s Schedule) Validate() error { return setting.Check(s.Rules()) }
 
 // decayFrom is where a wsd decay begins, in tokens.
-func (s Schedule) decayFrom() float64 { return float64(s.DecayFrom * float64(s.Total)) }
+func (s Schedule) decayFrom() float64 { return float64(s.DecayFrom * float64(s.TotalTokens)) }
 
 // Rate is the learning rate after that many committed tokens. The schedule must be valid.
 func (s Schedule) Rate(committed int64) float64 {
-	at, warmup, total := float64(max(committed, 0)), float64(s.Warmup), float64(s.Total)
-	height := 1.0 // 0 at the floor, 1 at Peak
+	at, warmup, total := float64(max(committed, 0)), float64(s.WarmupTokens), float64(s.TotalTokens)
+	height := 1.0 // 0 at the floor, 1 at LR
 	switch {
 	case at < warmup:
 		height = at / warmup
@@ -66,7 +66,7 @@ func (s Schedule) Rate(committed int64) float64 {
 	case s.Kind == WSD:
 		height = min(1, (total-at)/(total-s.decayFrom()))
 	}
-	return float64(s.Peak * (s.Floor + float64((1-s.Floor)*height)))
+	return float64(s.LR * (s.LRFloor + float64((1-s.LRFloor)*height)))
 }
 
 // cosPi is the cosine of πx for x in [0, 1], within 4e-16.

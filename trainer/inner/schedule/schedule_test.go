@@ -6,40 +6,40 @@ import (
 )
 
 func TestScheduleRate(t *testing.T) {
-	cosine := Schedule{Kind: Cosine, Peak: 2, Floor: .1, Warmup: 100, Total: 1100}
-	wsd := Schedule{Kind: WSD, Peak: 2, Floor: .1, Warmup: 100, Total: 1100, DecayFrom: .5}
-	constant := Schedule{Kind: Constant, Peak: 2, Warmup: 100}
-	never := Schedule{Kind: WSD, Peak: 2, Total: 1000, DecayFrom: 1}
+	cosine := Schedule{Kind: Cosine, LR: .2, LRFloor: .1, WarmupTokens: 100, TotalTokens: 1100, DecayFrom: .8}
+	wsd := Schedule{Kind: WSD, LR: .2, LRFloor: .1, WarmupTokens: 100, TotalTokens: 1100, DecayFrom: .5}
+	constant := Schedule{Kind: Constant, LR: .2, WarmupTokens: 100, TotalTokens: 1100, DecayFrom: .8}
+	never := Schedule{Kind: WSD, LR: .2, TotalTokens: 1000, DecayFrom: .9999}
 	for _, test := range []struct {
 		name     string
 		schedule Schedule
 		at       int64
 		want     float64
 	}{
-		{"cosine starts at the floor", cosine, 0, .2},
-		{"cosine in warm-up", cosine, 50, 1.1},
-		{"cosine at its peak", cosine, 100, 2},
-		{"cosine at a quarter", cosine, 350, 2 * (.1 + .9*(1+math.Sqrt(.5))/2)},
-		{"cosine half-way", cosine, 600, 1.1},
-		{"cosine at its end", cosine, 1100, .2},
-		{"cosine past its end", cosine, 1 << 62, .2},
-		{"wsd in warm-up", wsd, 50, 1.1},
-		{"wsd stable", wsd, 549, 2},
-		{"wsd where decay begins", wsd, 550, 2},
-		{"wsd half decayed", wsd, 825, 1.1},
-		{"wsd at its end", wsd, 1100, .2},
-		{"wsd past its end", wsd, 5000, .2},
-		{"wsd without decay", never, 999, 2},
+		{"cosine starts at the floor", cosine, 0, .02},
+		{"cosine in warm-up", cosine, 50, .11},
+		{"cosine at its peak", cosine, 100, .2},
+		{"cosine at a quarter", cosine, 350, .2 * (.1 + .9*(1+math.Sqrt(.5))/2)},
+		{"cosine half-way", cosine, 600, .11},
+		{"cosine at its end", cosine, 1100, .02},
+		{"cosine past its end", cosine, 1 << 62, .02},
+		{"wsd in warm-up", wsd, 50, .11},
+		{"wsd stable", wsd, 549, .2},
+		{"wsd where decay begins", wsd, 550, .2},
+		{"wsd half decayed", wsd, 825, .11},
+		{"wsd at its end", wsd, 1100, .02},
+		{"wsd past its end", wsd, 5000, .02},
+		{"wsd without decay", never, 999, .2},
 		{"wsd without decay, ended", never, 1000, 0},
-		{"constant in warm-up", constant, 25, .5},
-		{"constant", constant, 1 << 62, 2},
+		{"constant in warm-up", constant, 25, .05},
+		{"constant", constant, 1 << 62, .2},
 		{"before the first token", constant, -5, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if err := test.schedule.Validate(); err != nil {
 				t.Fatal(err)
 			}
-			if got := test.schedule.Rate(test.at); math.Abs(got-test.want) > 1e-12 {
+			if got := test.schedule.Rate(test.at); math.Abs(got-test.want) > 1e-13 {
 				t.Errorf("rate at %d is %g, want %g", test.at, got, test.want)
 			}
 		})
@@ -47,15 +47,27 @@ func TestScheduleRate(t *testing.T) {
 }
 
 func TestScheduleValidate(t *testing.T) {
-	for name, bad := range map[string]Schedule{
-		"kind":          {Kind: "linear", Peak: 1, Total: 10},
-		"peak":          {Kind: Constant},
-		"floor":         {Kind: Constant, Peak: 1, Floor: 2},
-		"warm-up":       {Kind: Constant, Peak: 1, Warmup: -1},
-		"total":         {Kind: Cosine, Peak: 1, Warmup: 10, Total: 10},
-		"decay":         {Kind: WSD, Peak: 1, Total: 10, DecayFrom: math.NaN()},
-		"decay too far": {Kind: WSD, Peak: 1, Total: 10, Warmup: 5, DecayFrom: .2},
+	good := Schedule{Kind: WSD, LR: .1, LRFloor: .1, WarmupTokens: 5, TotalTokens: 10, DecayFrom: .6}
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*Schedule){
+		"kind":             func(s *Schedule) { s.Kind = "linear" },
+		"rate":             func(s *Schedule) { s.LR = 0 },
+		"rate too high":    func(s *Schedule) { s.LR = 1 },
+		"rate unknown":     func(s *Schedule) { s.LR = math.NaN() },
+		"floor":            func(s *Schedule) { s.LRFloor = 2 },
+		"warm-up":          func(s *Schedule) { s.Kind, s.WarmupTokens = Constant, 10 },
+		"no total":         func(s *Schedule) { s.Kind, s.WarmupTokens, s.TotalTokens = Constant, 0, 0 },
+		"total":            func(s *Schedule) { s.Kind, s.TotalTokens = Cosine, 5 },
+		"total too far":    func(s *Schedule) { s.TotalTokens = 1 << 50 },
+		"decay":            func(s *Schedule) { s.DecayFrom = math.NaN() },
+		"no decay":         func(s *Schedule) { s.Kind, s.DecayFrom = Cosine, 0 },
+		"decay at the end": func(s *Schedule) { s.DecayFrom = 1 },
+		"decay too far":    func(s *Schedule) { s.DecayFrom = .2 },
 	} {
+		bad := good
+		spoil(&bad)
 		if bad.Validate() == nil {
 			t.Errorf("%s: %+v is valid", name, bad)
 		}
@@ -82,8 +94,8 @@ func TestCosine(t *testing.T) {
 
 // The same bits on every processor.
 func TestRateBits(t *testing.T) {
-	cosine := Schedule{Kind: Cosine, Peak: 4e-3, Floor: .1, Warmup: 51200, Total: 614400}
-	wsd := Schedule{Kind: WSD, Peak: 3e-4, Floor: .07, Warmup: 1000, Total: 1_000_003, DecayFrom: .83}
+	cosine := Schedule{Kind: Cosine, LR: 4e-3, LRFloor: .1, WarmupTokens: 51200, TotalTokens: 614400}
+	wsd := Schedule{Kind: WSD, LR: 3e-4, LRFloor: .07, WarmupTokens: 1000, TotalTokens: 1_000_003, DecayFrom: .83}
 	for _, test := range []struct {
 		schedule Schedule
 		at       int64
