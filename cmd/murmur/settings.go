@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,8 +23,21 @@ type settings struct {
 	err    error // of the file: kong would put the name of whichever flag was looked up first before it
 }
 
-// settingsKeys are the flags that a file may set.
-var settingsKeys = []string{"backend", "bootstrap", "dir", "host", "log-level", "mdns", "page", "port", "yes"}
+// settingsFlags are the flags that a file may set, by their names, which are its keys: those of murmur up, and those of
+// every command but the ones that a file cannot answer.
+func settingsFlags(app *kong.Application) map[string]*kong.Flag {
+	flags := map[string]*kong.Flag{}
+	up := slices.IndexFunc(app.Children, func(n *kong.Node) bool { return n.Name == "up" })
+	for _, f := range slices.Concat(app.Flags, app.Children[up].Flags) {
+		flags[f.Name] = f
+	}
+	delete(flags, "help")
+	delete(flags, configName)
+	return flags
+}
+
+// configName is the flag that names the file.
+const configName = "config"
 
 // dirEnv is the variable of the flags that name the swarm's directory.
 const dirEnv = "MURMUR_DIR"
@@ -40,7 +54,8 @@ func (s *settings) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	case key == "dir": // murmur fork's names a directory that is to be made
 		return nil, nil
 	}
-	if !slices.Contains(settingsKeys, key) {
+	known := settingsFlags(k.Model)
+	if known[key] == nil {
 		return nil, nil
 	}
 	for _, env := range flag.Envs {
@@ -49,7 +64,7 @@ func (s *settings) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 		}
 	}
 	if s.values == nil && s.err == nil {
-		s.err = s.load(configFlag(k))
+		s.err = s.load(configFlag(k), slices.Sorted(maps.Keys(known)))
 	}
 	return s.values[key], nil
 }
@@ -57,7 +72,7 @@ func (s *settings) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 // configFlag is the value of --config.
 func configFlag(k *kong.Context) string {
 	for _, f := range k.Flags() {
-		if path, ok := k.FlagValue(f).(string); ok && f.Name == "config" {
+		if path, ok := k.FlagValue(f).(string); ok && f.Name == configName {
 			return path
 		}
 	}
@@ -65,7 +80,7 @@ func configFlag(k *kong.Context) string {
 }
 
 // load reads the file; an unknown key is an error that names the nearest. Without a home there is none, and commands that need one say so.
-func (s *settings) load(path string) error {
+func (s *settings) load(path string, known []string) error {
 	named := path != ""
 	if !named {
 		usual, ok := usualSettings()
@@ -88,8 +103,8 @@ func (s *settings) load(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for key := range values {
-		if !slices.Contains(settingsKeys, key) {
-			return fmt.Errorf("%s: unknown key %q; did you mean %q?", path, key, manifest.Nearest(key, settingsKeys))
+		if !slices.Contains(known, key) {
+			return fmt.Errorf("%s: unknown key %q; did you mean %q?", path, key, manifest.Nearest(key, known))
 		}
 	}
 	s.values = values
