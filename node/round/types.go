@@ -34,7 +34,7 @@ const (
 	minSeniors         = 3 // members of an open swarm who vote at least, where the roster has so many
 	newcomerShare      = 4 // of an open swarm's voters, a commit may list one newcomer for so many
 	staleBeats         = 3 // intervals after which a heartbeat is stale
-	newcomerLanes      = 8 // data lanes past the roster's range, as in trainer/data
+	newcomerLanes      = 8 // data lanes past the roster's range: data.NewcomerLanes
 )
 
 // Config is what the manifest and this node fix for a Machine.
