@@ -165,6 +165,9 @@ func start(t *testing.T, dir string, cmd *exec.Cmd) *daemon {
 		_ = d.cmd.Process.Kill()
 		<-d.done
 		d.client.Close()
+		if names := undocumented(dir); len(names) > 0 {
+			t.Errorf("docs/operate/settings.md does not have these files of %s: %v", dir, names)
+		}
 		if strings.Contains(d.log.String(), "DATA RACE") {
 			t.Error("the daemon has a data race")
 		}

@@ -316,9 +316,9 @@ const (
 
 // Heldout is a held-out loss and the height that it belongs to.
 type Heldout struct {
-	Height uint64       `json:"height"`
-	Loss   float64      `json:"loss"` // nats a token
-	By     proto.PeerID `json:"by"`   // who measured it
+	Height uint64       `json:"height"` // the commit whose state was measured
+	Loss   float64      `json:"loss"`   // nats a token
+	By     proto.PeerID `json:"by"`     // the peer that measured it
 }
 
 // Generate asks for a text.

@@ -4,16 +4,16 @@ import "fmt"
 
 // Limits are what a person allows murmur on a machine.
 type Limits struct {
-	UpMbit   float64 `json:"up_mbit"`   // Mbit/s to peers outside the local network; 0: no limit
-	DownMbit float64 `json:"down_mbit"` // and from them
-	MonthGB  float64 `json:"month_gb"`  // both ways in a calendar month, in GB of 1e9 bytes; 0: no limit
+	UpMbit   float64 `json:"up_mbit"`   // Mbit/s to peers outside the local network, 0.1 to 1e6; 0: no limit
+	DownMbit float64 `json:"down_mbit"` // Mbit/s from peers outside the local network, 0.1 to 1e6; 0: no limit
+	MonthGB  float64 `json:"month_gb"`  // GB of 1e9 bytes both ways in a calendar month, 0.01 to 1e6; 0: no limit
 }
 
 // Usage is what crossed the line in a calendar month: to and from peers outside the local
 // network, packets' heads included.
 type Usage struct {
-	Month string `json:"month"` // such as "2026-11", by this machine's clock
-	Bytes uint64 `json:"bytes"`
+	Month string `json:"month"` // the month that is counted, such as 2026-11, by this machine's clock
+	Bytes uint64 `json:"bytes"` // bytes both ways in that month
 }
 
 // The least that rounds can do with, and more than any line has.

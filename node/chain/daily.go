@@ -29,13 +29,13 @@ const (
 // Daily is the full state of a snapshot height, which is kept for the node's operator after the protocol has no
 // use for it. Peers are never told of it and never get it.
 type Daily struct {
-	Height uint64    `json:"height"`
-	Root   proto.ID  `json:"root"`
-	Tokens uint64    `json:"tokens"` // committed up to it
-	Cursor uint64    `json:"cursor"` // of the data
-	NextH  uint32    `json:"next_h"`
-	Size   uint64    `json:"size"` // in bytes
-	At     time.Time `json:"at"`   // when it was kept, by this machine's clock
+	Height uint64    `json:"height"` // the commit of the state
+	Root   proto.ID  `json:"root"`   // the hash of the state, which is its file's name
+	Tokens uint64    `json:"tokens"` // tokens that are committed up to it
+	Cursor uint64    `json:"cursor"` // the first data position that is not taken
+	NextH  uint32    `json:"next_h"` // inner steps of the next round
+	Size   uint64    `json:"size"`   // bytes of the state
+	At     time.Time `json:"at"`     // when it was kept, by this machine's clock
 }
 
 // day names the day of a time. UTC has no change to summer time, which would make a day of 23 hours.

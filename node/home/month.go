@@ -23,7 +23,7 @@ type Month struct {
 
 type traffic struct {
 	api.Usage
-	Drawn uint64 `json:"drawn"` // of the bytes, what peers who take no part fetched of this node's files
+	Drawn uint64 `json:"drawn"` // bytes of them that peers who take no part fetched of this node's files
 }
 
 // Month reads what was counted before.

@@ -11,13 +11,12 @@ import (
 // Fork says which state of another swarm this one goes on from: model.weights are that state's parameters, and
 // schedules and data go on where the other swarm stood.
 type Fork struct {
-	Swarm  proto.ID `toml:"swarm"`
-	Height uint64   `toml:"height"`
-	Tokens uint64   `toml:"tokens"` // committed up to there
-	Cursor uint64   `toml:"cursor"` // the first data position that was not taken
-	H      uint32   `toml:"h"`      // inner steps of the first round
-	// Order is the id of the swarm that the order of samples follows from: Swarm itself, or what Swarm was forked from.
-	Order proto.ID `toml:"order"`
+	Swarm  proto.ID `toml:"swarm"`  // the id of the other swarm
+	Height uint64   `toml:"height"` // the commit whose state this swarm begins with
+	Tokens uint64   `toml:"tokens"` // tokens that the other swarm had committed up to there
+	Cursor uint64   `toml:"cursor"` // the first data position that the other swarm had not taken
+	H      uint32   `toml:"h"`      // inner steps of the first round, rounds.h_min to rounds.h_max
+	Order  proto.ID `toml:"order"`  // the id of the swarm that the order of samples follows from: swarm, or what that was forked from
 }
 
 // Order is the id that the order of samples follows from, in the swarm with this id.

@@ -33,50 +33,49 @@ const MaxName = 64
 
 // Manifest describes a swarm. Its TOML form has the same shape.
 type Manifest struct {
-	Name       string         `toml:"name"`
-	MinVersion string         `toml:"min_version"`
-	Seed       string         `toml:"seed"` // words that the initial weights follow from; empty: random
-	Model      Model          `toml:"model"`
-	Data       shard.Set      `toml:"data"`
-	Method     outer.Settings `toml:"method"`
-	Inner      Inner          `toml:"inner"`
-	Rounds     Rounds         `toml:"rounds"`
-	Membership Membership     `toml:"membership"`
-	Fork       *Fork          `toml:"fork,omitempty"` // nil: the swarm begins with nothing learned
+	Name       string         `toml:"name"`           // the swarm's name for people
+	MinVersion string         `toml:"min_version"`    // the oldest murmur that may take part; empty: any
+	Seed       string         `toml:"seed"`           // words that the initial weights follow from; empty: random weights
+	Model      Model          `toml:"model"`          // the model that is trained, a Llama-family decoder
+	Data       shard.Set      `toml:"data"`           // the texts that it is trained on
+	Method     outer.Settings `toml:"method"`         // how nodes learn together
+	Inner      Inner          `toml:"inner"`          // the inner optimizer, and its learning rate by committed tokens
+	Rounds     Rounds         `toml:"rounds"`         // bounds of the round protocol
+	Membership Membership     `toml:"membership"`     // who may take part; without keys and members, whoever has the link
+	Fork       *Fork          `toml:"fork,omitempty"` // the state of another swarm that this one goes on from; murmur fork writes it
 }
 
-// Membership says who may take part; empty: whoever has the link. Keys are the
-// community's, which sign invites, as peer ids; Members are peers that need none.
+// Membership says who may take part; empty: whoever has the link.
 type Membership struct {
-	Keys    []proto.PeerID `toml:"keys"`
-	Members []proto.PeerID `toml:"members"`
+	Keys    []proto.PeerID `toml:"keys"`    // the community's keys as peer ids, which sign invites; at most 16
+	Members []proto.PeerID `toml:"members"` // peers that need no invite; at most 1024
 }
 
 // Model is a Llama-family decoder, and what its weights begin with.
 type Model struct {
 	model.Config
-	Weights *shard.Blob `toml:"weights,omitempty"` // the initial parameters, little-endian float32; without the table they follow from the seed
-	Origin  *shard.Blob `toml:"origin,omitempty"`  // what lay beside the initial parameters, as package checkpoint packs it
+	Weights *shard.Blob `toml:"weights,omitempty" json:"weights,omitempty"` // the initial parameters, little-endian float32; without the table they follow from the seed
+	Origin  *shard.Blob `toml:"origin,omitempty" json:"origin,omitempty"`   // what lay beside the initial parameters, as package checkpoint packs it
 }
 
 // Inner is the inner optimizer and its schedule by committed tokens.
 type Inner struct {
 	optimizer.Optimizer
 	schedule.Schedule
-	Batch int `toml:"batch"` // samples of an inner step
+	Batch int `toml:"batch" json:"batch"` // samples of an inner step
 }
 
 // Rounds bounds the round protocol; times are milliseconds.
 type Rounds struct {
-	H             uint32 `toml:"h"`
-	HMin          uint32 `toml:"h_min"`
-	HMax          uint32 `toml:"h_max"`
-	MinMS         uint32 `toml:"min_ms"`
-	MaxMS         uint32 `toml:"max_ms"`
-	GraceMS       uint32 `toml:"grace_ms"`
-	ViewTimeoutMS uint32 `toml:"view_timeout_ms"`
-	SnapshotEvery uint32 `toml:"snapshot_every"`
-	MaxUpdates    uint32 `toml:"max_updates"` // in a commit: every node applies each of them
+	H             uint32 `toml:"h"`               // inner steps of the first round
+	HMin          uint32 `toml:"h_min"`           // the fewest inner steps that a later round is set to
+	HMax          uint32 `toml:"h_max"`           // the most inner steps that a later round is set to
+	MinMS         uint32 `toml:"min_ms"`          // milliseconds before which a round is never due
+	MaxMS         uint32 `toml:"max_ms"`          // milliseconds after which a round is always due
+	GraceMS       uint32 `toml:"grace_ms"`        // the most milliseconds that a due round waits for late payloads
+	ViewTimeoutMS uint32 `toml:"view_timeout_ms"` // milliseconds after which the next node in the order closes the round
+	SnapshotEvery uint32 `toml:"snapshot_every"`  // commits from one kept state to the next, which newcomers begin with
+	MaxUpdates    uint32 `toml:"max_updates"`     // the most updates in a commit, each of which every node applies
 }
 
 // Default is a 0.87M-parameter model on the embedded text: small enough to
@@ -192,7 +191,7 @@ func (m Manifest) Rules() []setting.Rule {
 	rules = append(rules, setting.In("inner", append(i.Optimizer.Rules(), i.Schedule.Rules()...))...)
 	return append(
 		rules,
-		setting.New("inner.optimizer", i.Optimizer.Kind, slices.Contains(optimizers(m.Method.Name), i.Optimizer.Kind), strings.Join(optimizers(m.Method.Name), " or ")+" for "+m.Method.Name),
+		setting.New("inner.optimizer", i.Optimizer.Kind, slices.Contains(optimizers(m.Method.Name), i.Optimizer.Kind), "adamw for allreduce, none for distro, muon or adamw for the others"),
 		setting.Between("inner.batch", i.Batch, 1, optimizer.MaxBatch),
 		setting.New("rounds.h", r.H, r.H >= 1, "1 or more"),
 		setting.New("rounds.h_min", r.HMin, r.HMin >= 1 && r.HMin <= r.H, "1 to rounds.h"),

@@ -13,13 +13,13 @@ import (
 // Energy is a signal by which a home trains when power is cheap, clean or its own: a price, the
 // carbon of the grid, or what solar panels give. The zero Energy asks nothing.
 type Energy struct {
-	File    string   `json:"file,omitempty"`    // where the signal comes from: one of these three
-	Command []string `json:"command,omitempty"` // a program and its arguments, without a shell
-	URL     string   `json:"url,omitempty"`     // https
-	Field   string   `json:"field,omitempty"`   // of JSON, such as data.0.price; empty: it is a number alone
-	Above   *float64 `json:"above,omitempty"`   // it trains from this value on
-	Below   *float64 `json:"below,omitempty"`   // or up to this one
-	Least   Span     `json:"least,omitempty"`   // once begun, it trains at least so long; 0: leastRun
+	File    string   `json:"file,omitempty"`    // the file that has the signal, by its absolute path; or command, or url
+	Command []string `json:"command,omitempty"` // a program that prints the signal, and its arguments, without a shell
+	URL     string   `json:"url,omitempty"`     // the https address that has the signal
+	Field   string   `json:"field,omitempty"`   // the signal's place in JSON, such as data.0.price; empty: it is a number alone
+	Above   *float64 `json:"above,omitempty"`   // the value from which on the machine trains; or below
+	Below   *float64 `json:"below,omitempty"`   // the value up to which the machine trains
+	Least   Span     `json:"least,omitempty"`   // how long it trains at least once it began; 0s: 10m
 }
 
 // leastRun is how long training goes on at least once the signal was good: clouds pass, and each

@@ -10,18 +10,18 @@ import (
 
 // Settings are what a person wants of this machine.
 type Settings struct {
-	Pause   Pause `json:"pause"`
-	Compute Week  `json:"compute"` // when it may train
-	Network Week  `json:"network"` // when it may use the line to the outside
-	Battery bool  `json:"battery"` // it may train on battery
+	Pause   Pause `json:"pause"`   // the pause of murmur pause
+	Compute Week  `json:"compute"` // hours of the week in which the machine may train; empty: all
+	Network Week  `json:"network"` // hours of the week in which the line to the outside may be used; empty: all
+	Battery bool  `json:"battery"` // whether the machine may train on battery
 
-	Idle    Span    `json:"idle"`    // only after so long without keyboard and mouse; 0: always
+	Idle    Span    `json:"idle"`    // how long keyboard and mouse must have rested before it trains; 0s: it trains always
 	Others  float64 `json:"others"`  // other programs' share of the graphics card above which it is theirs, 0 to 1; 0: a quarter
-	Celsius float64 `json:"celsius"` // a device's temperature at which it rests; 0: no limit
-	Watts   float64 `json:"watts"`   // what the devices may draw; 0: no limit
-	Memory  uint64  `json:"memory"`  // bytes that the trainer may take; 0: no limit
-	VRAM    uint64  `json:"vram"`    // and of a graphics card's
-	Energy  Energy  `json:"energy"`
+	Celsius float64 `json:"celsius"` // degrees Celsius at which a device rests, 30 to 110; 0: no limit
+	Watts   float64 `json:"watts"`   // watts that the devices may draw, 5 to 5000; 0: no limit
+	Memory  uint64  `json:"memory"`  // bytes of memory that the trainer may take, 256 MiB or more; 0: no limit
+	VRAM    uint64  `json:"vram"`    // bytes of graphics memory that the trainer may take, 256 MiB or more; 0: no limit
+	Energy  Energy  `json:"energy"`  // a signal by which the machine trains when power is cheap, clean or its own
 }
 
 // Limits between which settings make sense.
@@ -56,10 +56,10 @@ func (s Settings) Share() float64 {
 
 // Pause is a person's word that the machine is not to train for now.
 type Pause struct {
-	On    bool          `json:"on"`
-	Until time.Time     `json:"until,omitzero"` // zero: until it is told to go on
-	Span  time.Duration `json:"span,omitempty"` // nanoseconds; how long that was when it was said; zero: not known
-	Keep  bool          `json:"keep,omitempty"` // the trainer stays loaded, to go on at once
+	On    bool          `json:"on"`             // whether there is a pause
+	Until time.Time     `json:"until,omitzero"` // the end of the pause; zero: until murmur resume
+	Span  time.Duration `json:"span,omitempty"` // nanoseconds from the command to the end of the pause; 0: not known
+	Keep  bool          `json:"keep,omitempty"` // whether the trainer stays loaded, to go on at once
 }
 
 // Turned returns a pause as it was meant where more of it is left than was asked for, for then

@@ -96,9 +96,9 @@ type Attempt struct {
 
 // entry is one peer in the file.
 type entry struct {
-	ID    peer.ID   `json:"id"`
-	Addrs []string  `json:"addrs"`
-	Seen  time.Time `json:"seen"`
+	ID    peer.ID   `json:"id"`    // the peer's id
+	Addrs []string  `json:"addrs"` // multiaddrs at which the peer was reached
+	Seen  time.Time `json:"seen"`  // when the peer was reached last
 }
 
 // New reads the file and adds the peers that the operator named.

@@ -29,30 +29,30 @@ const DefaultChunk = 4096
 
 // Settings choose a method and tune it. What a method does not have is zero.
 type Settings struct {
-	Name      string  `toml:"name"`
-	Bits      uint32  `toml:"bits"`                   // of a parameter
-	Values    string  `toml:"values"`                 // how a value is sent
+	Name      string  `toml:"name"`                   // the method
+	Bits      uint32  `toml:"bits"`                   // bits of a parameter: a sign, or a sign and one of two levels
+	Values    string  `toml:"values"`                 // how a value is sent, of distro a coefficient; fp4 is E3M0
 	Chunk     uint32  `toml:"chunk"`                  // parameters that share a scale; no chunk straddles two tensors
-	Keep      uint32  `toml:"keep"`                   // coordinates of a chunk that are sent
-	Decay     float64 `toml:"decay"`                  // β: of the residual that an included update leaves
-	OuterLR   float64 `toml:"outer_lr"`               // share of the mean update that θ moves by
-	Momentum  float64 `toml:"momentum"`               // Nesterov's, of the outer step
-	Fragments uint32  `toml:"fragments"`              // parts of the model, one a round
-	Mix       float64 `toml:"mix"`                    // share of its own values that a node keeps where a commit moves θ
-	Epochs    uint32  `toml:"epochs"`                 // of private data, in a round; 0: rounds go by tokens
-	Residual  string  `toml:"residual"`               // where the residual is kept
-	Norms     string  `toml:"norms"`                  // how values of tensors of one dimension are sent; empty: as all others
-	Embedding string  `toml:"embedding"`              // how those of matrices in no layer are sent; empty: as all others
-	Mean      string  `toml:"mean" json:",omitempty"` // whether no update counts for more than is usual
-	Schedule  []Point `toml:"schedule"`
+	Keep      uint32  `toml:"keep"`                   // coordinates of a chunk that are sent; of distro, coefficients of a block of 64×64
+	Decay     float64 `toml:"decay"`                  // β: what stays of the residual that an included update leaves
+	OuterLR   float64 `toml:"outer_lr"`               // share of the mean update that the model moves by; a lone update counts at most once, two of 1 bit 1.25 times as much
+	Momentum  float64 `toml:"momentum"`               // Nesterov momentum of the outer step; above 0 it doubles the shared state
+	Fragments uint32  `toml:"fragments"`              // parts of the model, of which each round sends one; at most the model's layers
+	Mix       float64 `toml:"mix"`                    // share of its own values that a node keeps where a commit moves the model
+	Epochs    uint32  `toml:"epochs"`                 // passes over its private data that a node makes in a round; 0: rounds go by tokens
+	Residual  string  `toml:"residual"`               // where a node keeps what it has learned and not delivered: in its own copy of the model, or in a buffer
+	Norms     string  `toml:"norms"`                  // how every value of a tensor of one dimension is sent; empty: as all others
+	Embedding string  `toml:"embedding"`              // how every value of embedding and head is sent; empty: as all others
+	Mean      string  `toml:"mean" json:",omitempty"` // whether an update is bounded by what is usual (robust), or none is, as papers have it (plain): among members who trust each other
+	Schedule  []Point `toml:"schedule"`               // changes of settings, at most 64, in the order of their tokens
 }
 
 // Point changes settings from a number of committed tokens on, until the next point. Zero leaves a setting as it is.
 type Point struct {
-	Tokens  uint64  `toml:"tokens"`
-	H       uint32  `toml:"h"`    // inner steps a round; the retarget goes on within rounds.h_max from there
-	Keep    uint32  `toml:"keep"` // at most the method's own
-	OuterLR float64 `toml:"outer_lr"`
+	Tokens  uint64  `toml:"tokens"`   // committed tokens from which on the change counts
+	H       uint32  `toml:"h"`        // inner steps a round, rounds.h_min to rounds.h_max, from which the retarget goes on; 0: as before
+	Keep    uint32  `toml:"keep"`     // keep from there on, at most method.keep; 0: as before
+	OuterLR float64 `toml:"outer_lr"` // outer_lr from there on, at most 2; 0: as before
 }
 
 // MaxPoints bounds a schedule.
@@ -98,6 +98,10 @@ func (s Settings) Rules() []setting.Rule {
 		}
 	}
 	one := func(v string, of ...string) (bool, string) { return slices.Contains(of, v), strings.Join(of, ", ") }
+	other := func(v string) (bool, string) { // how values of some tensors are sent, where otherwise than the others
+		ok, rng := one(v, "fp32", "fp16", "int8", "fp4")
+		return ok || v == "", rng + ", or empty"
+	}
 
 	add(s.Name == Bitloco, "bits", s.Bits, s.Bits == 1 || s.Bits == 2, "1 or 2")
 	if s.Name == DisTrO {
@@ -120,9 +124,9 @@ func (s Settings) Rules() []setting.Rule {
 	add(s.Name == DiLoCo || s.Name == Streaming || s.Name == FedAvg || s.Name == AllReduce, "mean", s.Mean, ok, rng)
 	ok, rng = one(s.Residual, ResidualModel, ResidualBuffer)
 	add(s.Name == Bitloco || s.Name == SparseLoCo, "residual", s.Residual, ok, rng)
-	ok, rng = one(s.Norms, "", "fp32", "fp16", "int8", "fp4")
+	ok, rng = other(s.Norms)
 	add(s.Name == Bitloco || s.Name == SparseLoCo, "norms", s.Norms, ok, rng)
-	ok, rng = one(s.Embedding, "", "fp32", "fp16", "int8", "fp4")
+	ok, rng = other(s.Embedding)
 	add(s.Name == Bitloco || s.Name == SparseLoCo, "embedding", s.Embedding, ok, rng)
 	return rs
 }

@@ -35,18 +35,18 @@ const (
 
 // Set is a data set of shards: the [data] section of a manifest.
 type Set struct {
-	Name      string  `toml:"name" json:"name"` // SetName
-	Vocab     int     `toml:"vocab" json:"vocab"`
-	Tokenizer *Blob   `toml:"tokenizer,omitempty" json:"tokenizer,omitempty"` // nil where bytes are the tokens
-	Ends      []int32 `toml:"ends,omitempty" json:"ends,omitempty"`           // tokens that end a text; the first stands behind each document
-	Heldout   Entry   `toml:"heldout" json:"heldout"`
-	Shards    []Entry `toml:"shard" json:"shard"`
+	Name      string  `toml:"name" json:"name"`                               // the kind of data set
+	Vocab     int     `toml:"vocab" json:"vocab"`                             // ids of tokens that the texts have, 256 where bytes are the tokens; 0: as the texts have it
+	Tokenizer *Blob   `toml:"tokenizer,omitempty" json:"tokenizer,omitempty"` // the file that turns text into tokens, at most 128 MiB; without the table bytes are the tokens
+	Ends      []int32 `toml:"ends,omitempty" json:"ends,omitempty"`           // tokens that end a text, at most 64; the first stands behind each document
+	Heldout   Entry   `toml:"heldout" json:"heldout"`                         // the shard that losses are measured on
+	Shards    []Entry `toml:"shard" json:"shard"`                             // the shards that are trained on, 1 to 4096
 }
 
 // Blob names bytes of another kind than tokens.
 type Blob struct {
-	ID   proto.ID `toml:"id" json:"id"`
-	Size uint64   `toml:"size" json:"size"`
+	ID   proto.ID `toml:"id" json:"id"`     // the hash of the bytes
+	Size uint64   `toml:"size" json:"size"` // how many bytes there are
 }
 
 // Tokens is how many tokens there are to train on.

@@ -15,9 +15,9 @@ const tempPattern = "*" + extension + ".tmp"
 
 // Entry names one shard.
 type Entry struct {
-	ID     proto.ID `toml:"id" json:"id"`
+	ID     proto.ID `toml:"id" json:"id"`         // the hash of the file
 	Size   uint64   `toml:"size" json:"size"`     // bytes of the file
-	Tokens uint64   `toml:"tokens" json:"tokens"` // 1 to MaxTokens
+	Tokens uint64   `toml:"tokens" json:"tokens"` // tokens in the file
 }
 
 // Writer writes one shard as its tokens come, holding two leaves of the tree hash (2 MiB).
