@@ -63,9 +63,9 @@ func newFeeder(set dataset, size, seqLen int) *feeder {
 	return f
 }
 
-// assign begins a lane at its first position of at least from and returns its high position, or goes on in the lane
-// that it has if the assignment is an equal one; then changed is false. There are data up to position until; 0: for all.
-func (f *feeder) assign(a data.Assignment, from, until uint64) (high uint64, changed bool) {
+// assign begins a lane and returns its high position, or goes on in the lane that it has if the assignment is an equal
+// one; then changed is false. There are data up to position until; 0: for all.
+func (f *feeder) assign(a data.Assignment, until uint64) (high uint64, changed bool) {
 	if until == 0 {
 		until = math.MaxUint64
 	}
@@ -95,9 +95,6 @@ func (f *feeder) assign(a data.Assignment, from, until uint64) (high uint64, cha
 	}
 	if a.CapSamples == 0 {
 		f.lane.most = math.MaxUint64
-	}
-	for f.lane.left(1) && f.lane.High() < from {
-		f.lane.draw()
 	}
 	high = f.lane.High()
 	f.asks <- f.lane

@@ -65,7 +65,8 @@ func TestGoMLXLearnsAndResumes(t *testing.T) {
 	copy(m2, m)
 	copy(v2, v)
 	must(t, second.Load(ctx, half.Step, true))
-	run.From, run.Committed = half.Position, half.Tokens
+	run.Assignment.Cursor, run.Committed = half.Position, half.Tokens // where the first paused, up to the same end
+	run.Assignment.CapSamples -= half.Position
 	must(t, second.Run(ctx, run))
 	idle(t, second)
 	again, err := second.Capture(ctx, Capture{Moments: true})

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/writer"
 )
@@ -212,7 +213,7 @@ func TestKilledChildIsReplaced(t *testing.T) {
 	copy(m2, m)
 	copy(v2, v)
 	must(t, q.Load(ctx, got.Step, true))
-	must(t, q.Run(ctx, Run{Active: 1, From: got.Position}))
+	must(t, q.Run(ctx, Run{Assignment: data.Assignment{Roster: 1, Cursor: got.Position}, Active: 1}))
 	if first := steps(t, q, 1); first.Step <= got.Step || first.Position <= got.Position {
 		t.Errorf("goes on at %+v after %+v", first, got)
 	}

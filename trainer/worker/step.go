@@ -62,7 +62,7 @@ func (c *child) run(r Run) (any, error) {
 		return nil, fmt.Errorf("%d active peers: there is at least this one", r.Active)
 	}
 	s := &c.stepper
-	high, changed := c.feeder.assign(r.Assignment, r.From, r.Until)
+	high, changed := c.feeder.assign(r.Assignment, r.Until)
 	if changed {
 		s.since.Position, s.done = high, 0
 	}

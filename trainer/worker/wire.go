@@ -76,7 +76,6 @@ type loadArgs struct {
 // its lane, so peers coming and going disturb nothing.
 type Run struct {
 	Assignment data.Assignment `json:"assignment"`
-	From       uint64          `json:"from,omitempty"`   // positions below are passed over: they were trained on before this child started
 	Committed  uint64          `json:"committed"`        // tokens committed up to the assignment's parent, for the schedule
 	Active     int             `json:"active"`           // active peers, this one included, at least 1
 	Paused     bool            `json:"paused,omitempty"` // keep the assignment, do not step
