@@ -60,6 +60,15 @@ func named(d home.Dir) string {
 	return fmt.Sprintf("%s (%s)", d, m.Name)
 }
 
+// readable is existing, where this account may look into the directory.
+func (f DirFlag) readable() (home.Dir, error) {
+	dir, err := f.existing()
+	if err != nil {
+		return "", err
+	}
+	return dir, dir.Readable()
+}
+
 // upOf is the command that starts the node of a directory: it names it where it is not the only one.
 func (f DirFlag) upOf(dir home.Dir) string {
 	if found, err := (DirFlag{}).existing(); f.Dir == "" && err == nil && found == dir {
@@ -70,11 +79,8 @@ func (f DirFlag) upOf(dir home.Dir) string {
 
 // ask has a question put to the daemon of the directory that the flag names.
 func (f DirFlag) ask(question func(*api.Client, home.Dir) error) error {
-	dir, err := f.existing()
+	dir, err := f.readable()
 	if err != nil {
-		return err
-	}
-	if err := dir.Readable(); err != nil {
 		return err
 	}
 	client := api.NewClient(string(dir))

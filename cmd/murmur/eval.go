@@ -41,7 +41,7 @@ func (f ModelFlags) params(ctx context.Context) (loaded.Params, error) {
 	if f.Model != "" {
 		return loaded.FromCheckpoint(f.Model)
 	}
-	dir, err := f.existing()
+	dir, err := f.readable()
 	if err != nil {
 		return loaded.Params{}, err
 	}

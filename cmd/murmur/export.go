@@ -20,7 +20,7 @@ type ExportCmd struct {
 
 // Run has the state put on the disk, by the daemon if one runs, and writes the folder.
 func (c *ExportCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
+	dir, err := c.readable()
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ type FinishCmd struct{ DirFlag }
 
 // Run asks the node to finish and waits until it has, telling what it says.
 func (c *FinishCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
+	dir, err := c.readable()
 	if err != nil {
 		return err
 	}

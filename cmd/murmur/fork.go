@@ -30,7 +30,7 @@ type ForkCmd struct {
 
 // Run lists the states, or makes the swarm. The old node may run meanwhile.
 func (c *ForkCmd) Run(ctx context.Context) error {
-	old, err := DirFlag{c.From}.existing()
+	old, err := DirFlag{c.From}.readable()
 	if err != nil {
 		return err
 	}

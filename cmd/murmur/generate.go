@@ -48,7 +48,7 @@ func (c *GenerateCmd) Run(ctx context.Context) error {
 
 // live asks the running node.
 func (c *GenerateCmd) live(ctx context.Context) error {
-	dir, err := c.existing()
+	dir, err := c.readable()
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type InviteCmd struct {
 
 // Run signs an invite where the swarm is for members.
 func (c *InviteCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
+	dir, err := c.readable()
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ type LeaveCmd struct {
 
 // Run lets the node finish, where it runs.
 func (c *LeaveCmd) Run(ctx context.Context) error {
-	dir, err := c.existing()
+	dir, err := c.readable()
 	if err != nil {
 		return err
 	}

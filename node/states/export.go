@@ -65,14 +65,15 @@ func Exported(d home.Dir, k api.Kept) (e checkpoint.Export, err error) {
 	return e, addTokenizer(&e, m, files)
 }
 
-// addTokenizer adds the tokenizer's files to an export whose origin has none, and what the text begins and ends with.
+// addTokenizer adds the tokenizer's files that the origin of an export lacks, and what the text begins and ends with.
 func addTokenizer(e *checkpoint.Export, m manifest.Manifest, files *library.Library) (err error) {
-	if e.Origin.Files[token.File] != nil {
-		e.Ends = m.Data.Ends
-		return nil
-	}
-	raw, t := []byte(nil), token.Bytes()
-	if f := m.Data.Tokenizer; f != nil {
+	raw, t := e.Origin.Files[token.File], token.Bytes()
+	if raw != nil {
+		if e.Ends = m.Data.Ends; e.Origin.Files[token.ConfigFile] != nil || len(e.Ends) == 0 {
+			return nil // it says which tokens end a text
+		}
+		t, err = token.Parse(raw)
+	} else if f := m.Data.Tokenizer; f != nil {
 		raw = make([]byte, f.Size)
 		if err = files.ReadInto(raw, f.ID); err == nil {
 			t, err = token.Parse(raw)
@@ -90,7 +91,7 @@ func addTokenizer(e *checkpoint.Export, m manifest.Manifest, files *library.Libr
 	}
 	e.Origin.Files[token.File] = raw
 	e.Origin.Files[token.ConfigFile], err = t.WriteConfig()
-	return err
+	return errors.Join(err, e.AddEnds())
 }
 
 // describe names a swarm's data.

@@ -67,6 +67,45 @@ func (e Export) write(dir string, most int64) (err error) {
 	return os.Rename(work, dir)
 }
 
+// AddEnds has the origin's config.json say which tokens begin and end a text, as far as it does not.
+func (e Export) AddEnds() error {
+	raw := e.Origin.Files[configFile]
+	if raw == nil {
+		return nil // one is written that does
+	}
+	var c map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return fmt.Errorf("%s of the model that the swarm began with: %w", configFile, err)
+	}
+	add := func(key string, value any) (err error) {
+		if v := c[key]; v == nil || string(v) == "null" {
+			c[key], err = json.Marshal(value)
+		}
+		return err
+	}
+	var err error
+	if len(e.Ends) > 0 {
+		err = add("eos_token_id", e.ends())
+	}
+	if e.Begin != nil {
+		err = errors.Join(err, add("bos_token_id", *e.Begin))
+	}
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(c, "", "  ")
+	e.Origin.Files[configFile] = append(b, '\n')
+	return err
+}
+
+// ends is one id, or a list.
+func (e Export) ends() any {
+	if len(e.Ends) == 1 {
+		return e.Ends[0]
+	}
+	return e.Ends
+}
+
 // vacant refuses a path where there is something.
 func vacant(dir string) error {
 	list, err := os.ReadDir(dir)
@@ -206,10 +245,6 @@ func (e Export) part(path string, p part) error {
 // writeConfig is a config.json that transformers of both spellings read.
 func (e Export) writeConfig() ([]byte, error) {
 	c := e.Config
-	var end any // one id, or a list
-	if end = e.Ends; len(e.Ends) == 1 {
-		end = e.Ends[0]
-	}
 	rope := map[string]any{"rope_type": ropeDefault, "rope_theta": c.RopeTheta}
 	var scaling map[string]any // transformers 4 looks here; null there is none
 	if s := c.RopeScaling; s != (model.RopeScaling{}) {
@@ -223,7 +258,7 @@ func (e Export) writeConfig() ([]byte, error) {
 		"head_dim": c.HeadDim, "intermediate_size": c.FFN, "max_position_embeddings": c.SeqLen, "rms_norm_eps": c.NormEps, "hidden_act": "silu",
 		"rope_theta": c.RopeTheta, "rope_parameters": rope, "rope_scaling": scaling,
 		"attention_bias": false, "attention_dropout": 0.0, "mlp_bias": false, "tie_word_embeddings": c.Tied,
-		"bos_token_id": e.Begin, "eos_token_id": end, "pad_token_id": nil,
+		"bos_token_id": e.Begin, "eos_token_id": e.ends(), "pad_token_id": nil,
 	}, "", "  ")
 	return append(b, '\n'), err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -326,6 +327,10 @@ func TestRefusals(t *testing.T) {
 	for i := range 60 { // pages come first, the footer last
 		lz4[len(parquetMagic)+i] ^= 0x55
 	}
+	// A frame that says how long it is, and is its own window: 150 MB in one piece.
+	single := []byte{0x28, 0xb5, 0x2f, 0xfd, 0b1010_0000}
+	single = binary.LittleEndian.AppendUint32(single, 150_000_000)
+	single = append(single, 0b011, 0x20, 0x03, 'x') // 100 times a letter, and no more blocks
 	var wide bytes.Buffer
 	z, err := zstd.NewWriter(&wide, zstd.WithWindowSize(256<<20))
 	if err != nil {
@@ -370,6 +375,7 @@ func TestRefusals(t *testing.T) {
 		{"half gzip lines", file("half.jsonl.gz", string(gzipped(strings.Repeat("{\"text\": \"a\"}\n", 1000))[:40])), nil, "half.jsonl.gz cannot be read to its end"},
 		{"not zstd", file("plain.txt.zst", "plain"), nil, "plain.txt.zst cannot be read to its end"},
 		{"wide zstd", file("wide.txt.zst", wide.String()), nil, "wide.txt.zst needs more than the 128 MiB that it is unpacked with here; unpack it first: zstd -d --long=31"},
+		{"one long zstd", file("long.txt.zst", string(single)), nil, "long.txt.zst needs more than the 128 MiB that it is unpacked with here; unpack it first: zstd -d --long=31"},
 		{"text pointer", file("pointer.txt", pointer), nil, "pointer.txt is a Git LFS pointer in the place of the file: run git lfs pull"},
 		{"packed pointer", file("pointer.jsonl.zst", pointer), nil, "pointer.jsonl.zst is a Git LFS pointer"},
 		{"parquet pointer", file("pointer.parquet", pointer), nil, "pointer.parquet is a Git LFS pointer"},

@@ -143,7 +143,7 @@ func fill(in io.Reader, dst []byte) (n int, end bool, err error) {
 }
 
 func unreadable(err error) error {
-	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) { // the second where a frame is its own window
 		return fmt.Errorf(" needs more than the %d MiB that it is unpacked with here; unpack it first: zstd -d --long=31", maxWindow>>20)
 	}
 	return fmt.Errorf(" cannot be read to its end: %w", err)
