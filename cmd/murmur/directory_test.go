@@ -20,8 +20,19 @@ func TestNoSuchDirectory(t *testing.T) {
 			continue // whom nothing is closed to
 		}
 		for _, args := range [][]string{
-			{"status"}, {"why"}, {"pause"}, {"resume"}, {"finish"}, {"invite"}, {"members"}, {"link"}, {"peers"}, {"rounds"}, {"export", filepath.Join(user, "out")},
-			{"generate", "x"}, {"eval", "arc_easy=x"},
+			{"status"},
+			{"why"},
+			{"pause"},
+			{"resume"},
+			{"finish"},
+			{"invite"},
+			{"members"},
+			{"link"},
+			{"peers"},
+			{"rounds"},
+			{"export", filepath.Join(user, "out")},
+			{"generate", "x"},
+			{"eval", "arc_easy=x"},
 		} {
 			if _, stderr, code := output(t, user, append(args, "--dir", dir)...); code != 1 || !strings.Contains(stderr, want) {
 				t.Errorf("%s: %d, %q", args[0], code, stderr)

@@ -143,7 +143,7 @@ var rules = []rule{
 			if f.ClockAhead < 0 {
 				word = "behind"
 			}
-			return fmt.Sprintf("this machine's clock is %.0f s %s those of its peers: hours and invites go by it", f.ClockAhead.Abs().Seconds(), word)
+			return fmt.Sprintf("this machine's clock is %s %s those of its peers: hours and invites go by it", span(f.ClockAhead.Abs()), word)
 		},
 		"set the clock, and have it kept: timedatectl set-ntp true on Linux",
 	},
@@ -184,4 +184,13 @@ func (r *Registry) Check(f Facts) []Condition {
 		}
 	}
 	return out
+}
+
+// span is how far a clock is off, in words.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day {
+		return fmt.Sprintf("%.0f days", d.Hours()/24)
+	}
+	return fmt.Sprintf("%.0f s", d.Seconds())
 }
