@@ -90,6 +90,42 @@ func TestLoosePayloads(t *testing.T) {
 	}
 }
 
+// TestRotation has 3,000 fresh keys sign an update each for one head, in the order in which each takes another's place among the strangers: the
+// payloads of those that gave way are dropped though no round ends (all were held before).
+func TestRotation(t *testing.T) {
+	s := usualSwarm(5, 21, false)
+	s.run(40 * time.Second)
+	m, b, now := s.nodes[0].m, newMob(s, 1, 0, 1), s.now
+	var keys []proto.PeerID
+	for i := range uint64(3000) {
+		keys = append(keys, freshKey(i))
+	}
+	held, most := map[proto.ID]bool{}, 0
+	var step func(Event)
+	step = func(e Event) {
+		for _, effect := range m.Step(now, e) {
+			switch e := effect.(type) {
+			case Fetch:
+				held[e.Update.Payload] = true
+				step(Held{Use: e.Update.Use()})
+			case Drop:
+				for _, id := range e.Payloads {
+					delete(held, id)
+				}
+			}
+		}
+		most = max(most, len(held))
+	}
+	head := m.head.ID
+	for _, k := range slices.Backward(drawn(head[:], keys)) {
+		now += time.Millisecond
+		step(Seen{Update: b.sign(k, m.head.Commit)})
+	}
+	if m.head.ID != head || most < maxStrangers || most > 4*maxStrangers {
+		t.Errorf("%d payloads were held at once; the same head: %v", most, m.head.ID == head)
+	}
+}
+
 // TestTries has a voter announce, for a day in which no round ends, eight commits a second that are nowhere: what was asked for in vain is forgotten
 // (691,200 tries, 108 MB and 38 ms an event before).
 func TestTries(t *testing.T) {

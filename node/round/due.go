@@ -179,12 +179,14 @@ func (m *Machine) latchDue() {
 // announced, and publishes on it, is not most of them. They must be most of the other voters too: where a cut leaves few, rounds of
 // an exchange would have the rest out of the roster in seconds.
 func (m *Machine) called() bool {
-	out, of := m.turnout(m.present())
+	there := m.present()
+	out, of := m.turnout(there)
+	voted, _ := m.turnout(slices.DeleteFunc(there, func(p proto.PeerID) bool { return !slices.Contains(m.head.voters, p) }))
 	others := len(m.head.voters)
 	if slices.Contains(m.head.voters, m.cfg.Self) {
 		others--
 	}
-	return 2*out > max(of, others)
+	return 2*out > of && (2*voted > others || len(m.head.voters) == 0)
 }
 
 // early tells whether most of the other members that train on the head have yet to publish:

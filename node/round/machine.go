@@ -42,6 +42,7 @@ type Machine struct {
 	asked     map[proto.ID]proto.ID // payloads under way, by the update that each is asked for by
 	strangers int                   // open tries for payloads of whom the roster lacks
 	loose     map[Use]bool          // what was fetched of newcomers for the last heads
+	dropAbove int                   // loose payloads, before the next look at which are still needed
 
 	own       ledger
 	training  bool

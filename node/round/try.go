@@ -38,7 +38,7 @@ type try struct {
 	pause time.Duration
 	fails int
 
-	author    proto.PeerID // of the update whose payload it is
+	author    proto.PeerID // of the update whose payload it is, or the voter whose place it takes
 	stranger  bool         // the roster lacks the author
 	more      int          // questions beside the first
 	pulledFor proto.PeerID // the voter among whose pulls a commit's counts; "" for none

@@ -474,6 +474,40 @@ func TestShrinkingRoster(t *testing.T) {
 	}
 }
 
+// TestCalledByVoters has two of seven voters of an open swarm, and fresh keys that the roster holds, publish at once on a head: they are most of the roster, not
+// of the voters, and the round is not due by it.
+func TestCalledByVoters(t *testing.T) {
+	s, b := withVoters(5, 2, func(s *swarm) { s.snapshot, s.change = 20, usualTimes })
+	hostile, m := b.keys, s.nodes[0].m
+	fresh := []proto.PeerID{freshKey(1), freshKey(2), freshKey(3), freshKey(4), freshKey(5), freshKey(6)}
+	b.keys = append(slices.Clone(hostile), fresh...)
+	in := func() (n int) {
+		for _, k := range fresh {
+			if m.head.Rank(k) >= 0 {
+				n++
+			}
+		}
+		return n
+	}
+	for end := s.now + 2*time.Minute; s.now < end && in() < 3; s.run(50 * time.Millisecond) {
+		s.done = 0
+		b.say(b.keys, m.head.Commit, m.head.Height)
+		b.publishOnce(b.keys, m.head.Commit)
+	}
+	last := m.head
+	for m.head == last {
+		s.run(10 * time.Millisecond)
+	}
+	for _, k := range b.keys {
+		m.Step(s.now, Heartbeat{From: k, Head: m.head.ID, Height: m.head.Height, Interval: time.Second})
+		m.Step(s.now, Seen{Update: b.sign(k, m.head.Commit)})
+	}
+	out, of := m.turnout(m.present())
+	if in() < 3 || 2*out <= of || m.called() {
+		t.Errorf("%d fresh keys are in the roster; %d of %d have published; the round is called: %v", in(), out, of, m.called())
+	}
+}
+
 // forParent lists what the keys published on a commit.
 func (b *mob) forParent(c Commit) (us []Update) {
 	for _, k := range b.keys {

@@ -180,21 +180,22 @@ func (m *Machine) gotPayload(p Use) {
 	}
 }
 
-// drop gives up newcomers' payloads, whole or half here, that neither the head nor a sibling can list any more: keys are free
-// where the swarm is open, and each could have one kept for every round since the base.
+// drop gives up newcomers' payloads, whole or half here, that neither the head nor a sibling can list any more, or that no update
+// names which is kept: keys are free where the swarm is open, and each could have one kept for every round since the base.
 func (m *Machine) drop() {
 	if len(m.loose) == 0 {
 		return
 	}
-	listed := map[proto.ID]bool{}
+	listed, named, shared := map[proto.ID]bool{}, map[Use]bool{}, map[proto.ID]bool{}
 	for id, u := range m.updates {
+		named[u.Use()] = true
 		if m.inTree(id) {
 			listed[u.Payload] = true
 		}
 	}
 	var ids []proto.ID
 	for u := range m.loose {
-		if _, asked := m.asked[u.Payload]; asked || u.Height >= m.head.Height {
+		if _, asked := m.asked[u.Payload]; asked || u.Height >= m.head.Height && named[u] {
 			continue
 		}
 		delete(m.loose, u)
@@ -203,7 +204,13 @@ func (m *Machine) drop() {
 			ids = append(ids, u.Payload)
 		}
 	}
-	if ids = slices.DeleteFunc(ids, m.shared); len(ids) > 0 {
+	if len(ids) == 0 {
+		return
+	}
+	for u := range m.held {
+		shared[u.Payload] = true
+	}
+	if ids = slices.DeleteFunc(ids, func(id proto.ID) bool { return shared[id] }); len(ids) > 0 {
 		slices.SortFunc(ids, func(a, b proto.ID) int { return slices.Compare(a[:], b[:]) })
 		m.do(Drop{slices.Compact(ids)})
 	}
@@ -296,31 +303,39 @@ func (m *Machine) fetch() {
 	}
 }
 
-// stranger tells whether a peer is of those whose payloads come last: whom the roster lacks, or who is on probation.
+// stranger tells whether a peer is of those whose payloads come last: whom the roster lacks, or who is on probation, and was
+// not a voter before.
 func (m *Machine) stranger(p proto.PeerID) bool {
-	return p != m.cfg.Self && (m.head.Rank(p) < 0 || m.cfg.newcomer(m.head.Commit, p))
+	_, voted := m.known[p]
+	return p != m.cfg.Self && !voted && (m.head.Rank(p) < 0 || m.cfg.newcomer(m.head.Commit, p))
 }
 
 // want asks for the payload of an update, which a commit lists or, where in is nil, may list: of its author, of that commit's closer, and of
-// all that are alive. A commit on the head needs what it lists, whoever made it.
+// all that are alive. What a voter's commit lists of a stranger's takes one of that voter's places.
 func (m *Machine) want(u Update, in *block) {
-	stranger, first := m.stranger(u.Author) && (in == nil || in.parent != m.head), []proto.PeerID{u.Author}
+	stranger, place, first := m.stranger(u.Author), u.Author, []proto.PeerID{u.Author}
 	if in != nil {
 		first = append(first, in.Closer)
+		if by := in.account(); by != "" && stranger {
+			stranger, place = false, "for "+by
+		}
 	}
-	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= MaxFetching || m.fetching[u.Author] >= m.placesOf() ||
+	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= MaxFetching || m.fetching[place] >= m.placesOf() ||
 		stranger && m.strangers >= MaxFetching/4 || !m.try(payload, u.ID) {
 		return
 	}
 	m.asked[u.Payload] = u.ID
 	t := m.tries[errand{payload, u.ID}]
-	t.author, t.stranger = u.Author, stranger
-	m.fetching[u.Author]++
+	t.author, t.stranger = place, stranger
+	m.fetching[place]++
 	if stranger {
 		m.strangers++
 	}
 	if m.stranger(u.Author) {
-		m.loose[u.Use()] = true
+		if m.loose[u.Use()] = true; len(m.loose) > max(m.dropAbove, 2*maxStrangers) { // of keys that gave way to others
+			m.drop()
+			m.dropAbove = len(m.loose) + maxStrangers
+		}
 	}
 	m.do(Fetch{Update: u, Shared: m.shared(u.Payload), Sources: m.sources(first)})
 }
@@ -345,10 +360,10 @@ const MaxFetching = 32
 // maxOfAuthor bounds the payloads of one author's asked for at once, where there are few voters.
 const maxOfAuthor = 4
 
-// placesOf is how many payloads of one author are asked for at once: who signs many updates, and sends their payloads as slowly as
-// may be, would have all places, and a third of many voters even by a few each.
+// placesOf is how many payloads of one author are asked for at once, so that a third of the voters have a quarter of the places: who
+// signs many updates, and sends their payloads as slowly as may be, would have all of them.
 func (m *Machine) placesOf() int {
-	return min(max(MaxFetching/max(len(m.head.voters), 1), 1), maxOfAuthor)
+	return min(max(MaxFetching/4/max(share(len(m.head.voters), vouchShare), 1), 1), maxOfAuthor)
 }
 
 // maxSources bounds how many peers one thing is asked of.
