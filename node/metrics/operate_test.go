@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -164,9 +165,28 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("monitoring.md tells of %s, which no node has", name)
 		}
 	}
-	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, alerts), -1) {
-		if !strings.Contains(text, "| "+m[1]+" |") {
-			t.Errorf("monitoring.md does not tell of %s", m[1])
+	_, table, _ = strings.Cut(text, "\n## Alerts\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	sources := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\| (Murmur\w+) \| .* \| ([\w ]+) \|$`).FindAllStringSubmatch(table, -1) {
+		sources[m[1]] = m[2]
+	}
+	from := map[string]string{}
+	_, rules, _ := strings.Cut(read(t, alerts), "- alert: ")
+	for rule := range strings.SplitSeq(rules, "- alert: ") {
+		name, rest, _ := strings.Cut(rule, "\n")
+		expr, _, _ := strings.Cut(rest, "annotations:")
+		node := strings.Contains(expr, "murmur_condition")
+		switch own := regexp.MustCompile(`\bmurmur_\w+`).FindAllString(strings.ReplaceAll(expr, "murmur_condition", ""), -1); {
+		case !node:
+			from[name] = "Prometheus"
+		case len(own) > 0:
+			from[name] = "both"
+		default:
+			from[name] = "the node"
 		}
+	}
+	if !maps.Equal(sources, from) {
+		t.Errorf("monitoring.md has the alerts %v, alerts.yml has %v", sources, from)
 	}
 }

@@ -35,6 +35,12 @@ const (
 	Training     Reason = "training"
 )
 
+// The reasons of a node that does not take part in its swarm, which nothing here decides.
+const (
+	Outdated Reason = "outdated"  // its murmur is older than the manifest asks for
+	TooLarge Reason = "too-large" // the model needs more memory or disk than is free
+)
+
 // Facts are what a decision depends on.
 type Facts struct {
 	Now        time.Time // in the zone of the clock on the wall

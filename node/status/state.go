@@ -42,10 +42,10 @@ func (b *Board) State(a Around) api.State {
 	if !a.Ready {
 		s.Reason, s.Why, s.Source, s.Until = string(policy.Joining), v.joining(), "the daemon", time.Time{}
 		if v.outdated != "" {
-			s.Reason, s.Source = "outdated", "the swarm's manifest"
+			s.Reason, s.Source = string(policy.Outdated), "the swarm's manifest"
 		}
 		if v.tooLarge != "" {
-			s.Reason, s.Source = "too-large", "the swarm's manifest"
+			s.Reason, s.Source = string(policy.TooLarge), "the swarm's manifest"
 		}
 		return s
 	}
