@@ -1,6 +1,6 @@
 // Command murmur trains one language model on many people's computers.
 //
-// Each file holds one command, without logic of its own.
+// It says what each command takes and prints. What a command does lies in the packages below.
 package main
 
 import (
