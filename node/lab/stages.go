@@ -106,41 +106,32 @@ type RoundReport struct {
 	Cases []RoundResult `json:"cases"`
 }
 
-// Table writes the report for people, beside Hivemind's figures.
+// Table writes the report for people.
 func (r RoundReport) Table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tNODES\tPARAMETERS\tMETHOD\tAPPLIED ON ALL\tWORST\tMB A ROUND\tOF NECESSARY\tCPU A ROUND\tTRAINER\tMEMORY\tTRAINER\t")
+	fmt.Fprintln(w, "NODES\tPARAMETERS\tMETHOD\tAPPLIED ON ALL\tWORST\tMB A ROUND\tOF NECESSARY\tCPU A ROUND\tTRAINER\tMEMORY\tTRAINER\t")
 	for _, c := range r.Cases {
-		fmt.Fprintf(w, "murmur\t%d\t%s\t%s\t%.2f s\t%.2f s\t%.1f\t%.2fx\t%.2f s\t%.2f s\t%d MiB\t%d MiB\t\n",
+		fmt.Fprintf(w, "%d\t%s\t%s\t%.2f s\t%.2f s\t%.1f\t%.2fx\t%.2f s\t%.2f s\t%d MiB\t%d MiB\t\n",
 			c.Nodes, thousands(c.Params), c.Method, c.Applied.Median, c.Applied.Worst, c.Bytes/1e6, c.Ratio, c.CPU, c.TrainerCPU,
 			c.Memory>>20, c.TrainerMem>>20)
-	}
-	for _, h := range []string{
-		"4\t25,000,000\tdense fp32\t4.1–4.9 s\t\t603\t1.01x",
-		"4\t2,370,000\tdense fp16\t1.15 s\t\t40.4\t1.42x",
-		"8\t2,370,000\tdense fp16\t3.08 s\t\t72.5\t1.09x",
-		"16\t2,370,000\tdense fp16\t15.8 s\t31.3 s\t\t",
-	} {
-		fmt.Fprintf(w, "Hivemind\t%s\t\t\t\t\t\n", h)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nlast node, s\tNODES\tPARAMETERS\tMETHOD\tDUE\tPUBLISHED\tFETCHED\tBUILT\tPULLED\tVERIFIED\tADOPTED\tAPPLIED\t")
+	fmt.Fprintln(w, "\nNODES\tPARAMETERS\tMETHOD\tDUE\tPUBLISHED\tFETCHED\tBUILT\tPULLED\tVERIFIED\tADOPTED\tAPPLIED\t")
 	for _, c := range r.Cases {
 		s := c.Stages
-		fmt.Fprintf(w, "murmur\t%d\t%s\t%s\t%.2f\t0\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t\n",
+		fmt.Fprintf(w, "%d\t%s\t%s\t%.2f\t0\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t\n",
 			c.Nodes, thousands(c.Params), c.Method, -s.Published, s.Fetched, s.Built, s.Pulled, s.Verified, s.Adopted, s.Applied)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprint(out, `
-murmur: real processes on this machine's loopback, a learner that sleeps. Applied on all: from the last update of a round
-being published until the last trainer has the commit; stages are medians of the last node to come so far. Necessary:
-each payload once to each other node. Processor time and memory are a node's, memory the proportional share (PSS).
-Hivemind at 1.2: processes on loopback, measured once on two cores: seconds a step of its averager, in groups of 4, 8 and
-4 (16 nodes); bytes on the loopback interface against a ring all-reduce's.
+Real processes on this machine's loopback, a learner that sleeps. Applied on all: from the last update of a round
+being published until the last trainer has the commit; stages are medians of the last node to come so far, in seconds.
+Necessary: each payload once to each other node. Processor time and memory are a node's, memory the proportional share (PSS).
+docs/benchmarks.md has figures of other software.
 `)
 	return err
 }
