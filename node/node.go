@@ -38,7 +38,7 @@ import (
 
 const (
 	maxEvents  = 256                     // events that wait for the loop
-	leaveLimit = 2500 * time.Millisecond // with the trainer's and the API's limits, five seconds
+	leaveLimit = 2500 * time.Millisecond // with the trainer's and the API's limits, five seconds; closing the network may take three more
 )
 
 // Node is one running daemon.

@@ -16,7 +16,7 @@ import (
 	webtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
 )
 
-// transports are QUIC and TCP, made so that no handshake asks what time it is.
+// transports are QUIC, WebTransport and TCP, made so that no handshake asks what time it is.
 //
 // libp2p's certificates are valid from an hour before they were made, by the
 // clock of the machine that made them, and a peer whose clock is further behind
