@@ -16,8 +16,8 @@ const (
 	// restTick is how often the loop turns while the node rests: it takes no part in rounds then,
 	// and waking up is most of what an idle node costs.
 	restTick = 500 * time.Millisecond
-	// A loop that has not come round for so long hangs: it ticks twenty times a
-	// second, and waits for nothing.
+	// maxTurn is the time after which a loop without a turn counts as hung. A turn takes
+	// milliseconds, and there are two a second at least.
 	maxTurn = 10 * time.Second
 )
 
@@ -26,7 +26,7 @@ func (n *Node) loop(ctx context.Context) {
 	tick := time.NewTicker(round.TickEvery)
 	defer tick.Stop()
 	training, resting, finishing := false, false, n.finishing
-	began := time.Now() // the machine's clock: it knows nothing of what came before
+	began := time.Now() // the round machine's clock counts from here
 	var beatAt time.Time
 	step := func(e round.Event) {
 		for _, effect := range n.machine.Step(time.Since(began), e) {

@@ -21,11 +21,11 @@ import (
 	"github.com/murmurnet/murmur/proto/wire"
 )
 
-// membersTick is how often the list of members is written, where something has changed.
+// membersTick is the pause between two looks whether the list of members has changed and must be written.
 const membersTick = 5 * time.Second
 
-// openMembers makes the book of members from what is on disk; nil where everybody is one.
-// A newcomer, who does not know yet whether that is so, shows what it has.
+// openMembers makes the book of members from the disk; nil where everybody is a member. A newcomer
+// without a manifest does not know who is one, so it gets a book, to show its invite.
 func (n *Node) openMembers(m *manifest.Membership) (*membership.Book, error) {
 	switch {
 	case m == nil:
@@ -44,7 +44,7 @@ func (n *Node) openMembers(m *manifest.Membership) (*membership.Book, error) {
 	}
 	p := membership.Params{Swarm: n.swarm, Self: n.self, Keys: m.Public(), Members: m.Members, Key: key, Saved: saved}
 	b, err := membership.New(p)
-	if err != nil { // it can be had again: proofs from an invite, notices from peers
+	if err != nil { // an invite gives a new proof, and peers give the notices
 		n.log.Warn("The list of members is damaged and begun anew; this node may need a new invite", "error", err)
 		p.Saved = nil
 		if b, err = membership.New(p); err != nil {

@@ -34,8 +34,8 @@ func (n *Node) weigh() {
 		n.log.Warn("The month's traffic is not saved", "error", err)
 	}
 	limit := n.status.Snapshot().Limits.MonthGB
-	// Whoever only fetches uses up a quarter of the month at most, or a few of them would have
-	// this node rest for the rest of it.
+	// Peers that only fetch files may use a quarter of the month's traffic: a few of them could
+	// otherwise use up all of it, and this node would rest until the month ends.
 	n.net.Spare(limit > 0 && float64(drawn) >= limit*1e9/4)
 	spent := limit > 0 && float64(used.Bytes) >= limit*1e9
 	why, next := "", time.Time{}

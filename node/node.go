@@ -49,11 +49,11 @@ type Node struct {
 	key      ed25519.PrivateKey
 	self     proto.PeerID
 	swarm    proto.ID
-	page     string // where it is served, if it is
+	page     string // address of the page; empty: none is served
 	store    *chain.Store
 	library  *library.Library
 	net      *p2p.Network
-	members  atomic.Pointer[membership.Book] // nil: everybody is one
+	members  atomic.Pointer[membership.Book] // who belongs to the swarm; nil: everybody
 	status   *status.Board
 	curve    *status.Curve
 	usage    status.Usage
@@ -61,27 +61,27 @@ type Node struct {
 	server   *exchange.Server
 	finder   *exchange.Finder
 	start    time.Time
-	turned   atomic.Int64               // when the loop last came round, in nanoseconds since start; 0: not yet
-	book     atomic.Pointer[chain.Book] // nil until the manifest is here
+	turned   atomic.Int64               // nanoseconds from start to the loop's newest turn; 0: it has not begun
+	book     atomic.Pointer[chain.Book] // the chain; nil until the manifest is here
 	events   chan round.Event
-	releases []func() error // of what Open took
+	releases []func() error // functions that give back what Open took
 
 	finish    sync.Once
 	finishing chan struct{} // closed by Finish
-	gone      chan struct{} // closed when the machine says that this node may go
-	delivered atomic.Bool   // what was learned is in the shared model: set before gone is closed
+	gone      chan struct{} // closed when the machine says that this node may leave
+	delivered atomic.Bool   // whether all that was learned is in the shared model; set before gone is closed
 
 	// Set by assemble, before any goroutine that reads them starts.
 	manifest manifest.Manifest
-	machine  *round.Machine // the loop's
+	machine  *round.Machine // rules of the rounds; of the loop's goroutine only
 	executor *executor.Executor
 	exchange *exchange.Exchange
-	keeper   *keeper.Keeper   // nil: this node does not train
-	supply   *exchange.Supply // of token shards; nil where the data are others
+	keeper   *keeper.Keeper   // keeper of the trainer; nil: this node does not train
+	supply   *exchange.Supply // supply of token shards; nil: the swarm's data are no shards
 
 	group    sync.WaitGroup
-	wishes   sync.Mutex // held while settings are changed
-	weighing sync.Mutex // held while traffic is compared with what is allowed
+	wishes   sync.Mutex // guards a change of settings from reading to writing
+	weighing sync.Mutex // guards the comparison of the month's traffic with its limit
 }
 
 // Run opens a node with its API, works until ctx ends, and leaves the swarm

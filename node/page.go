@@ -22,7 +22,7 @@ func (n *Node) servePage(doors *api.API) error {
 	l, err := net.Listen("tcp", n.p.Page)
 	if err != nil {
 		n.log.Warn("The page's address cannot be had; trying a free port", "error", err)
-		// Whoever has it may have asked an open page for the token meanwhile.
+		// The program that has the address may have read the token from an open page meanwhile.
 		if token, err = api.DrawPageToken(string(n.p.Dir)); err != nil {
 			return err
 		}

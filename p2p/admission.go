@@ -31,21 +31,21 @@ const greetEvery = time.Hour
 // ErrNotAdmitted says that a peer does not let this node in.
 var ErrNotAdmitted = errors.New("not let in")
 
-// errStranger says that this node does not let a peer in that it dialled.
+// errStranger says that this node does not let a dialled peer in.
 var errStranger = errors.New("it does not belong to this swarm")
 
 // admission lets members in, and nobody else.
 type admission struct {
 	mu      sync.Mutex
-	book    *membership.Book // nil: everybody is a member, and this node has nothing to show
+	book    *membership.Book // who belongs to the swarm; nil: everybody, and this node has no proof to show
 	greets  map[peer.ID]*greeting
-	refusal string        // what this node was told last when it was not let in
-	let     chan struct{} // closed, and made anew, when somebody is let in
+	refusal string        // newest reason for which a peer did not let this node in
+	let     chan struct{} // closed and made anew whenever a peer is let in
 }
 
-// greeting is a handshake of this node's with a peer that it dialled.
+// greeting is this node's handshake with a dialled peer.
 type greeting struct {
-	done chan struct{} // closed when it is over
+	done chan struct{} // closed when the handshake is over
 	err  error
 }
 

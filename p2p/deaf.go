@@ -10,26 +10,27 @@ import (
 )
 
 const (
-	// deafAfter is how long gossip may take a connected peer for one that has
-	// subscribed to nothing; subscriptions come with the first round trip.
+	// deafAfter is how long a connected peer may be without a subscription, by gossip's
+	// word. Subscriptions come with the first round trip.
 	deafAfter = 3 * time.Second
-	// Whoever stays so is left alone for longer every time.
+	// deafMost bounds the time until a peer's connections are closed again, which grows each
+	// time that closing them did not help.
 	deafMost = 5 * time.Minute
 )
 
 // deaf finds peers that are connected and that gossip sends nothing to.
 //
-// Where two nodes have two connections, and that one ends which carried this
-// node's side of gossip, gossip forgets what the peer has subscribed to; the peer
-// has no cause to say it again. From then on the peer hears nothing from here, for
-// as long as the other connection lives. Every member subscribes to both topics,
-// so it shows; closing all connections makes both sides begin anew. Gossip leaves
-// relayed connections alone, so those are none of this.
+// Two nodes may have two connections. When the one that carried this node's side of
+// gossip ends, gossip forgets the peer's subscriptions, and the peer has no cause to
+// say them again: it hears nothing from here for as long as the other connection
+// lives. Every member subscribes to both topics, so a connected peer without a
+// subscription shows the fault, and closing all connections makes both sides begin
+// anew. Relayed connections do not count, because gossip does not use them.
 type deaf map[peer.ID]*silence
 
 type silence struct {
-	since time.Time // when it was first seen so, this time
-	times int       // that its connections were closed for it
+	since time.Time // beginning of the present silence
+	times int       // how often the peer's connections were closed
 }
 
 // due says whose connections to close.

@@ -14,25 +14,25 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// From one address this many strangers are heard at once, and afterwards one in
-// refusalEvery; others that come are turned away before a handshake costs anything. A
-// member that shares its address with strangers so gets in, if it tries a few times.
+// One address may bring mostRefusals strangers at once, and one in each refusalEvery
+// afterwards; all others are turned away before a handshake costs anything. A member that
+// shares its address with strangers gets in after a few tries.
 const (
 	mostRefusals = 8
 	refusalEvery = 2 * time.Second
-	maxRefused   = 4096 // addresses remembered
-	// From all addresses so many are heard in a second, after a burst of twice as many: two
-	// milliseconds of processor time each. Where a member came from is always heard.
+	maxRefused   = 4096 // addresses that are remembered
+	// strangersASecond is how many are heard of all addresses together, after a burst of twice
+	// as many: each costs two milliseconds of processor time. Members' addresses are always heard.
 	strangersASecond = 50
 )
 
-// gater turns strangers away by address, before the handshake, where too many came from it.
+// gater turns strangers away before the handshake, where too many came from their address.
 type gater struct {
-	rest atomic.Bool // strangers or not, nobody outside the local network is dialled or accepted
+	rest atomic.Bool // whether nobody outside the local network is dialled or accepted
 	mu   sync.Mutex
 	from map[string]*rate.Limiter
 	all  *rate.Limiter
-	good map[string]bool // where members came from
+	good map[string]bool // addresses that members came from
 }
 
 func newGater() *gater {

@@ -24,11 +24,11 @@ const (
 	lowConns   = 32
 	highConns  = 96
 	graceConns = 20 * time.Second // a new connection is not trimmed for so long
-	// One address may hold so many connections: a school or a household behind
-	// one router, where libp2p's own bound is 8.
+	// connsPerAddress bounds the connections of one address, which may be a school or a
+	// household behind one router; libp2p's own bound is 8.
 	connsPerAddress = 32
-	// So many new connections a second does one address get, after a burst in which such a
-	// household starts twice; libp2p's own bound is one in five seconds after sixteen.
+	// connsASecond bounds the new connections of one address, after a burst in which such a
+	// household can start twice; libp2p's own bound is one in five seconds after sixteen.
 	connsASecond = 1
 )
 

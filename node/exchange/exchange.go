@@ -30,13 +30,13 @@ import (
 )
 
 const (
-	askLimit   = 10 * time.Second // one question to one peer
-	fetchFloor = 30 * time.Second // one payload, from all sources, beside twice the grace
-	fetchLimit = 10 * time.Minute // one state
-	sayLimit   = 2 * time.Second  // one announcement
-	nextSource = 2 * time.Second  // before another peer is asked for a commit as well
-	askPeers   = 3                // peers asked the same question at most
-	// Fetches and questions under way at once.
+	askLimit   = 10 * time.Second // limit of one question to one peer
+	fetchFloor = 30 * time.Second // limit of one payload's fetch, beside twice the grace
+	fetchLimit = 10 * time.Minute // limit of one state's fetch
+	sayLimit   = 2 * time.Second  // limit of one announcement
+	nextSource = 2 * time.Second  // pause before another peer is asked for the same commit as well
+	askPeers   = 3                // most peers that are asked one question
+	// The most fetches and questions under way at once.
 	maxFetches   = round.MaxFetching
 	maxQuestions = 8
 )
@@ -46,8 +46,8 @@ type Params struct {
 	Self       proto.PeerID
 	Swarm      proto.ID
 	Manifest   manifest.Manifest
-	Checkpoint round.Checkpoint // without which no branch is taken
-	StateSize  uint64           // of a snapshot, bytes
+	Checkpoint round.Checkpoint // commit of the join link, which a branch must have
+	StateSize  uint64           // bytes of a snapshot
 	Net        *p2p.Network
 	Store      *chain.Store
 	Book       *chain.Book
@@ -55,10 +55,10 @@ type Params struct {
 	Diary      *event.Log
 	Log        *slog.Logger
 
-	Post    func(context.Context, round.Event)       // to whoever owns the round machine
-	Decodes func(height uint64, payload []byte) bool // whether a payload is one of the method's
-	Admit   func([]wire.Update)                      // authors whose proofs came with updates
-	Told    func(api.Heldout)                        // what a peer says it measured
+	Post    func(context.Context, round.Event)       // gives an event to the owner of the round machine
+	Decodes func(height uint64, payload []byte) bool // tells whether a payload is one of the method's
+	Admit   func([]wire.Update)                      // admits authors by the proofs in their updates
+	Told    func(api.Heldout)                        // takes a held-out loss that a peer measured
 }
 
 // Validate says what is missing.
@@ -75,8 +75,8 @@ func (p Params) Validate() error {
 // Exchange is what one node asks of its peers and tells them.
 type Exchange struct {
 	p         Params
-	fetches   chan struct{} // a token for each under way
-	questions chan struct{}
+	fetches   chan struct{} // one token for each fetch under way
+	questions chan struct{} // one token for each question under way
 	group     sync.WaitGroup
 }
 
@@ -170,8 +170,8 @@ func (x *Exchange) say(ctx context.Context, f func(context.Context)) {
 // fetch pulls an update's payload and says whether it decodes.
 func (x *Exchange) fetch(ctx context.Context, e round.Fetch) {
 	id := e.Update.Payload
-	// Whoever trickles it holds a place no longer than that; the next try goes on
-	// from what is here.
+	// A source that sends slowly holds a place no longer than this limit. The next try goes
+	// on from the leaves that are on disk.
 	limited, cancel := context.WithTimeout(ctx, fetchFloor+2*time.Duration(x.p.Manifest.Rounds.GraceMS)*time.Millisecond)
 	defer cancel()
 	b, err := x.p.Store.Payload(id, e.Update.Author)

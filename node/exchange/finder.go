@@ -29,7 +29,7 @@ type FinderParams struct {
 	Library *library.Library
 	Status  *status.Board
 	Log     *slog.Logger
-	Stop    <-chan struct{} // closed when the node is to leave
+	Stop    <-chan struct{} // closes when the node is to leave
 }
 
 // Finder gets what a node needs before it can take part: the manifest, and the files that this names.

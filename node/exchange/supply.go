@@ -25,28 +25,28 @@ type SupplyParams struct {
 	Dir      home.Dir
 	Manifest manifest.Manifest
 	Swarm    proto.ID
-	Quota    uint64 // bytes of shards to keep, beside those needed next and those brought here; 0: all
+	Quota    uint64 // most bytes of kept shards, without those needed next and those brought here by hand; 0: all
 	Finder   *Finder
 	Library  *library.Library
 	Status   *status.Board
 	Diary    *event.Log
 	Log      *slog.Logger
-	Extended func() // called when there are data up to another position
+	Extended func() // callback after the position up to which data are here has moved
 }
 
 // Supply has the token shards here before training needs them: those around the head's cursor and those after them.
 type Supply struct {
 	p     SupplyParams
-	order *data.Order // Run's
-	size  uint64      // bytes of all shards
-	until atomic.Uint64
-	wake  chan struct{} // capacity 1
+	order *data.Order   // order of samples; of Run's goroutine only
+	size  uint64        // bytes of all shards
+	until atomic.Uint64 // position up to which shards are here
+	wake  chan struct{} // has Run look again; capacity 1
 }
 
 const (
-	// windowsAhead are kept ready: the one in use and the next.
+	// windowsAhead is how many windows of shards are kept ready: the one in use and the next.
 	windowsAhead = 2
-	// supplyRetry is how long a shard that did not come is waited for before peers are asked again.
+	// supplyRetry is the pause before peers are asked again for a shard that did not come.
 	supplyRetry = time.Second
 )
 

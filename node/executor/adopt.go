@@ -32,7 +32,7 @@ func (x *Executor) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	}
 	x.delivered = e.Delivered
 	if e.Jump {
-		x.pace.saved = time.Time{} // what is on disk is measured against a branch that will be dropped
+		x.pace.saved = time.Time{} // the saved residual belongs to a branch that will be dropped: save anew soon
 	}
 	if !x.pace.published.IsZero() {
 		x.pace.exchange = time.Since(x.pace.published)

@@ -57,7 +57,7 @@ func (x *Executor) verify(ctx context.Context, e round.Verify) {
 	default:
 		err = x.book.Save(e.Commit.ID)
 	}
-	if errors.Is(err, chain.ErrForgotten) { // others had its place: it is here again for the next try
+	if errors.Is(err, chain.ErrForgotten) { // its body was dropped for others': ask for it before the next try
 		x.p.Pull(ctx, e.Commit.ID)
 	}
 	if err != nil {

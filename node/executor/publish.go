@@ -24,7 +24,7 @@ func (x *Executor) publish(ctx context.Context, e round.Publish) {
 	u, covers, err := x.encode(ctx, e)
 	if err != nil {
 		if x.trainer != nil && x.learning.Waits && !errors.Is(err, errNothing) {
-			x.beginFromHead(ctx) // what it took from the trainer is gone, and the trainer does no more by itself
+			x.beginFromHead(ctx) // encode took the trainer's gradient, which is lost, and the trainer waits for a commit
 		}
 		x.trouble("publishing", err)
 		x.p.Post(ctx, round.Unpublished{Parent: e.Parent})
@@ -34,7 +34,7 @@ func (x *Executor) publish(ctx context.Context, e round.Publish) {
 	x.pace.published = time.Now()
 	x.p.Post(ctx, round.Published{Update: u, Covers: covers})
 	if x.learning.Residual == outer.InBuffer {
-		x.saveSometimes(ctx) // the buffer holds more than the payload says
+		x.saveSometimes(ctx) // the payload says less than the buffer holds, so a restart needs the buffer
 	}
 }
 
@@ -88,8 +88,8 @@ func (x *Executor) encode(ctx context.Context, e round.Publish) (u round.Update,
 	if err != nil {
 		return u, 0, err
 	}
-	// Nobody may see it before it is durable: a second one for this parent would
-	// be held against this node.
+	// No peer may see an update before it is durable: after a crash this node would sign
+	// a second one for this parent, which peers hold against it.
 	if err := x.p.Store.PutOwn(w, covers); err != nil {
 		return u, 0, err
 	}
@@ -99,9 +99,9 @@ func (x *Executor) encode(ctx context.Context, e round.Publish) (u round.Update,
 	return u, covers, nil
 }
 
-// save writes what this node alone has, as the last capture left it in the exchange
-// file: d and the inner optimizer's moments where its model moves, and the buffer
-// where there is one.
+// save writes the local state from the exchange file, where the last capture left it: the
+// residual d and the inner optimizer's moments where the trainer's model moves, and the
+// buffer where the method has one.
 func (x *Executor) save(seq, lacking uint64, step int64) error {
 	began := time.Now()
 	m, v := x.trainer.Moments()
@@ -128,8 +128,8 @@ func (x *Executor) put(l chain.Local, d, m, v []float32) error {
 	return x.p.Store.PutLocal(l, vectors...)
 }
 
-// carry takes what lies saved to the head, where no trainer does it, before the chain forgets
-// what lies below base and with it the commit that this belongs to.
+// carry moves the saved local state to the head while no trainer is up. Its commit lies below
+// base, which the chain is about to forget; without that commit the state is lost.
 func (x *Executor) carry(base round.Commit) error {
 	if x.trainer != nil || x.learning.Residual == outer.Nowhere {
 		return nil
@@ -144,7 +144,7 @@ func (x *Executor) carry(base round.Commit) error {
 		at, known = x.book.Commit(at.Parent)
 	}
 	if known && at.ID == base.ID {
-		return nil // it stays
+		return nil // its commit stays in the chain
 	}
 	size := len(x.rep.Theta())
 	d, m, v := make([]float32, size), make([]float32, size), make([]float32, size)
@@ -154,8 +154,8 @@ func (x *Executor) carry(base round.Commit) error {
 	return x.put(chain.Local{Head: head.ID, Seq: r.local.Seq, Lacking: r.lacking, Step: r.local.Step}, d, m, v)
 }
 
-// saveSometimes saves what was learned if that was not done for long. It comes
-// after an adoption: then the hand has little to do until the round is due.
+// saveSometimes saves what was learned, unless the last save is more recent than saveShare
+// times its cost. It is called when the executor has little to do until the next round.
 func (x *Executor) saveSometimes(ctx context.Context) {
 	if x.trainer == nil || time.Since(x.pace.saved) < saveShare*x.pace.saveCost {
 		return

@@ -18,13 +18,13 @@ import (
 type recalled struct {
 	local      *chain.Local // nil: nothing was saved
 	fresh      bool         // the residual starts at 0, the moments stay
-	orphaned   bool         // as the chain has forgotten the commit that it belongs to
+	orphaned   bool         // the chain has forgotten the commit of the saved residual
 	undo, redo []round.Update
 	lacking    uint64
 }
 
-// restore says how many tokens the residual on disk holds for a head, and counts
-// own updates on from the newest that chain or residual know: either may be lost.
+// restore returns how many tokens of the saved residual a head lacks. It numbers own updates
+// on from the newest that the chain or the residual knows, since either may be lost.
 func (x *Executor) restore(book *chain.Book, head round.Commit) (uint64, error) {
 	r, err := x.recall(book, head)
 	if newest, ok := book.Newest(x.p.Self); ok {
@@ -47,8 +47,8 @@ func (x *Executor) recall(book *chain.Book, head round.Commit) (r recalled, err 
 	}
 	covers := x.p.Store.Own()
 	if u, ok := book.Newest(x.p.Self); ok && u.Seq > r.local.Seq && u.Parent == head.ID {
-		// Published after the last save, and not yet included: all that is known of
-		// what was learned is what the payload says of it.
+		// This update was published after the last save, and no commit lists it yet: its
+		// payload is all that remains of what was learned.
 		return recalled{local: r.local, fresh: true, undo: []round.Update{u}, lacking: covers[u.ID]}, nil
 	}
 	left, joined, ok := branches(book, r.local.Head, head.ID)

@@ -30,10 +30,10 @@ type Executor interface {
 
 // Params say how trainers are started.
 type Params struct {
-	Command  []string           // that runs a trainer child
-	Engine   *worker.Engine     // trains inside this process in place of a child; nil: none
-	Env      []string           // added to the child's environment
-	Devices  []int              // graphics cards, by number, a trainer each; empty: the first
+	Command  []string           // command that runs a trainer child
+	Engine   *worker.Engine     // trainer inside this process, in place of a child; nil: none
+	Env      []string           // additions to the child's environment
+	Devices  []int              // numbers of the graphics cards, a trainer each; empty: the first card
 	Exchange func(i int) string // path of a device's exchange file
 	Spec     worker.Spec
 	Executor Executor
@@ -129,7 +129,7 @@ func (k *Keeper) run(ctx context.Context, less int) (err error) {
 	if err != nil {
 		return err
 	}
-	k.p.Status.TrainerStarted(p.Pids()) // from here on they are on the card, and no strangers
+	k.p.Status.TrainerStarted(p.Pids()) // the senses must not take these processes for other programs on the card
 	// The executor may hold views of the exchange file: it lets go before the file does.
 	defer func() {
 		if errors.Is(context.Cause(ctx), executor.ErrYielded) {
@@ -139,7 +139,7 @@ func (k *Keeper) run(ctx context.Context, less int) (err error) {
 		k.p.Executor.Detach(p)
 		err = errors.Join(err, p.Release())
 	}()
-	// The first load compiles, for seconds: off the executor, so that rounds go on.
+	// The first load compiles for seconds. It runs outside the executor, so that rounds go on.
 	if err := p.Load(ctx, 0, false); err != nil {
 		return err
 	}

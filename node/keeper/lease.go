@@ -10,9 +10,9 @@ import (
 // lease says whether the trainer may have the device.
 type lease struct {
 	mu   sync.Mutex
-	over chan struct{}           // nil while the trainer may have it; closed when it may again
-	stop context.CancelCauseFunc // of the trainer that has it
-	why  string                  // of the last time that it was given back
+	over chan struct{}           // closed when the trainer may have the device again; nil while it may
+	stop context.CancelCauseFunc // ends the context of the trainer that has the device
+	why  string                  // reason of the newest decision that took the device away
 }
 
 // last says why the device was given back last.

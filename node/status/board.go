@@ -30,7 +30,7 @@ type Params struct {
 	Self     proto.PeerID
 	Swarm    proto.ID
 	Version  string
-	Seed     bool // it does not train
+	Seed     bool // whether this node is a seed, which does not train
 	Settings policy.Settings
 	Diary    *event.Log
 	Log      *slog.Logger
@@ -64,43 +64,43 @@ type Snapshot struct {
 	Settings policy.Settings
 	Limits   api.Limits
 	Trainer  api.Trainer
-	Trainers []int       // process ids
-	Outcome  api.Outcome // of the newest round
+	Trainers []int       // process ids of the trainers
+	Outcome  api.Outcome // outcome of the newest round
 
 	self       proto.PeerID
 	status     round.Status
 	adoptedAt  time.Time
-	changedAt  time.Time // when it last began or ceased to train
+	changedAt  time.Time // when this node last began or ceased to train
 	trainerWhy string
 	diskWhy    string
-	name       string            // the swarm's, once its manifest is here
-	starting   string            // what is waited for before the replica can be opened
-	stepped    time.Time         // when the trainer told last of a step
+	name       string            // the swarm's name, once its manifest is here
+	starting   string            // what this node waits for before it opens the replica
+	stepped    time.Time         // when the trainer last told of a step
 	outdated   string            // why this murmur is too old for the swarm
 	tooLarge   string            // why the swarm does not fit into this machine
-	unkept     map[string]string // by file, why the disk did not take what a person wants; never changed in place
-	machine    policy.Machine    // what its senses tell
+	unkept     map[string]string // why the disk did not take a person's settings, by file; never changed in place
+	machine    policy.Machine    // what the senses tell of this machine
 	devices    []api.Device
-	used       api.Usage // this month
+	used       api.Usage // traffic of this month
 	quotaWhy   string    // why the node rests
 	quotaEnds  time.Time
 	leaving    bool
-	learned    uint64 // tokens in all, by the trainer's count
-	idle       bool   // the trainer has done all that it may in this round
+	learned    uint64 // tokens learned in all, by the trainer's count
+	idle       bool   // whether the trainer has done all that it may in this round
 	standings  map[proto.PeerID]*standing
-	heldout    api.Heldout // measured here last
-	stages     api.Stages  // of the round under way
+	heldout    api.Heldout // newest held-out loss that was measured here
+	stages     api.Stages  // stages of the round under way
 	rounds     []api.Outcome
 	counts     api.Counts
 	health     []health.Condition
-	restarts   []time.Time // of the trainer, the newest
+	restarts   []time.Time // newest restarts of the trainer
 	twice      time.Time   // arrival of the last commit that proves two updates of this node's key for one parent
-	jump       jump        // the newest, since this process began
-	share      api.Share   // of this node, in a copy
+	jump       jump        // newest jump since this process began
+	share      api.Share   // copy of this node's share
 	stepTokens uint64
 	gradient   float64 // bytes of a step's gradient in float32, for each of its tokens
-	necessary  uint64  // as in api.Traffic
-	allReduce  float64
+	necessary  uint64  // api.Traffic's Necessary
+	allReduce  float64 // api.Traffic's AllReduce
 }
 
 func (b *Board) set(f func(*Snapshot)) {

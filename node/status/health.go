@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	restartSpan = 10 * time.Minute // in which restarts of the trainer count
-	usualRounds = 16               // of which the median is usual
+	restartSpan = 10 * time.Minute // time for which a restart of the trainer counts
+	usualRounds = 16               // rounds whose median time is usual
 )
 
 // Check checks the node's health, by what the network sees: the verdict of its peers, if no peer lets this node in, and who is there.
@@ -25,7 +25,7 @@ func (b *Board) Check(r *health.Registry, reach api.Reach, seen []api.Peer, now 
 	for _, p := range b.peers(seen, now) {
 		switch {
 		case !p.Connected:
-		case p.State == string(policy.Seed): // it has no payloads of its own
+		case p.State == string(policy.Seed): // a seed has no payloads of its own to give
 			f.Seeds++
 		case p.Path == "relayed":
 			f.Relayed++
@@ -37,7 +37,7 @@ func (b *Board) Check(r *health.Registry, reach api.Reach, seen []api.Peer, now 
 		f.DiskWhy, f.TrainerWhy, f.Loss = v.diskWhy, v.trainerWhy, v.Trainer.Loss
 		v.restarts = slices.DeleteFunc(v.restarts, func(at time.Time) bool { return now.Sub(at) > restartSpan })
 		f.Restarts = len(v.restarts)
-		if len(v.Outcome.Included) > 1 { // else it is this node's own
+		if len(v.Outcome.Included) > 1 { // the loss of one update is this node's own
 			f.SwarmLoss = v.Outcome.Loss
 		}
 		if !v.adoptedAt.IsZero() && (d.Train || v.status.Active > 0) {
@@ -54,7 +54,7 @@ func (b *Board) Check(r *health.Registry, reach api.Reach, seen []api.Peer, now 
 
 // jump is a commit that moved the shared model farther than training does.
 type jump struct {
-	ratio  float64 // to the usual move
+	ratio  float64 // times as far as usual
 	height uint64
 	at     time.Time
 }
@@ -89,11 +89,11 @@ func (v *Snapshot) usual() time.Duration {
 	return time.Duration(took[len(took)/2] * float64(time.Second))
 }
 
-// leftOut is how many of the newest rounds in a row this node took part in, in vain. On a slow
-// line it closes rounds for itself, and then moves to those that the others closed meanwhile:
-// what it closed without everybody says nothing.
+// leftOut counts the newest rounds in a row that this node published for and that left its update out.
+// A node on a slow line closes rounds for itself and then moves to the others' commits, so a round that
+// it closed without all others neither counts nor ends the count.
 func (v *Snapshot) leftOut(self proto.PeerID) (count int) {
-	took := map[uint64]bool{} // part
+	took := map[uint64]bool{} // heights for which this node published
 	for _, o := range v.rounds {
 		took[o.Height] = took[o.Height] || !o.Stages.Published.IsZero()
 	}

@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	maxStandings = 1024 // nodes that are remembered, this one too
-	recentRounds = 50   // that Share.Recent tells of
-	goneBeats    = 3    // heartbeats that a peer may miss
+	maxStandings = 1024 // most nodes that are remembered, with this one
+	recentRounds = 50   // rounds that Share.Recent tells of
+	goneBeats    = 3    // heartbeats that a peer may miss before it counts as gone
 )
 
 // standing is what this node remembers of a node of the swarm.
 type standing struct {
-	beat  *murmurv1.Heartbeat // its newest
-	seen  time.Time           // when that came
-	ahead time.Duration       // this machine's clock before its own, by that; its way here is in it
-	came  uint64              // the newest round that an update of it was for
+	beat  *murmurv1.Heartbeat // newest heartbeat
+	seen  time.Time           // arrival of the newest heartbeat
+	ahead time.Duration       // this machine's clock less the node's by its newest heartbeat, with the time that took to come
+	came  uint64              // newest round for which it sent an update
 	share api.Share
 	flag  string
 }
 
-// of returns a node's standing. Another makes room: of those that no round took in, or else of
-// all, the one that was silent longest; never this node.
+// of returns a node's standing, and begins one for a new node. Where there are maxStandings, the node
+// that was silent longest makes room: one without an update in any round first, this node never.
 func (v *Snapshot) of(p proto.PeerID) *standing {
 	if s := v.standings[p]; s != nil {
 		return s
@@ -49,7 +49,7 @@ func (v *Snapshot) of(p proto.PeerID) *standing {
 	return s
 }
 
-// before tells which of two is forgotten first.
+// before tells whether s is forgotten before o.
 func (s *standing) before(o *standing) bool {
 	if new, known := s.share.Updates == 0, o.share.Updates == 0; new != known {
 		return new

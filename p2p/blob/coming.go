@@ -7,16 +7,16 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// coming is what is being fetched, for those who ask here for it meanwhile, and how fast
-// the last maxCame blobs came.
+// coming knows which blobs are being fetched, so that peers who ask for one can wait for it,
+// and how fast the last maxCame blobs came.
 type coming struct {
 	mu    sync.Mutex
-	ids   map[proto.ID]chan struct{} // closed when it is over
-	came  []proto.ID                 // oldest first
-	paces map[proto.ID]uint64        // bytes/s, waiting included
+	ids   map[proto.ID]chan struct{} // blobs under way, each with a channel that closes at its end
+	came  []proto.ID                 // blobs that came, the oldest first
+	paces map[proto.ID]uint64        // bytes/s at which a blob came, waiting included
 }
 
-// maxCame is more than two rounds' payloads of the largest swarms that exchange all of them.
+// maxCame is two rounds' payloads of 64 nodes, the most that a commit lists by default.
 const maxCame = 128
 
 // begin notes that a blob is being fetched, until end is called with its size, 0 if it did

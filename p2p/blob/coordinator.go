@@ -21,7 +21,7 @@ const (
 	// alsoAsk is how long the first source is asked alone: a fast line has sent a round's
 	// payload by then, and over a slow one it may come sooner from who got it before.
 	alsoAsk = 250 * time.Millisecond
-	// maxLater is how often in a row a source may take an offer back.
+	// maxLater bounds how often in a row a source may take its offer back.
 	maxLater = 3
 )
 
@@ -31,24 +31,24 @@ type coordinator struct {
 	x       *Exchange
 	f       Fetch
 	part    *part
-	small   bool      // it is sent without an offer
-	late    bool      // alsoAsk is over
-	rest    []peer.ID // sources to ask
-	resting []resting // sources to ask again
+	small   bool      // whether the blob is sent without an offer
+	late    bool      // whether alsoAsk is over
+	rest    []peer.ID // sources that were not asked yet
+	resting []resting // sources to ask again later
 	active  []*source
 	reports chan report
 	wg      sync.WaitGroup
 
-	ready bool        // the leaves are known
-	tree  *proto.Tree // nil for a blob of one leaf and known size
+	ready bool        // whether the leaves are known
+	tree  *proto.Tree // leaf hashes; nil for a blob of one leaf and known size
 	size  uint64
 	done  []bool
 	left  int
-	todo  []int // leaves that nobody works on, ascending
+	todo  []int // leaves that no source works on, ascending
 	said  []said
 }
 
-// said is why a source is out.
+// said is a source's reason for being given up.
 type said struct {
 	id  peer.ID
 	err error

@@ -14,34 +14,35 @@ import (
 )
 
 const (
-	// placeRate is the rate, in bytes a second, for which a line serves one asker more at
-	// once: whoever has a blob early passes it on while the next is served. 20 Mbit/s serve
-	// two, so that one fills the line while the other's window opens; 5 serve one.
+	// placeRate is the rate, in bytes a second, for which a line serves another asker at once.
+	// Few are served at once, so that the first pass the blob on while others are served:
+	// 5 Mbit/s serve one, 20 serve two, of whom one fills the line while the other's window opens.
 	placeRate = 3 << 19
 	// handOver is how long before the end of an answer the next asker gets the place: its
 	// request takes a round trip.
 	handOver = 150 * time.Millisecond
-	// firstPlaces are given while the line is not measured.
+	// firstPlaces is how many are served at once before the line is measured.
 	firstPlaces = 2
 	maxPlaces   = 32
-	// meterWindow is how long sending is measured at once. Where little is asked for, the
-	// measure falls by meterDecay a window: by half in 17 s of sending.
+	// meterWindow is the length of one measurement of sending. A line that sends less than
+	// it carries is measured too low, so the rate falls by meterDecay a window
+	// at most: by half in 17 s of sending.
 	meterWindow = 500 * time.Millisecond
 	meterDecay  = 0.98
-	meterLeast  = 256 << 10 // bytes that tell something in less time
+	meterLeast  = 256 << 10 // least bytes of a measurement that is shorter than the window
 )
 
-// places lets as many ask for blobs of one class at once as the line carries well: who
-// had the fewest turns goes first.
+// places bounds how many askers are served blobs of one class at once, by what the line
+// carries. The asker with the fewest turns goes first.
 type places struct {
 	mu     sync.Mutex
 	used   int
-	queue  []*waiter     // at most one a served stream, which the host bounds
-	turns  map[asker]int // had since nobody waited
+	queue  []*waiter     // one waiter at most for a served stream, which the host bounds
+	turns  map[asker]int // turns since the last time that nobody waited
 	rate   float64       // bytes/s that this line has carried; 0: not measured
 	active int           // answers that are being sent
-	began  time.Time     // of the window
-	bytes  int           // sent in it
+	began  time.Time     // beginning of the window
+	bytes  int           // bytes sent in the window
 }
 
 // asker is whose turns are counted. For a blob that a round waits for, turns are counted
@@ -49,22 +50,22 @@ type places struct {
 // counted for each peer.
 type asker struct {
 	peer peer.ID
-	blob proto.ID // of a round; else zero
+	blob proto.ID // blob that a round waits for; else zero
 }
 
-// waiter is somebody who asked.
+// waiter is an asker without a place.
 type waiter struct {
 	asker
 	pace  int           // the logarithm of the rate at which the blob came here
 	speed int           // the logarithm of the rate at which the asker can pass it on
-	draw  uint64        // else all nodes would serve the same one first
-	ready chan struct{} // closed when it has a place
+	draw  uint64        // random number, so that not all nodes serve the same asker first
+	ready chan struct{} // closed when the asker has a place
 }
 
 // take waits for a place, which the caller leaves again.
 func (p *places) take(ctx context.Context, a asker, pace, rate uint64) error {
 	p.mu.Lock()
-	if pace == 0 { // it began here
+	if pace == 0 { // the blob is this node's own
 		pace = uint64(p.rate)
 	}
 	w := &waiter{asker: a, pace: bits.Len64(pace), speed: bits.Len64(rate), draw: rand.Uint64(), ready: make(chan struct{})}
@@ -80,7 +81,7 @@ func (p *places) take(ctx context.Context, a asker, pace, rate uint64) error {
 	defer p.mu.Unlock()
 	if i := slices.Index(p.queue, w); i >= 0 {
 		p.queue = slices.Delete(p.queue, i, i+1)
-	} else { // it came at the last moment
+	} else { // the place came as ctx ended
 		p.used--
 		p.hand()
 	}

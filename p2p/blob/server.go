@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	maxBlobRequest = 256              // bytes of a BlobRequest
-	idleTimeout    = 30 * time.Second // a served stream between two requests
-	// maxRange leaves are asked for at once: enough that the wait for the next
-	// answer (60 ms) is small beside the answer (0.7 s at 100 Mbit/s).
+	maxBlobRequest = 256              // most bytes of a BlobRequest
+	idleTimeout    = 30 * time.Second // most time between two requests on a stream
+	// maxRange is how many leaves one request may ask for: the wait for the next answer
+	// (60 ms) is small beside such an answer (0.7 s at 100 Mbit/s).
 	maxRange = 8
-	// A blob of at most smallBlob is sent at once. For larger ones an asker waits for
-	// an offer: a place among those who are served, which it keeps while it goes on
-	// asking and nobody else waits, and for turnTime in any case. It is without one again
-	// after being silent for placeHold, a second round trip on a bad line.
+	// A blob of at most smallBlob is sent at once. For a larger one an asker waits up to
+	// offerWait for an offer, which is a place among the served. It keeps the place for
+	// turnTime, and longer while nobody else waits. It loses the place after a silence of
+	// placeHold, the time of a second round trip on a bad line.
 	smallBlob = 64 << 10
 	offerWait = 10 * time.Second
 	placeHold = time.Second
 	turnTime  = 3 * time.Second
-	// slowReader is how many times slower than its share of the line an asker must read for its
-	// place to go to another. A slow line that acknowledges what the others send has less
-	// than half of itself left: places given away for that would only divide it further.
+	// slowReader is how many times slower than its share of the line an asker must read to lose
+	// its place. Less is no reason: a slow line has less than half of itself left beside what it
+	// acknowledges, and another asker would only divide that further.
 	slowReader = 4
 )
 
@@ -52,13 +52,13 @@ func (x *Exchange) Serve(s network.Stream) {
 	defer c.close()
 	var heard error
 	done := make(chan struct{})
-	go func() { // who hangs up does not wait any more
+	go func() { // an asker that hangs up ends the wait for its place
 		defer close(done)
 		defer cancel()
 		heard = c.hear(ctx)
 	}()
 	err := c.serve(ctx)
-	if ctx.Err() == nil || x.ctx.Err() != nil { // it still listens
+	if ctx.Err() == nil || x.ctx.Err() != nil { // the asker still listens
 		_ = s.Reset()
 	}
 	<-done
@@ -78,11 +78,11 @@ type blobConn struct {
 	id       proto.ID
 	blob     Blob
 	size     uint64
-	places   *places // of the blob's class
+	places   *places // places for the blob's class
 
-	placed bool      // this asker has one of them
-	since  time.Time // it has it
-	bytes  uint64    // sent since then
+	placed bool      // whether this asker has a place
+	since  time.Time // when it got the place
+	bytes  uint64    // bytes sent since then
 }
 
 // hear passes requests on until the asker hangs up.

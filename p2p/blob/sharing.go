@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// worthTaking is how long what is left of a job must take for another source, of
-	// more than twice the rate, to take it over: what was begun is lost.
+	// worthTaking is the least time that a source still needs for its job before another
+	// source, of more than twice the rate, takes the job over: what was begun of it is lost.
 	worthTaking = time.Second
-	// askAgain is how long a source is left alone that does not have the blob, or was
-	// not needed, while another one is at it: what is wanted here is wanted there, too.
+	// askAgain is the pause before a source without the blob, or one that was not needed, is asked again
+	// while another sends: it probably fetches the same blob and has it soon.
 	askAgain = time.Second
-	// reachSoon is how long a peer may take to be reached before the next is asked
-	// as well: a dial to one behind a router that lets nobody in fails after 5 s.
+	// reachSoon is the time to reach a peer before the next is asked as well: a dial to a
+	// peer behind a closed router fails after 5 s.
 	reachSoon = time.Second
 )
 

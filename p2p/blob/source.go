@@ -27,27 +27,27 @@ const (
 	headerRoom = 256 // bytes of a BlobHeader beside the leaf hashes
 )
 
-// job is what a source is asked for: leaves [first, first+count) of a known
-// tree, or of a small blob, when tree is nil; or an offer, when count is 0.
+// job is a request to a source. It asks for leaves [first, first+count) of a known tree,
+// or of a small blob when tree is nil; with count 0 it asks for an offer.
 type job struct {
 	tree         *proto.Tree
 	first, count int
 }
 
-// report is what a source has to say: exactly one field beside src is set, or
+// report is a source's word to the coordinator. Exactly one field beside src is set, or
 // none when the job is done.
 type report struct {
 	src   *source
 	offer *offer
-	leaf  int // of a verified leaf that is on disk, plus one
+	leaf  int // number of a verified leaf that is on disk, plus one
 	slow  bool
-	open  bool  // it was reached
-	later bool  // it wants to be asked for an offer again
-	err   error // the source is out
-	disk  error // the fetch is over
+	open  bool  // the peer was reached
+	later bool  // the peer took its offer back and wants to be asked again
+	err   error // why this source is given up
+	disk  error // why the whole fetch is given up
 }
 
-// offer is what a source has, and the bytes/s that it expects to send; 0 is unknown.
+// offer is a source's leaf hashes with the bytes/s that it expects to send; 0 is unknown.
 type offer struct {
 	tree proto.Tree
 	rate float64
@@ -71,14 +71,14 @@ type source struct {
 	moved atomic.Int64 // bytes of the running job
 
 	// The coordinator's own notes.
-	open       bool // it was reached
+	open       bool // whether the peer was reached
 	busy, slow bool
 	offered    bool
-	later      int                // times in a row that it took an offer back
-	rate       float64            // bytes/s to expect of it; 0 is unknown
+	later      int                // how often in a row the peer took its offer back
+	rate       float64            // expected bytes/s; 0 is unknown
 	todo       []int              // leaves of the running job that have not come
-	since      time.Time          // of the job
-	cancel     context.CancelFunc // ends it
+	since      time.Time          // beginning of the running job
+	cancel     context.CancelFunc // ends the source
 }
 
 // run works on jobs until the channel is closed, ctx ends or the peer fails.

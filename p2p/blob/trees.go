@@ -12,23 +12,23 @@ const maxTreeLeaves = 1 << 18
 
 var errDamaged = errors.New("its bytes do not hash to its name")
 
-// trees remembers the leaf hashes of blobs that are served: to hash 1 GB takes a second, and asking for it 40 bytes.
+// trees remembers the leaf hashes of served blobs: hashing 1 GB takes a second, and the request for it has 40 bytes.
 type trees struct {
 	mu     sync.Mutex
 	held   map[proto.ID]*tree
-	leaves int    // of those held
-	uses   uint64 // so far
+	leaves int    // number of leaves in held
+	uses   uint64 // number of uses so far
 }
 
-// tree is one that is held, or is being made.
+// tree is the hashes of one blob, or the wait for them.
 type tree struct {
-	done chan struct{} // closed when the rest is set
+	done chan struct{} // closed when tree or err is set
 	tree proto.Tree
 	err  error
-	used uint64 // the use that was the last
+	used uint64 // number of the newest use
 }
 
-// of returns the leaf hashes of a blob, which is read where they are not known. Whoever asks meanwhile waits.
+// of returns the leaf hashes of a blob. The first caller reads the blob, and others wait for it.
 func (t *trees) of(id proto.ID, b Blob) (proto.Tree, error) {
 	t.mu.Lock()
 	e := t.held[id]

@@ -15,18 +15,18 @@ import (
 	"github.com/murmurnet/murmur/p2p/stream"
 )
 
-// watched reads, tells once for each job when the bytes come too slowly, and
-// gives up when none come for stream.Timeout: an offer comes sooner, or a word that it does not.
+// watched reads a source's answers. It tells once for each job when bytes come too slowly, and
+// gives up when none come for stream.Timeout, in which a source offers or declines.
 type watched struct {
 	network.Stream
-	ctx   context.Context // ends the wait for the line
+	ctx   context.Context // bounds the wait for the line
 	line  Line
 	slow  func()
 	moved *atomic.Int64
-	hurry bool      // bytes are due, not only an offer
-	last  time.Time // of the last byte
-	start time.Time // of the window
-	count int       // bytes in the window
+	hurry bool      // whether bytes are due, and not only an offer
+	last  time.Time // arrival of the last byte
+	start time.Time // beginning of the window
+	count int       // bytes read in the window
 }
 
 // expect begins a new wait: the answer is due from now on.

@@ -13,7 +13,7 @@ import (
 
 // bucket lets a number a second pass, after a burst. The zero bucket is a full one.
 type bucket struct {
-	used float64 // of the burst
+	used float64 // part of the burst that is used up
 	at   time.Time
 }
 
@@ -27,22 +27,25 @@ func (b *bucket) take(now time.Time, rate, burst float64) bool {
 	return true
 }
 
-// neighbour is what gossip lets pass that comes from one, whoever wrote it: to check a signature takes 0.1 ms.
+// neighbour bounds what one neighbour passes on, whoever the authors are: checking a signature takes 0.1 ms.
 type neighbour struct {
 	messages  bucket
-	strangers bucket // of those whose authors are neither it nor known
+	strangers bucket // messages whose authors are neither the neighbour nor known
 	bytes     *rate.Limiter
 }
 
 const (
-	// A swarm of 32 says at most 200 things a second, and one neighbour passes all of it on at worst.
+	// neighbourRate bounds the messages a second of one neighbour. A swarm of 32 sends at most
+	// 200 a second, and one neighbour may pass on all of them.
 	neighbourRate, neighbourBurst = 256, 1024
-	// Who joins is heard from itself by as many as it finds, and through others by the rest.
+	// strangerRate bounds the messages a second of strangers through one neighbour. A newcomer is
+	// heard directly by the nodes that it finds, so few of its messages need others.
 	strangerRate, strangerBurst = 8, 64
-	// Four times the connections to which a host trims.
+	// maxNeighbours is four times the connections at which a host trims.
 	maxNeighbours = 384
-	// A neighbour's line is read as fast as it may speak, at 500 bytes a message: 5,000 small ones a second, of which all but 256
-	// were dropped, took a fifth of a core. A read counts as leastRead, or frames of no bytes would be free.
+	// neighbourBytes bounds the bytes a second that are read from a neighbour: 256 messages of 500 bytes.
+	// Without that bound 5,000 small messages a second took a fifth of a core, though all but 256 were
+	// dropped. A read counts as leastRead at least, or frames of no bytes would be free.
 	neighbourBytes, neighbourBytesBurst = 128 << 10, 1 << 20
 	leastRead                           = 64
 )

@@ -17,9 +17,9 @@ const (
 	unknownKind              // of a kind that this version does not know
 	notItsOwn                // passed off as another's
 	noMember                 // by nobody who belongs to the swarm
-	tooMany                  // beyond its author's rate
+	tooMany                  // beyond the rate of its author or of a neighbour
 	stale                    // a heartbeat older than one heard before
-	unsigned                 // by nobody, or not by whom it says
+	unsigned                 // signed by nobody, or not by the author that it names
 	unchecked                // more came at once than can be checked
 	unread                   // the node did not take it in time
 	unsent                   // a neighbour's line did not take it in time: one for each such neighbour
@@ -30,7 +30,7 @@ var causeNames = [causes]string{
 	"malformed", "unknown-kind", "not-its-own", "no-member", "rate", "stale", "signature", "unchecked", "unread", "unsent",
 }
 
-// drops counts them. Gossip tells it what it drops by itself.
+// drops counts dropped messages by cause. The validator and gossip itself tell it of them.
 type drops struct {
 	self peer.ID
 	by   [causes]atomic.Uint64
@@ -38,7 +38,7 @@ type drops struct {
 
 func (d *drops) add(c cause) { d.by[c].Add(1) }
 
-// all holds every cause, so that nobody takes a first drop for the beginning of the count.
+// all returns the count of every cause, of those without a drop too, so that a scrape sees a first drop as an increase.
 func (d *drops) all() map[string]uint64 {
 	out := make(map[string]uint64, causes)
 	for c, name := range causeNames {
@@ -47,7 +47,7 @@ func (d *drops) all() map[string]uint64 {
 	return out
 }
 
-// RejectMessage counts what gossip refuses before and after validator, which counts its own.
+// RejectMessage counts what gossip refuses before or after the validator, which counts its own refusals.
 func (d *drops) RejectMessage(_ *pubsub.Message, reason string) {
 	switch reason {
 	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
@@ -57,8 +57,8 @@ func (d *drops) RejectMessage(_ *pubsub.Message, reason string) {
 	}
 }
 
-// UndeliverableMessage counts what a full subscription drops, but for the node's own
-// words, which it never reads.
+// UndeliverableMessage counts what a full subscription drops, without this node's own
+// messages, which nobody reads here.
 func (d *drops) UndeliverableMessage(m *pubsub.Message) {
 	if m.ReceivedFrom != d.self {
 		d.add(unread)

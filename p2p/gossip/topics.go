@@ -25,14 +25,15 @@ const (
 	// maxRPC bounds a gossip frame: several messages of proto.MaxGossip and the
 	// control parts beside them. It must be equal on all nodes.
 	maxRPC = 64 << 10
-	// subBuffer messages wait between gossip and the inbox.
+	// subBuffer is how many messages may wait between gossip and the inbox.
 	subBuffer = 128
 	// An author's heartbeats come at most every half second; with one more at
 	// each adoption, an update and a commit, rounds of a second make six messages
 	// a second. Eight, with a burst of 32, leave none for a flood.
 	authorRate  = 8
 	authorBurst = 32
-	// maxAuthors are remembered for the two rules below, each for authorMemory.
+	// maxAuthors bounds the authors that are remembered, each for authorMemory, by their rate and
+	// their newest heartbeat.
 	maxAuthors   = 1024
 	authorMemory = 10 * time.Minute
 	seqnoMemory  = time.Minute
@@ -43,10 +44,10 @@ const (
 
 // Params is what Topics are made from.
 type Params struct {
-	Host   host.Host   // carries streams of members alone
-	Swarm  proto.ID    // what messages must be of
-	Prefix protocol.ID // of the topics and of the protocols that carry them
-	// Members is who belongs to the swarm at the moment; nil: everybody.
+	Host   host.Host   // host whose streams are of members alone
+	Swarm  proto.ID    // swarm that messages must be of
+	Prefix protocol.ID // prefix of the topics and of the protocols that carry them
+	// Members returns who belongs to the swarm at the moment; nil: everybody.
 	Members func() *membership.Book
 	// Outsider tells whether a peer takes no part in the swarm.
 	Outsider func(peer.ID) bool
@@ -91,9 +92,9 @@ type Topics struct {
 type author struct {
 	seen     time.Time
 	said     bucket
-	stranger bool      // it was one when it was heard of first
-	seqno    uint64    // of the newest heartbeat
-	beat     time.Time // when it came
+	stranger bool      // whether it took no part in the swarm when it was first heard
+	seqno    uint64    // number of the newest heartbeat
+	beat     time.Time // arrival of the newest heartbeat
 }
 
 // New joins the topics, which work until Close or until ctx ends, whichever is first.

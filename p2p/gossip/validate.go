@@ -11,8 +11,8 @@ import (
 // Message is one gossip message, already checked: exactly one of Update,
 // Announce and Heartbeat is set.
 type Message struct {
-	Author    proto.PeerID // who signed the envelope, or sent the heartbeat
-	Via       proto.PeerID // the neighbour it came from
+	Author    proto.PeerID // signer of the envelope, or sender of the heartbeat
+	Via       proto.PeerID // neighbour that the message came from
 	Update    *wire.Update
 	Announce  *wire.Announce
 	Heartbeat *murmurv1.Heartbeat

@@ -16,7 +16,7 @@ const writeAge = time.Minute
 type writes struct {
 	now  func() time.Time
 	mu   sync.Mutex
-	last map[peer.ID]write // the longest of the last writeAge
+	last map[peer.ID]write // longest write to each neighbour in the last writeAge
 }
 
 type write struct {

@@ -49,10 +49,10 @@ const (
 type Params struct {
 	Swarm   proto.ID
 	Self    proto.PeerID
-	Keys    []ed25519.PublicKey // the community's, by the manifest
-	Members []proto.PeerID      // who need no proof, by the manifest
-	Key     ed25519.PrivateKey  // one of Keys, where this node has it: it renews memberships; else nil
-	Saved   []byte              // what Encode gave
+	Keys    []ed25519.PublicKey // the community's keys in the manifest
+	Members []proto.PeerID      // members in the manifest, who need no proof
+	Key     ed25519.PrivateKey  // private part of one of Keys, which renews memberships; nil: this node has none
+	Saved   []byte              // bytes that Encode returned before; nil: none
 }
 
 // Book knows who belongs to one swarm. It is safe for concurrent use.
@@ -62,24 +62,24 @@ type Book struct {
 	mu      sync.Mutex
 	proof   *murmurv1.Proof
 	notices []wire.Notice
-	keys    map[string]bool // that sign now
-	dropped map[string]bool
-	peers   map[proto.PeerID]bool            // revoked
-	invites map[string]bool                  // revoked, by key
-	entered map[string]map[proto.PeerID]bool // by invite
-	count   int
-	shown   map[proto.PeerID]standing // of whoever was let in
+	keys    map[string]bool                  // all community keys, dropped ones too
+	dropped map[string]bool                  // community keys that count no more
+	peers   map[proto.PeerID]bool            // revoked peers
+	invites map[string]bool                  // revoked invites, by key
+	entered map[string]map[proto.PeerID]bool // peers that came in, by invite
+	count   int                              // number of peers in entered
+	shown   map[proto.PeerID]standing        // standings of the peers that were let in
 	changed bool
 }
 
-// standing is what a proof gave that was checked: signatures are not checked twice.
+// standing is the outcome of a checked proof, kept so that no signature is checked twice.
 type standing struct {
 	proof   *murmurv1.Proof
-	until   int64  // unix seconds; 0: for good
-	signer  string // the community's key
-	invite  string // the key of the one that it came in by; "" for none
+	until   int64  // end in unix seconds; 0: none
+	signer  string // community key that signed
+	invite  string // key of the invite that the peer came in by; "": none
 	uses    uint32 // peers that may be in by the invite; 0: any number
-	renewed bool   // a membership, which lasts when the invite is over
+	renewed bool   // whether it is a membership, which lasts when the invite is over
 }
 
 // lasts tells whether a standing still counts.

@@ -25,26 +25,27 @@ const MaxPeers = 256
 const (
 	maxPeerAddrs = 16 // addresses of one peer
 	maxFile      = 1 << 20
-	// A peer that was there in the last ten minutes, or anybody while nobody is
-	// connected, is tried at least every five seconds; an address that its
-	// operator wrote down every half minute; of all others one every five
-	// seconds: a try in vain costs 6 KB, and small swarms find each other within
+	// Pauses between dials grow from firstRetry. They grow to retryRecent for a peer
+	// that was connected in the last ten minutes, and for every peer while nobody is
+	// connected; to retryFixed for an address that the operator wrote down; for all
+	// others to retryEach times the number of absent peers, which is one dial in five
+	// seconds. A dial in vain costs 6 KB, and small swarms find each other within
 	// seconds after a long cut.
 	recent       = 10 * time.Minute
 	firstRetry   = 500 * time.Millisecond
 	retryRecent  = 5 * time.Second
 	retryFixed   = 30 * time.Second
-	retryEach    = 5 * time.Second // times the peers that are known and not connected
+	retryEach    = 5 * time.Second // share of one absent peer in the longest pause
 	retryForeign = 5 * time.Minute
-	// A peer that so many dials have not reached was lost; libp2p notices the
-	// losses of one cut over 36 s.
+	// A peer counts as lost after lostFailures dials in vain. Peers lost within lostTogether
+	// count as lost by one cut, for libp2p notices a cut's losses over 36 s.
 	lostFailures = 3
 	lostTogether = time.Minute
 )
 
 // Params is what Peers are made from.
 type Params struct {
-	Self      peer.ID  // is never remembered
+	Self      peer.ID  // this node, which is never remembered
 	Bootstrap []string // multiaddrs that end in /p2p/ID: peers that the operator named
 	File      string   // where reached peers are kept between starts; "" = nowhere
 	Log       *slog.Logger
@@ -78,19 +79,19 @@ type Peers struct {
 
 type known struct {
 	addrs    []multiaddr.Multiaddr
-	fixed    []multiaddr.Multiaddr // from Params.Bootstrap
-	seen     time.Time             // last success; zero = never
+	fixed    []multiaddr.Multiaddr // addresses of Params.Bootstrap
+	seen     time.Time             // end of the last connection, or its beginning; zero = never
 	failures int
 	tried    time.Time
 	dialing  bool
-	foreign  bool // was reached and is not of this swarm
+	foreign  bool // whether the peer was reached and is not of this swarm, or does not let this node in
 	attempts []Attempt
 }
 
 // Attempt is the last try to reach a peer at an address, which came to nothing.
 type Attempt struct {
 	Addr string
-	Why  string // in words
+	Why  string // reason of the failure, in words
 	At   time.Time
 }
 

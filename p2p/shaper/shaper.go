@@ -28,7 +28,7 @@ const (
 const (
 	// burst is how much may go at once after a pause, in seconds of the rate.
 	burst = 0.1
-	// deepest debt, in seconds of the rate: what cannot wait may not stop the rest for longer.
+	// deepest is the largest debt, in seconds of the rate: traffic that cannot wait stops the rest for no longer.
 	deepest = 2.0
 )
 
@@ -36,7 +36,7 @@ const (
 type Shaper struct {
 	mu      sync.Mutex
 	rate    float64 // bytes/s; 0: no limit
-	tokens  float64 // may go now; below 0: a debt
+	tokens  float64 // bytes that may go now; below 0: a debt
 	at      time.Time
 	waiting [Classes][]*line
 	timer   *time.Timer
@@ -50,7 +50,7 @@ type line struct {
 
 type portion struct {
 	bytes int
-	ready chan struct{} // closed when it may go
+	ready chan struct{} // closed when the portion may go
 }
 
 // SetRate changes the rate, in bytes a second; 0 is no limit. It counts at once.
