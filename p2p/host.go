@@ -32,7 +32,7 @@ import (
 // ErrPortInUse says that another process holds a port of Params.Listen.
 var ErrPortInUse = errors.New("port in use")
 
-// anyPort is where a node listens that was told nothing.
+// anyPort lists the addresses on which a node listens that was given none.
 var anyPort = []string{
 	"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0",
 	"/ip6/::/udp/0/quic-v1", "/ip6/::/tcp/0",
@@ -59,14 +59,14 @@ type Network struct {
 	syncID  protocol.ID
 	joinID  protocol.ID
 
-	handling chan struct{} // held while a sync request is answered
+	handling chan struct{} // one token for each sync request that is being answered
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	mu     sync.Mutex // guards closed, and wg against growing after Close
 	closed bool
-	stops  []func() error // in the order of starting
+	stops  []func() error // functions that end the parts, in the order of starting
 }
 
 // New starts a host. It returns as soon as it listens: peers are looked for in

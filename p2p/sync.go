@@ -101,7 +101,7 @@ func (n *Network) answerSync(s network.Stream) error {
 	defer stop()
 	class := shaper.Round
 	if size > smallAnswer {
-		class = shaper.Bulk // four megabytes for a hundred bytes: behind what a round waits for, and within the cap
+		class = shaper.Bulk // a question of a hundred bytes may have an answer of four megabytes, which must not delay a round
 	}
 	return stream.WriteMessage(stream.Shaped{Paced: stream.Paced{Stream: s}, Ctx: sending, Line: &n.traffic.caps, Class: class}, resp)
 }

@@ -36,9 +36,9 @@ func (m *meter) stats() metrics.Stats {
 // process-wide goroutine and forgets totals; this one is plain atomics.
 type traffic struct {
 	caps
-	blob      protocol.ID // bytes of it wait under the caps
+	blob      protocol.ID // protocol whose bytes wait under the caps
 	total     meter
-	outside   atomic.Int64 // both ways, to and from peers outside the local network
+	outside   atomic.Int64 // bytes both ways, of peers outside the local network
 	protocols meters[protocol.ID]
 	peers     meters[peer.ID]
 }

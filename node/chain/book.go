@@ -27,17 +27,17 @@ type Book struct {
 	mu      sync.RWMutex
 	commits map[proto.ID]*page
 	updates map[proto.ID]*slip
-	notices map[proto.ID]*murmurv1.Envelope // from AddNotice; at most MaxNotices
+	notices map[proto.ID]*murmurv1.Envelope // notices from AddNotice; at most MaxNotices
 	head    proto.ID
 	base    proto.ID
-	added   load // since the bounds were last enforced
+	added   load // commits and updates since the bounds were last enforced
 }
 
 // page is a commit with its bytes.
 type page struct {
 	round.Commit
-	raw   *murmurv1.Commit // nil for genesis
-	saved bool             // found valid, and on disk
+	raw   *murmurv1.Commit // bytes as they came; nil for genesis
+	saved bool             // whether the commit is valid and on disk
 }
 
 // slip is an update with its bytes.

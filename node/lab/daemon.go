@@ -15,27 +15,27 @@ import (
 )
 
 const (
-	poll      = 200 * time.Millisecond // between looks at a daemon
-	answer    = 2 * time.Second        // for a look at its state
-	stopLimit = 6 * time.Second        // for a daemon to leave after SIGTERM
+	poll      = 200 * time.Millisecond // pause between two looks at a daemon
+	answer    = 2 * time.Second        // most time for one look
+	stopLimit = 6 * time.Second        // most time for a daemon to leave after SIGTERM
 )
 
-// daemon is one murmur up process, or the place of one.
+// daemon is one node of the bench. Its murmur up process may end and begin again.
 type daemon struct {
 	name string
 	dir  home.Dir
 	peer proto.PeerID
-	page string // where it serves its page; empty: nowhere
+	page string // address of its page; empty: none
 
 	cmd    *exec.Cmd
 	done   chan struct{} // closed when the process is gone
-	frozen bool          // it does not answer, on purpose
+	frozen bool          // whether the process is stopped on purpose
 	client *api.Client
-	state  api.State // as last seen
-	known  bool      // state was seen since the start
-	events uint64    // the newest event that was read
+	state  api.State // state as last seen
+	known  bool      // whether state was seen since the start
+	events uint64    // number of the newest event that was read
 
-	// Of earlier processes in this place.
+	// Sums over the node's earlier processes.
 	steps, tokens, sent uint64
 }
 

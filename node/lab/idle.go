@@ -16,8 +16,8 @@ import (
 // IdleParams say how a paused node is measured.
 type IdleParams struct {
 	Exe string
-	For time.Duration // with the page closed, and as long again with it open
-	Out io.Writer     // the story
+	For time.Duration // time with the page closed, and as long again with the page open
+	Out io.Writer     // where the story goes
 }
 
 // Validate says what is wrong with p.
@@ -35,22 +35,22 @@ func (p IdleParams) Validate() error {
 
 // IdleReport is what a paused node takes of its machine, while the others go on.
 type IdleReport struct {
-	Seconds  float64 `json:"seconds"` // of each of the two parts
-	Rounds   uint64  `json:"rounds"`  // that the others did meanwhile
+	Seconds  float64 `json:"seconds"` // length of each of the two parts
+	Rounds   uint64  `json:"rounds"`  // rounds of the other nodes meanwhile
 	Params   int     `json:"params"`
-	Memory   uint64  `json:"memory_bytes"` // proportional share (PSS), without states that are mapped from disk: the four nodes share the program's pages
-	Mapped   uint64  `json:"mapped_bytes"` // these
-	Alone    uint64  `json:"alone_bytes"`  // what it would be without the others
-	CPU      float64 `json:"cpu"`          // of a core
-	PageCPU  float64 `json:"page_cpu"`     // with the page open
-	Children int     `json:"children"`     // processes of it
+	Memory   uint64  `json:"memory_bytes"` // proportional share (PSS) without mapped states; the four nodes share the program's pages
+	Mapped   uint64  `json:"mapped_bytes"` // states that are mapped from disk
+	Alone    uint64  `json:"alone_bytes"`  // Memory if no other node shared the program's pages
+	CPU      float64 `json:"cpu"`          // share of a core, with the page closed
+	PageCPU  float64 `json:"page_cpu"`     // share of a core, with the page open
+	Children int     `json:"children"`     // processes that the node has started
 }
 
 // What an idle node may take.
 const (
 	idleNodes   = 4
-	idleStep    = 300 * time.Millisecond // 30 steps a round, nine seconds
-	idleSettle  = 30 * time.Second       // after the trainer has gone
+	idleStep    = 300 * time.Millisecond // length of an inner step; 30 make a round of nine seconds
+	idleSettle  = 30 * time.Second       // pause after the trainer has gone, before measuring
 	idleMemory  = 60 << 20
 	idleCPU     = 0.01
 	idlePageCPU = 0.05

@@ -13,10 +13,10 @@ import (
 
 const (
 	killNodes   = 4
-	settleLimit = 90 * time.Second // for all nodes to train together
-	// exchangeGuess is how long an exchange takes before one was measured.
+	settleLimit = 90 * time.Second // most time until all nodes train together
+	// exchangeGuess is the assumed length of an exchange before one was measured.
 	exchangeGuess = 500 * time.Millisecond
-	// overTries bounds the runs in which the exchange was over before the fault, for each that counts.
+	// overTries bounds the runs that do not count, because the exchange was over before the fault, for each that counts.
 	overTries = 4
 )
 
@@ -27,13 +27,13 @@ func KillKinds() []string {
 
 // KillParams say how the kill bench runs.
 type KillParams struct {
-	Exe      string   // the murmur program
+	Exe      string   // path of the murmur program
 	Model    string   // one of Models
-	Kinds    []string // of KillKinds
-	Runs     int      // of each kind
-	Seed     uint64   // of victims and moments
+	Kinds    []string // some of KillKinds
+	Runs     int      // number of runs of each kind
+	Seed     uint64   // seed from which victims and moments are drawn
 	StepTime time.Duration
-	Out      io.Writer // a line a run
+	Out      io.Writer // where a line for each run goes
 }
 
 // Validate says what is wrong with p.
@@ -56,19 +56,19 @@ func (p KillParams) Validate() error {
 type KillRun struct {
 	Kind      string   `json:"kind"`
 	Victims   []string `json:"victims"`
-	Height    uint64   `json:"height"` // the first commit that not all survivors had
-	Closer    string   `json:"closer"` // who closed it
+	Height    uint64   `json:"height"` // height of the next commit: the first that not all survivors had at the fault
+	Closer    string   `json:"closer"` // node that closed that commit
 	View      uint32   `json:"view"`
-	Moment    float64  `json:"moment_s"`      // from the round being due on the first node
-	Stage     string   `json:"stage"`         // how far the round was
-	Identical bool     `json:"identical"`     // the survivors came to one state on one commit, before the victims were back
-	Next      float64  `json:"next_commit_s"` // from the fault to that commit on all survivors
-	Gap       float64  `json:"gap_s"`         // the longest between two commits on all survivors, training included
-	Level     float64  `json:"level_s"`       // from the victim's start or SIGCONT to the others' head
+	Moment    float64  `json:"moment_s"`      // time from the round being due on the first node to the fault
+	Stage     string   `json:"stage"`         // stage of the round at the fault
+	Identical bool     `json:"identical"`     // whether the survivors came to one state on one commit, before the victims were back
+	Next      float64  `json:"next_commit_s"` // time from the fault to the next commit on all survivors
+	Gap       float64  `json:"gap_s"`         // longest time between two commits on all survivors, training included
+	Level     float64  `json:"level_s"`       // time from the victim's start or SIGCONT until it has the others' head
 	Back      float64  `json:"back_s"`        // to a commit with an update of each node
 	Forks     int      `json:"forks"`         // commits that a survivor adopted and left for another of that height
-	Without   int      `json:"left_out"`      // updates of survivors that commits until then lack
-	Lost      int      `json:"healthy_lost"`  // survivors of which none of those commits has an update
+	Without   int      `json:"left_out"`      // survivors' updates that the commits up to the next one lack
+	Lost      int      `json:"healthy_lost"`  // survivors without an update in any of those commits
 }
 
 // KillKind sums up the runs of one kind.
@@ -78,7 +78,7 @@ type KillKind struct {
 	Identical   int            `json:"identical"`
 	Next        Spread         `json:"next_commit_s"`
 	Gap         Spread         `json:"gap_s"`
-	BeyondGrace float64        `json:"beyond_grace_worst_s"` // the worst next commit less grace, 0 at least
+	BeyondGrace float64        `json:"beyond_grace_worst_s"` // worst time to the next commit less grace, 0 at least
 	Level       Spread         `json:"level_s"`
 	Back        Spread         `json:"back_s"`
 	Forks       int            `json:"forks"`
@@ -95,7 +95,7 @@ type KillReport struct {
 	Grace       float64    `json:"grace_s"`
 	ViewTimeout float64    `json:"view_timeout_s"`
 	Seed        uint64     `json:"seed"`
-	Exchange    Spread     `json:"healthy_exchange_s"` // first due to applied on all, of rounds without a fault
+	Exchange    Spread     `json:"healthy_exchange_s"` // time from due on the first node to applied on all, in rounds without a fault
 	Kinds       []KillKind `json:"kinds"`
 	Runs        []KillRun  `json:"runs"`
 }
@@ -111,8 +111,8 @@ type killer struct {
 	swarm   *swarm
 	draw    *rand.Rand
 	report  KillReport
-	healthy []float64 // exchanges of rounds that lacked nobody
-	learned uint64    // the height up to which they were measured
+	healthy []float64 // lengths of exchanges in rounds that lacked nobody
+	learned uint64    // height up to which exchanges were measured
 }
 
 // Kill breaks nodes of a swarm of four in the middle of exchanges, and sees what becomes of the others and of them.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// warmRounds pass before a case is measured.
+// warmRounds is how many rounds pass before a case is measured.
 const warmRounds = 3
 
 // RoundCase is a swarm whose rounds are measured.
@@ -18,18 +18,18 @@ type RoundCase struct {
 	Method string `json:"method"`
 }
 
-// RoundCases are the ones that are measured of a method unless others are asked for.
+// RoundCases are the cases of a method that are measured unless others are asked for.
 func RoundCases(method string) []RoundCase {
 	return []RoundCase{{4, "2.4M", method}, {8, "2.4M", method}, {16, "2.4M", method}, {4, "25M", method}, {8, "25M", method}}
 }
 
 // RoundParams say how the round bench runs.
 type RoundParams struct {
-	Exe      string // the murmur program
+	Exe      string // path of the murmur program
 	Cases    []RoundCase
-	Rounds   int // measured of each
+	Rounds   int // measured rounds of each case
 	StepTime time.Duration
-	Out      io.Writer // a line a case
+	Out      io.Writer // where a line for each case goes
 }
 
 // Validate says what is wrong with p.
@@ -55,12 +55,12 @@ type RoundResult struct {
 	Rounds     int     `json:"rounds"`
 	Applied    Spread  `json:"applied_on_all_s"`
 	Stages     Stages  `json:"stages_s"`
-	Bytes      float64 `json:"bytes_per_round"`           // that all nodes sent, heartbeats and all
-	Necessary  float64 `json:"necessary_bytes_per_round"` // every payload once to every other node
+	Bytes      float64 `json:"bytes_per_round"`           // bytes that all nodes sent, heartbeats included
+	Necessary  float64 `json:"necessary_bytes_per_round"` // bytes of every payload once to every other node
 	Ratio      float64 `json:"bytes_ratio"`
 	CPU        float64 `json:"cpu_s_per_round_and_node"`
 	TrainerCPU float64 `json:"trainer_cpu_s_per_round_and_node"`
-	Memory     uint64  `json:"memory_bytes_per_node"` // proportional share, without the trainer's
+	Memory     uint64  `json:"memory_bytes_per_node"` // a daemon's proportional share, without its trainer's
 	TrainerMem uint64  `json:"trainer_memory_bytes_per_node"`
 	Heap       uint64  `json:"heap_bytes_per_node"`
 	Goroutines int     `json:"goroutines_per_node"`

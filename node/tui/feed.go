@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	// retry is how long a daemon that went away is left alone before it is asked again.
+	// retry is the pause before a lost daemon is asked again.
 	retry = time.Second
-	// silence is how long a daemon may say nothing before the screen tells so; it speaks every second.
+	// silence is how long a daemon may say nothing before the screen tells so. It usually speaks every second.
 	silence = 10 * time.Second
-	// mostRounds and mostEvents bound what is kept; the node keeps as many.
+	// mostRounds and mostEvents bound the rounds and events that are kept. The node keeps as many.
 	mostRounds = 256
 	mostEvents = 512
 )
 
 // What the screen is told, besides api.Outcome, event.Event and []api.Heldout.
 type (
-	// begun is all that was before.
+	// begun brings the events, rounds and losses from before the feed.
 	begun struct {
 		events []event.Event
 		rounds []api.Outcome
 		curve  []api.Heldout
 	}
-	// seen is a new state.
+	// seen brings a new state.
 	seen struct {
 		state api.State
 		at    time.Time
@@ -36,11 +36,11 @@ type (
 	// lost says that the daemon cannot be followed any more.
 	lost struct {
 		at  time.Time
-		err error // nil or api.ErrNoDaemon: it went away
+		err error // reason; nil or api.ErrNoDaemon: the daemon ended
 	}
-	// quiet says that nothing comes.
+	// quiet says that the daemon has been silent for too long.
 	quiet struct{}
-	// answered is what a key led to.
+	// answered brings the daemon's answer to a key.
 	answered struct {
 		state api.State
 		err   error

@@ -13,10 +13,10 @@ import (
 
 // page is what a view shows between the first lines and the last.
 type page struct {
-	head []line           // stays
-	size int              // of the list, which is scrolled
-	row  func(i int) line // of the list; only what is seen is made
-	foot []line           // stays where there is room
+	head []line           // lines above the list, which do not scroll
+	size int              // number of rows in the list, which scrolls
+	row  func(i int) line // makes a row; only visible rows are made
+	foot []line           // lines below the list, where there is room
 }
 
 // whole is a page of lines that are there already.
@@ -24,7 +24,7 @@ func whole(lines []line) page {
 	return page{size: len(lines), row: func(i int) line { return lines[i] }}
 }
 
-// rows are some of the list's.
+// rows makes the rows from one number up to another.
 func (p page) rows(from, to int) (out []line) {
 	for i := from; i < min(to, p.size); i++ {
 		out = append(out, p.row(i))
@@ -35,11 +35,11 @@ func (p page) rows(from, to int) (out []line) {
 // enough is how many lines of a list there must be before a foot may take any.
 const enough = 4
 
-// layout is what stands where.
+// layout is a page below the screen's first lines, fitted to the screen's height.
 type layout struct {
 	page
 	top  []line
-	room int // for rows
+	room int // number of rows that fit
 }
 
 func (s screen) layout() layout {

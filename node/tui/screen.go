@@ -29,22 +29,22 @@ func (v view) String() string { return [views]string{"node", "swarm", "peers", "
 // screen is all that decides what is drawn.
 type screen struct {
 	node     Node
-	ctx      context.Context // for what keys lead to: bubbletea's commands are given none
+	ctx      context.Context // context of the requests that keys lead to, for bubbletea's commands get none
 	coloured bool
 
 	width, height int
 	view          view
-	at            [views]int   // lines scrolled past
-	chosen        proto.PeerID // whose details are shown
+	at            [views]int   // lines scrolled past, by view
+	chosen        proto.PeerID // peer whose details are shown
 	help          bool
-	asking        bool   // how long to pause
-	note          string // what the last key led to
+	asking        bool   // whether the screen asks how long to pause
+	note          string // outcome of the last key
 
 	state  api.State
-	now    time.Time // when state came; zero: it has not
-	lost   time.Time // since when the daemon cannot be followed; zero: it can
-	why    error     // that
-	quiet  bool      // the daemon is there and says nothing
+	now    time.Time // arrival of state; zero: none came yet
+	lost   time.Time // when the daemon was lost; zero: it can be followed
+	why    error     // why the daemon was lost
+	quiet  bool      // whether the daemon is there and says nothing
 	rounds []api.Outcome
 	events []event.Event
 	curve  []api.Heldout

@@ -44,9 +44,9 @@ type Line interface {
 
 // Params is what an Exchange is made from.
 type Params struct {
-	Self  peer.ID // is never a source
-	Store Store   // what this node serves
-	Line  Line    // what both ways of a stream wait for
+	Self  peer.ID // this node, which is never a source
+	Store Store   // blobs that this node serves
+	Line  Line    // caps that both ways of a stream wait for
 	Log   *slog.Logger
 	// Open connects where needed and opens a stream to a peer's Serve, which is reset when
 	// ctx ends; the caller calls stop before it closes the stream.
@@ -81,12 +81,12 @@ func (p Params) Validate() error {
 // Exchange fetches blobs and serves them.
 type Exchange struct {
 	params  Params
-	fetches chan struct{}          // held by a running Fetch
-	coming  coming                 // what they fetch
-	places  [shaper.Classes]places // for peers that fetch here, by class
-	trees   trees                  // of what is served
+	fetches chan struct{}          // one token for each running Fetch
+	coming  coming                 // blobs that are being fetched
+	places  [shaper.Classes]places // places for peers that fetch here, by class
+	trees   trees                  // leaf hashes of served blobs
 	drawn   atomic.Uint64          // bytes that went to outsiders
-	spare   atomic.Bool            // outsiders get none
+	spare   atomic.Bool            // whether outsiders get no blobs
 	paths   sync.Map               // paths that a running Fetch writes
 
 	ctx    context.Context // ends with Close

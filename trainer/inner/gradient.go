@@ -16,9 +16,9 @@ import (
 // it at a time.
 type Gradient struct {
 	replica
-	sum     []float32 // as long as θ
-	scratch []float32 // as long as the largest tensor; made for the first gradient that is not alone in the sum
-	since   int64     // steps in the sum
+	sum     []float32 // sum of gradients, as long as θ
+	scratch []float32 // room for the largest tensor; nil before a second gradient is added
+	since   int64     // number of steps in the sum
 }
 
 // NewGradient compiles the step. Load comes next.

@@ -20,11 +20,11 @@ var ErrLost = errors.New("inner: parameters were lost by a failed step; load the
 
 // Params sets up a Trainer or a Gradient.
 type Params struct {
-	Backend   compute.Backend // owned by the caller, who closes it after the trainer
+	Backend   compute.Backend // backend of the caller, who closes it after the trainer
 	Model     model.Config
 	Optimizer optimizer.Optimizer
-	Batch     int // samples a step
-	// Micro samples go through the model at once, and their gradients are summed on the device; it divides Batch. 0: all.
+	Batch     int // samples of a step
+	// Micro is how many samples go through the model at once; their gradients are summed on the device. It divides Batch; 0 is Batch.
 	Micro   int
 	Compute model.Compute
 }
@@ -54,18 +54,18 @@ func (p Params) atOnce() int {
 	return p.Micro
 }
 
-// replica is a model on a device and a compiled step: what Trainer and Gradient share.
+// replica is a model on a device with a compiled step. Trainer and Gradient are made of one.
 type replica struct {
 	params Params
 	layout model.Layout
-	// regions are the tensors that are kept of θ, m and v. The others' m and v are zero and nowhere.
+	// regions list the tensors of θ, m and v that the device holds. The m and v of all other tensors are zero and take no memory.
 	regions [3]model.Layout
-	step    *graph.Exec // where the whole batch goes through at once; else gather and finish
+	step    *graph.Exec // a step whose whole batch goes through at once; nil: gather and finish make a step
 	gather  *graph.Exec
 	finish  *graph.Exec
 	add     *graph.Exec
-	state   []*tensors.Tensor // on the device, region after region; nil when lost or not loaded
-	sums    []*tensors.Tensor // gather's: gradients and, last, the loss; zero between steps, nil before the first
+	state   []*tensors.Tensor // tensors on the device, region after region; nil when lost or not loaded
+	sums    []*tensors.Tensor // sums of gather: gradients, then the loss; zero between steps, nil before the first
 	steps   int64
 }
 
@@ -258,7 +258,7 @@ func (r *replica) check(tokens []int32) error {
 	return nil
 }
 
-// upload brings some samples of a checked batch to the device.
+// upload copies samples of a checked batch to the device.
 func (r *replica) upload(tokens []int32) (any, error) {
 	cols := r.params.Model.SeqLen + 1
 	batch, err := graph.DonateTensorBuffer(tensors.FromFlatDataAndDimensions(tokens, len(tokens)/cols, cols), r.params.Backend, model.Device)
@@ -268,7 +268,8 @@ func (r *replica) upload(tokens []int32) (any, error) {
 	return batch, nil
 }
 
-// run executes with the tensors of donated given away, followed by rest. On an error nothing of the state is left.
+// run executes a graph on the tensors of donated, whose memory the graph may overwrite, followed by rest. An error drops
+// the whole state.
 func (r *replica) run(exec *graph.Exec, donated []*tensors.Tensor, rest ...any) (out []*tensors.Tensor, err error) {
 	defer func() {
 		if err != nil {
@@ -283,7 +284,7 @@ func (r *replica) run(exec *graph.Exec, donated []*tensors.Tensor, rest ...any) 
 	return exec.Call(append(args, rest...)...)
 }
 
-// given are tensors as arguments that a graph may overwrite.
+// given turns tensors into arguments whose memory a graph may overwrite.
 func (r *replica) given(ts []*tensors.Tensor) ([]any, error) {
 	args := make([]any, 0, len(ts))
 	for _, t := range ts {

@@ -84,14 +84,14 @@ func (d *device) next() {
 			d.training += took
 			d.measure(c.now - d.stepped)
 			d.stepped = c.now
-			d.n.hand.hear()
+			d.n.executor.noteProgress()
 			d.next()
 		})
 	default:
 		d.running = false
 		if d.assigned && !d.idle {
 			d.idle = true
-			d.n.hand.hear()
+			d.n.executor.noteProgress()
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// As in p2p/blob and p2p/limits.go.
+// Bounds as in p2p/blob, but for the sources: there up to eight are asked at once, of which most wait for a place.
 const (
 	maxFetches      = 16 // blobs fetched at once
 	maxServed       = 32 // blob requests served at once

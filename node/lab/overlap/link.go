@@ -13,15 +13,15 @@ type links struct {
 	clock    *clock
 	up, down float64 // bytes a second of each node
 	flows    []*flow
-	at       time.Duration // the flows' left is of this time
-	plan     int           // numbers the planned ends; older ones are void
-	sent     []float64     // bytes by node
+	at       time.Duration // time at which each flow's left was true
+	plan     int           // number of the newest planned end; older ones are void
+	sent     []float64     // bytes sent, by node
 }
 
 // flow is bytes on their way.
 type flow struct {
 	from, to int
-	left     float64 // bytes
+	left     float64 // bytes that have not left yet
 	rate     float64 // bytes a second
 	done     func()
 }

@@ -9,30 +9,30 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// As in node.
+// Bounds as in node/exchange and node/status, but for transfers: there 16 fetches and 8 questions may run at once.
 const (
-	maxTransfers = 16 // fetches and questions at once
-	askPeers     = 3  // peers asked the same question at most
+	maxTransfers = 16 // most fetches and questions at once
+	askPeers     = 3  // most peers that are asked one question
 	minBeat      = 500 * time.Millisecond
 	maxBeat      = 5 * time.Second
 )
 
 // node drives one round machine, as node's loop does.
 type node struct {
-	s      *swarm
-	i      int
-	id     proto.PeerID
-	m      *round.Machine
-	hand   *hand
-	device *device
+	s        *swarm
+	i        int
+	id       proto.PeerID
+	m        *round.Machine
+	executor *executor
+	device   *device
 
-	held      map[proto.ID]bool // payloads
+	held      map[proto.ID]bool // payloads that are here
+	commits   map[proto.ID]bool // commits whose bodies are here
 	owes      round.Contract
-	commits   map[proto.ID]bool // bodies
 	updates   map[proto.ID][]round.Update
-	transfers bound // under way
-	fetches   bound // within p2p
-	served    bound // to others
+	transfers bound // fetches and questions of the node
+	fetches   bound // fetches of p2p/blob
+	served    bound // answers to other nodes
 
 	adopted   time.Duration
 	lastRound time.Duration
@@ -41,7 +41,7 @@ type node struct {
 	exchanges []time.Duration
 	late      uint64
 	left      int // commits without this node's update
-	switches  int // from one branch to another
+	switches  int // moves from one branch to another
 }
 
 // post has the machine take an event, after what is being done now.
@@ -96,11 +96,11 @@ func (n *node) carryOut(effect round.Effect) {
 	s := n.s
 	switch e := effect.(type) {
 	case round.Publish:
-		n.hand.publish(e)
+		n.executor.publish(e)
 	case round.Build:
-		n.hand.build(e)
+		n.executor.build(e)
 	case round.Verify:
-		n.hand.verify(e)
+		n.executor.verify(e)
 	case round.Adopt:
 		n.adopt(e)
 	case round.AnnounceUpdate:
@@ -152,7 +152,7 @@ func (n *node) adopt(e round.Adopt) {
 			Height: e.To.Height, Seconds: n.lastRound.Seconds(), Updates: len(e.Included), View: e.To.View, NextH: e.To.NextH,
 		})
 	}
-	n.hand.adopt(e, n.m.Status())
+	n.executor.adopt(e, n.m.Status())
 }
 
 // rebase forgets what belongs to rounds that no peer asks about any more.

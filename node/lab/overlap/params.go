@@ -13,35 +13,35 @@ import (
 // Params describe a swarm and its links.
 type Params struct {
 	Nodes     int
-	Down, Up  float64       // bits a second of each node
-	RoundTrip time.Duration // between any two
+	Down, Up  float64       // bits a second of each node's link
+	RoundTrip time.Duration // round trip between any two nodes
 	Model     model.Config
-	Batch     int           // samples a step
-	Step      time.Duration // an inner step on a full-speed node
-	Slow      int           // the last node takes so many times as long
-	H         uint32        // of the first round
+	Batch     int           // samples of a step
+	Step      time.Duration // length of an inner step on a full-speed node
+	Slow      int           // times as long that the last node takes for a step
+	H         uint32        // inner steps of the first round
 	HMin      uint32
 	HMax      uint32
 	Grace     time.Duration
-	Time      time.Duration // to simulate
+	Time      time.Duration // simulated time
 	Seed      uint64
 	Costs     Costs
 }
 
-// Costs are how long a node takes for what is neither a step nor a transfer.
+// Costs are the times that a node takes for work which is neither a step nor a transfer.
 type Costs struct {
-	// The device does no steps meanwhile.
-	Capture time.Duration // parameters into the exchange file
-	Moments time.Duration // AdamW's moments beside them, when the local state is saved too
-	Add     time.Duration // a delta from the exchange file into the parameters
+	// Work of the device, which does no steps meanwhile.
+	Capture time.Duration // copying the parameters into the exchange file
+	Moments time.Duration // copying AdamW's moments too, when the local state is saved
+	Add     time.Duration // adding a delta from the exchange file to the parameters
 
-	// On the host, beside the steps.
-	Encode    time.Duration // a residual into a payload
-	Apply     time.Duration // a round's payloads to the parent's state, and its root
-	Delta     time.Duration // the change that the trainer is to add
-	Store     time.Duration // a payload on disk, synced and checked
-	SaveLocal time.Duration // the residual and the moments on disk
-	SaveState time.Duration // a state on disk
+	// Work of the host, beside the steps.
+	Encode    time.Duration // encoding a residual into a payload
+	Apply     time.Duration // applying a round's payloads to the parent's state, and hashing it
+	Delta     time.Duration // computing the change that the trainer is to add
+	Store     time.Duration // writing, syncing and checking a payload
+	SaveLocal time.Duration // writing the residual and the moments
+	SaveState time.Duration // writing a state
 }
 
 // Home is the swarm that docs/benchmarks.md tells of: eight homes with 100/20 Mbit/s,

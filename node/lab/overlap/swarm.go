@@ -81,7 +81,7 @@ func (s *swarm) add(i int) error {
 		held: map[proto.ID]bool{}, commits: map[proto.ID]bool{}, updates: map[proto.ID][]round.Update{},
 		transfers: bound{room: maxTransfers}, fetches: bound{room: maxFetches}, served: bound{room: maxServed},
 	}
-	n.hand = &hand{n: n, head: s.genesis}
+	n.executor = &executor{n: n, head: s.genesis}
 	n.device = &device{n: n, stepTime: s.p.Step, servedFor: map[string]time.Duration{}}
 	if s.p.Nodes > 1 && i == s.p.Nodes-1 {
 		n.device.stepTime *= time.Duration(s.p.Slow)
@@ -100,7 +100,7 @@ func (s *swarm) add(i int) error {
 	s.nodes = append(s.nodes, n)
 	s.clock.after(time.Duration(s.rng.Int64N(int64(round.TickEvery))), func() {
 		n.step(round.Training{On: true})
-		n.device.ask("run", 0, func() { n.hand.assign(n.m.Status()) })
+		n.device.ask("run", 0, func() { n.executor.assign(n.m.Status()) })
 		n.tick()
 	})
 	return nil
