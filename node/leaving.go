@@ -7,7 +7,7 @@ import (
 	"github.com/murmurnet/murmur/node/event"
 )
 
-// finished ends the work: the machine says so once.
+// finished ends the node's work. The round machine asks for it once.
 func (n *Node) finished(in bool) {
 	text := "everything learned here is in the shared model; goodbye"
 	if !in {
@@ -38,7 +38,7 @@ func (n *Node) leave(ctx context.Context) {
 	}
 }
 
-// unsaved tells what a node that leaves could not save: of one whose work is in, only the steps that began after its last round.
+// unsaved tells what this node could not save before it leaves. Where its last update is in a round, that is only the step under way.
 func (n *Node) unsaved(err error) {
 	if n.delivered.Load() {
 		n.log.Info("The step under way was not kept; all that went before is in the shared model", "error", err)

@@ -74,8 +74,8 @@ func (n *Node) loop(ctx context.Context) {
 	}
 }
 
-// alive tells whether the loop goes round, or has not begun: before it the node
-// waits for peers and the disk.
+// alive tells whether the loop still turns. Before the loop begins the node waits for
+// peers and the disk, which counts as alive.
 func (n *Node) alive() bool {
 	turned := time.Duration(n.turned.Load())
 	return turned == 0 || time.Since(n.start)-turned < maxTurn
@@ -123,7 +123,7 @@ func (n *Node) carryOut(ctx context.Context, effect round.Effect) {
 	}
 }
 
-// adopted tells the story of a round.
+// adopted writes the diary's entry about an adopted commit, and takes in its notices.
 func (n *Node) adopted(e round.Adopt) {
 	n.status.Adopted(e, n.twice(e.To), time.Now())
 	n.takeNotices(e.From, e.To)
@@ -147,7 +147,7 @@ func (n *Node) adopted(e round.Adopt) {
 	n.diary.Add(event.Round, h, text)
 }
 
-// twice tells whether a commit proves that this node's key signed two updates for its parent. A node never signs two: another has its key.
+// twice tells whether a commit proves that this node's key signed two updates for its parent. A node never signs two, so another machine has its key.
 func (n *Node) twice(c round.Commit) bool {
 	book := n.book.Load()
 	return slices.ContainsFunc(c.Evidence, func(pair [2]proto.ID) bool {

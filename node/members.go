@@ -55,7 +55,7 @@ func (n *Node) openMembers(m *manifest.Membership) (*membership.Book, error) {
 	return b, nil
 }
 
-// enforce has the network let members in alone, once the manifest says who they are.
+// enforce has the network let only members in, once the manifest says who they are.
 func (n *Node) enforce(m manifest.Membership) error {
 	if m.Open() || n.members.Load() != nil && !n.members.Load().Open() {
 		return nil // nothing to enforce, or done since the start
@@ -69,7 +69,7 @@ func (n *Node) enforce(m manifest.Membership) error {
 	return nil
 }
 
-// proof is what shows in this node's updates that it is a member; nil where it need not.
+// proof returns this node's proof of membership for its updates; nil in an open swarm.
 func (n *Node) proof() *murmurv1.Proof {
 	b := n.members.Load()
 	if b == nil {
@@ -82,8 +82,8 @@ func (n *Node) proof() *murmurv1.Proof {
 	return p
 }
 
-// admit lets in the authors of checked updates by the proofs that these bring, so that what
-// they gossip counts here though this node never met them.
+// admit admits the authors of checked updates by their proofs. Gossip of an author then passes
+// here even if this node never met that author.
 func (n *Node) admit(us []wire.Update) {
 	b := n.members.Load()
 	if b == nil {
@@ -115,8 +115,8 @@ func (n *Node) takeNotices(from, to round.Commit) {
 	}
 }
 
-// tellNotices has the next commit carry what the community said, where there is more than so
-// many notices.
+// tellNotices has the next commit carry the community's notices, if the book holds more than so
+// many.
 func (n *Node) tellNotices(ctx context.Context, told int) int {
 	all := n.members.Load().Notices()
 	if len(all) == told {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// monthTick is how often traffic is counted, and written: what a crash forgets.
+// monthTick is the pause between two counts of the month's traffic, each of which is written: a crash loses at most
+// the traffic of one.
 const monthTick = 10 * time.Second
 
 // meter counts the month's traffic until ctx ends.
@@ -24,7 +25,7 @@ func (n *Node) meter(ctx context.Context) {
 	}
 }
 
-// weigh compares the month's traffic with what is allowed: beyond it the node rests.
+// weigh compares the month's traffic with its limit, beyond which the node rests.
 func (n *Node) weigh() {
 	n.weighing.Lock()
 	defer n.weighing.Unlock()

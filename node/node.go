@@ -202,7 +202,7 @@ func Open(ctx context.Context, p Params) (n *Node, err error) {
 	return n, nil
 }
 
-// takesPart tells whether a peer is in the head's roster; before there is one, everybody is let speak.
+// takesPart tells whether a peer is in the head's roster. An empty roster, as at genesis, refuses nobody.
 func (n *Node) takesPart(p proto.PeerID) bool {
 	head := n.status.Status().Head
 	return len(head.Roster) == 0 || head.Rank(p) >= 0
@@ -257,8 +257,8 @@ func (n *Node) Work(ctx context.Context) error {
 	return n.work(ctx)
 }
 
-// outdated waits to be stopped: a node that ended would be started again and again, and its
-// owner would see nothing.
+// outdated shows why this murmur is too old, and waits to be stopped. If it ended, the service manager
+// would start it again and again, and nobody could ask it why.
 func (n *Node) outdated(ctx context.Context, why error) {
 	n.status.Outdated(why.Error())
 	n.wait(ctx)

@@ -61,7 +61,7 @@ func (p Params) Validate() error {
 	return pageAddr(p.Page)
 }
 
-// exchangeFile is what is shared with the trainer of a device.
+// exchangeFile is the path of the file that is shared with the trainer of a device.
 func (p Params) exchangeFile(i int) string {
 	if i == 0 {
 		return p.Dir.Path(home.Exchange)
@@ -69,7 +69,7 @@ func (p Params) exchangeFile(i int) string {
 	return p.Dir.Path(fmt.Sprintf("exchange-%d.vec", i))
 }
 
-// reach is what the network does about routers.
+// reach says how the network deals with routers.
 func (p Params) reach() p2p.Reach {
 	switch {
 	case p.Seed:
@@ -110,7 +110,7 @@ func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 	return s
 }
 
-// spec is what this node's trainer is told.
+// spec is the specification of this node's trainer.
 func (n *Node) spec(folder string) worker.Spec {
 	s := Spec(n.manifest, n.p.Backend, folder)
 	if n.manifest.Data.Name == manifest.Shards {

@@ -10,17 +10,17 @@ import (
 // Room is what a machine has free, in bytes; 0: it is not known.
 type Room struct{ Memory, Disk uint64 }
 
-// needs is what a swarm takes of a machine at least, whatever its method and device: in memory the model twice, on the disk
-// that of the head and of two snapshot heights, and the trainer's model and moments. Nothing of the model's size is made
-// to find it out.
+// needs is the least that a swarm takes of a machine, whatever its method and device: memory for two models, and disk for the
+// states of the head and of two snapshot heights and for the trainer's model and moments. It is computed without making
+// anything of the model's size.
 func needs(m manifest.Manifest) Room {
 	model := 4 * uint64(m.Model.Layout().Params())
 	return Room{Memory: 2 * model, Disk: 6 * model}
 }
 
-// fits waits to be stopped where the swarm's model does not fit into this machine, before anything of its size is
-// fetched or made, and is false then: whoever sends a link decides how large that is. A node that took part before
-// has what it needs.
+// fits tells whether the swarm's model fits into this machine. If not, it waits to be stopped, before anything of the model's
+// size is fetched or made, because the sender of a link decides how large the model is. A node that took part before is
+// not asked.
 func (n *Node) fits(ctx context.Context, m manifest.Manifest) bool {
 	if n.p.Room == nil || n.p.Anyway || n.store.HasLocal() {
 		return true

@@ -55,7 +55,7 @@ func (n *Node) sense(ctx context.Context) {
 	}
 }
 
-// feel takes in what the machine tells.
+// feel takes in the senses' readings.
 func (n *Node) feel(ctx context.Context, machine Senses) {
 	v := n.status.Snapshot()
 	if _, turned := v.Settings.Pause.Turned(time.Now()); turned {

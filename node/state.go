@@ -37,7 +37,7 @@ func (n *Node) State() api.State {
 	return n.status.State(a)
 }
 
-// why is State's, for those who ask often.
+// why is the state's reason as a sentence. Unlike State it is cheap.
 func (n *Node) why() string { return n.status.Why(n.book.Load() != nil) }
 
 // leaves says what decides what leaves this machine.
@@ -59,8 +59,8 @@ func (n *Node) reach() api.Reach {
 	return out
 }
 
-// forOthers leaves addresses out that only this machine can dial, unless there
-// are no others, and those for browsers.
+// forOthers drops addresses for browsers, and addresses that only this machine can dial unless
+// there are no others.
 func forOthers(addrs []string) []string {
 	far := slices.DeleteFunc(slices.Clone(addrs), func(a string) bool {
 		return strings.Contains(a, "/webtransport/") || strings.HasPrefix(a, "/ip4/127.") || strings.HasPrefix(a, "/ip6/::1/")
@@ -71,7 +71,7 @@ func forOthers(addrs []string) []string {
 	return far
 }
 
-// peers are those that the network sees.
+// peers lists the peers that the network sees.
 func (n *Node) peers() (ps []api.Peer) {
 	for _, p := range n.net.Peers() {
 		ps = append(ps, api.Peer{
@@ -133,8 +133,8 @@ func (n *Node) Generate(ctx context.Context, g api.Generate, emit func(text stri
 
 var errStarting = errors.New("this node is still looking for the swarm's manifest")
 
-// told takes a point that a peer says it measured, of a commit on this node's branch, where it was that peer's turn. Who
-// says more is not heard; a peer says it again for as long as it is its newest.
+// told takes a held-out loss that a peer measured for a commit on this node's branch. It counts if it was that peer's turn to
+// measure. A peer repeats its newest loss in its heartbeats, so a point that cannot be judged yet is taken later.
 func (n *Node) told(p api.Heldout) {
 	if p.Loss == 0 || p.Height == 0 || p.Height%uint64(n.manifest.Rounds.SnapshotEvery) != 0 || n.curve.Has(p.Height) {
 		return
@@ -149,7 +149,7 @@ func (n *Node) told(p api.Heldout) {
 	}
 }
 
-// learned keeps a point of the curve.
+// learned adds a held-out loss to the curve.
 func (n *Node) learned(p api.Heldout) {
 	if err := n.curve.Add(p); err != nil {
 		n.log.Warn("The curve of held-out losses was not kept", "error", err)

@@ -20,12 +20,11 @@ import (
 	"github.com/murmurnet/murmur/proto/wire"
 )
 
-// joinTimeout is how long a peer has to show that it belongs here, and to answer one
-// that does.
+// joinTimeout is how long a peer has to show its proof, and to answer this node's.
 const joinTimeout = 5 * time.Second
 
-// greetEvery is how often members show each other their newest proofs, which last for
-// days.
+// greetEvery is the pause after which members show each other their newest proofs, which last
+// for days.
 const greetEvery = time.Hour
 
 // ErrNotAdmitted says that a peer does not let this node in.
@@ -34,7 +33,7 @@ var ErrNotAdmitted = errors.New("not let in")
 // errStranger says that this node does not let a dialled peer in.
 var errStranger = errors.New("it does not belong to this swarm")
 
-// admission lets members in, and nobody else.
+// admission lets only members in.
 type admission struct {
 	mu      sync.Mutex
 	book    *membership.Book // who belongs to the swarm; nil: everybody, and this node has no proof to show
@@ -102,14 +101,14 @@ func (n *Network) arrived(c network.Conn) {
 	}
 }
 
-// parted forgets how a peer was greeted that is not connected any more.
+// parted forgets the greeting of a peer that has disconnected.
 func (n *Network) parted(id peer.ID) {
 	n.gate.mu.Lock()
 	defer n.gate.mu.Unlock()
 	delete(n.gate.greets, id)
 }
 
-// await closes a connection whose peer does not show in time that it belongs here.
+// await closes a connection whose peer shows no proof within joinTimeout.
 func (n *Network) await(c network.Conn) {
 	if n.admitted(c.RemotePeer()) {
 		return
@@ -131,7 +130,7 @@ func (n *Network) await(c network.Conn) {
 	}()
 }
 
-// greet shows a peer that this node belongs here, and has it do the same.
+// greet shows a peer this node's proof, and asks for the peer's.
 func (n *Network) greet(c network.Conn) {
 	id := c.RemotePeer()
 	n.gate.mu.Lock()
@@ -292,7 +291,7 @@ func (n *Network) takeNotices(b *membership.Book, notices []*murmurv1.Envelope) 
 }
 
 // Greet says hello to all connected peers once more: each learns the notices and the
-// newest proof of the other, and who is a member no more is parted from.
+// newest proof of the other, and a peer that is no member any more is disconnected.
 func (n *Network) Greet() {
 	for _, id := range n.host.Network().Peers() {
 		done, ok := n.begin()
@@ -306,7 +305,7 @@ func (n *Network) Greet() {
 	}
 }
 
-// greetLoop greets now and then, so that nobody is taken for expired who was renewed.
+// greetLoop greets every greetEvery, so that a renewed member is not taken for an expired one.
 func (n *Network) greetLoop(ctx context.Context) {
 	tick := time.NewTicker(greetEvery)
 	defer tick.Stop()

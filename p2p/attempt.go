@@ -28,7 +28,7 @@ func (n *Network) Attempts() []peerbook.Attempt {
 	return out[:min(len(out), maxAttempts)]
 }
 
-// attempts says what a failed dial tried, by its error.
+// attempts lists the addresses that a failed dial tried, from its error.
 func attempts(info peer.AddrInfo, err error, at time.Time) (as []peerbook.Attempt) {
 	var dial *swarm.DialError
 	if errors.As(err, &dial) && len(dial.DialErrors) > 0 {
@@ -51,7 +51,7 @@ func why(err error) string {
 	return words(err)
 }
 
-// words says what a failed dial means.
+// words explains the error of a failed dial.
 func words(err error) string {
 	var timeout net.Error
 	var other sec.ErrPeerIDMismatch

@@ -10,7 +10,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/shaper"
 )
 
-// What a cap counts is what the line carries; streams know only their own bytes.
+// A cap counts what the line carries, and streams know only their own bytes: these constants add the rest.
 const (
 	// overhead of packets: IP, UDP, QUIC and its seals are about 70 of 1,280–1,450 bytes.
 	overhead = 1.055
@@ -28,13 +28,13 @@ func (n *Network) SetCaps(c Caps) {
 	n.traffic.down.SetRate(c.Down)
 }
 
-// caps are the two directions, and who is not counted.
+// caps are the shapers of both directions, and the peers that they do not count.
 type caps struct {
 	up, down shaper.Shaper
 	near     sync.Map // the ids of peers in the local network
 }
 
-// settle notes where a peer is.
+// settle notes whether a peer is in the local network.
 func (c *caps) settle(conn network.Conn) {
 	if pathOf(conn.RemoteMultiaddr()) == "lan" {
 		c.near.Store(conn.RemotePeer(), true)
@@ -48,7 +48,7 @@ func (c *caps) isNear(id peer.ID) bool {
 	return ok
 }
 
-// sent counts bytes that did not wait.
+// sent counts sent bytes that did not wait under a cap.
 func (c *caps) sent(n int64, to peer.ID) {
 	if !c.isNear(to) {
 		c.up.Charge(overhead * float64(n))

@@ -18,7 +18,7 @@ const (
 	deafMost = 5 * time.Minute
 )
 
-// deaf finds peers that are connected and that gossip sends nothing to.
+// deaf finds connected peers to which gossip sends nothing.
 //
 // Two nodes may have two connections. When the one that carried this node's side of
 // gossip ends, gossip forgets the peer's subscriptions, and the peer has no cause to
@@ -33,7 +33,7 @@ type silence struct {
 	times int       // how often the peer's connections were closed
 }
 
-// due says whose connections to close.
+// due lists the peers whose connections are to be closed.
 func (d deaf) due(now time.Time, connected, subscribed []peer.ID) (ids []peer.ID) {
 	for id, s := range d {
 		if slices.Contains(subscribed, id) {

@@ -108,9 +108,9 @@ func (n *Network) watch(ctx context.Context) error {
 	return nil
 }
 
-// met notes that a peer which speaks this swarm's protocols is connected, and parts from another. What identify says may be from
-// before the peer's handlers were set, if it has just started: go-libp2p 0.52.0 takes them up on a goroutine of its own. So
-// who lacks a protocol there is asked for it.
+// met notes a connected peer that speaks this swarm's protocols, and disconnects any other. A peer that has just started may
+// identify itself before its handlers are set, because go-libp2p 0.52.0 takes them up on a goroutine of its own. So a peer
+// that seems to lack a protocol is asked for it.
 func (n *Network) met(e event.EvtPeerIdentificationCompleted) {
 	if slices.Contains(e.Protocols, n.syncID) {
 		n.fits(e)
@@ -161,8 +161,7 @@ func (n *Network) stranger(e event.EvtPeerIdentificationCompleted) string {
 	return "it is not of this swarm: is the join link the right one?"
 }
 
-// changed tells who listens to PeerChanges, and starts the search over where
-// there are few peers.
+// changed signals PeerChanges, and starts the search over while there are few peers.
 func (n *Network) changed() {
 	chans := []chan struct{}{n.changes}
 	if len(n.host.Network().Peers()) <= fewPeers {
@@ -236,7 +235,7 @@ func (n *Network) dial(ctx context.Context, info peer.AddrInfo) error {
 	return n.host.Connect(ctx, info)
 }
 
-// connect reaches one named peer, asking the DHT where nothing is known of it.
+// connect reaches one named peer. It asks the DHT for a peer without known addresses.
 func (n *Network) connect(ctx context.Context, id peer.ID) error {
 	if n.connected(id) {
 		return nil

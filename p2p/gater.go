@@ -74,7 +74,8 @@ func (g *gater) admitted(a multiaddr.Multiaddr) {
 	g.good[ipKey(a)] = true
 }
 
-// forget makes room: addresses that are as good as new go, and any one if there is none.
+// forget makes room for another address. It drops those whose allowance is full again, or any one if
+// there is none.
 func (g *gater) forget(now time.Time) {
 	for ip, l := range g.from {
 		if l.TokensAt(now) >= mostRefusals || len(g.from) >= maxRefused {
@@ -106,13 +107,13 @@ func ipKey(a multiaddr.Multiaddr) string {
 // InterceptPeerDial allows all: dialLoop chooses whom to dial.
 func (g *gater) InterceptPeerDial(peer.ID) bool { return true }
 
-// InterceptAddrDial refuses those outside while the node rests.
+// InterceptAddrDial refuses addresses outside the local network while the node rests.
 func (g *gater) InterceptAddrDial(_ peer.ID, a multiaddr.Multiaddr) bool {
 	return !g.rest.Load() || pathOf(a) == "lan"
 }
 
-// InterceptAccept refuses addresses that strangers keep coming from, and those outside while
-// the node rests.
+// InterceptAccept refuses addresses that strangers keep coming from, and addresses outside the
+// local network while the node rests.
 func (g *gater) InterceptAccept(c network.ConnMultiaddrs) bool {
 	a := c.RemoteMultiaddr()
 	return !g.barred(a) && (!g.rest.Load() || pathOf(a) == "lan")
@@ -131,7 +132,7 @@ func (n *Network) Rest(on bool) {
 	}
 }
 
-// InterceptSecured allows all: who does not belong is told why, by serveJoin.
+// InterceptSecured allows all: serveJoin tells a peer that does not belong why.
 func (g *gater) InterceptSecured(network.Direction, peer.ID, network.ConnMultiaddrs) bool {
 	return true
 }

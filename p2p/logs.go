@@ -60,7 +60,7 @@ func (b bridge) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup is flat: libp2p uses no groups.
 func (b bridge) WithGroup(string) slog.Handler { return b }
 
-// zapBridge does the same for what still logs through zap.
+// zapBridge forwards the records of libraries that still log through zap, in the same way.
 type zapBridge struct {
 	zapcore.Core
 	fields []zapcore.Field

@@ -14,7 +14,7 @@ func (n *Network) Fetch(ctx context.Context, f blob.Fetch) error { return n.blob
 // Drawn is how many bytes of blobs went to peers who take no part in the swarm's rounds.
 func (n *Network) Drawn() uint64 { return n.blobs.Drawn() }
 
-// Spare has blobs served to those alone who take part, or to all again.
+// Spare turns on or off that blobs are served only to peers who take part in the swarm's rounds.
 func (n *Network) Spare(on bool) { n.blobs.Spare(on) }
 
 // Messages is the stream of checked gossip from other nodes. It is never closed.

@@ -15,10 +15,10 @@ import (
 	"github.com/murmurnet/murmur/proto/wire"
 )
 
-// maxAgent bounds what a stranger calls itself: "murmur/" and a version.
+// maxAgent bounds the name that a peer gives its program: "murmur/" and a version.
 const maxAgent = len("murmur/") + wire.MaxVersion
 
-// PeerInfo is what is known of one peer.
+// PeerInfo describes one peer.
 type PeerInfo struct {
 	ID        proto.PeerID
 	Addrs     []string // where it can be dialled; first the one in use
@@ -147,6 +147,6 @@ func (n *Network) direct() []peer.ID {
 	return slices.DeleteFunc(n.host.Network().Peers(), func(id peer.ID) bool { return !n.connected(id) })
 }
 
-// PeerChanges signals that a peer of the swarm has connected or left. Signals
-// that nobody has taken yet are one.
+// PeerChanges signals that a peer of the swarm has connected or left. Several signals
+// become one until it is taken.
 func (n *Network) PeerChanges() <-chan struct{} { return n.changes }

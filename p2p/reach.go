@@ -38,9 +38,9 @@ const (
 	Public
 )
 
-// What a node relays for others: the handshakes by which two of them punch a
-// hole, a few KB each. Payloads never go this way: their streams are not opened on
-// a relayed connection.
+// Bounds of the relay. A node relays the handshakes by which two others punch a hole,
+// a few KB each. No payload is relayed: its stream is not opened on a relayed
+// connection.
 const (
 	relayTime     = 2 * time.Minute
 	relayBytes    = 128 << 10
@@ -64,7 +64,7 @@ const (
 // knows no such setting of one host.
 var trustOneObserver = sync.OnceFunc(func() { observedaddrs.ActivationThresh = 1 })
 
-// options make the host do so.
+// options returns the host's options for a Reach.
 func (r Reach) options(n *Network) []libp2p.Option {
 	limit := relay.DefaultResources()
 	limit.Limit = &relay.RelayLimit{Duration: relayTime, Data: relayBytes}
@@ -87,7 +87,7 @@ func (r Reach) options(n *Network) []libp2p.Option {
 	}
 }
 
-// relayed lets members alone have places at the relay.
+// relayed lets only members have places at the relay.
 type relayed struct{ n *Network }
 
 func (r relayed) AllowReserve(p peer.ID, _ multiaddr.Multiaddr) bool { return r.n.admitted(p) }
@@ -95,8 +95,8 @@ func (r relayed) AllowConnect(_ peer.ID, _ multiaddr.Multiaddr, to peer.ID) bool
 	return r.n.admitted(to)
 }
 
-// mode is a node's part in the DHT. While it does not know whether it can be
-// dialled it serves, or in a home network nobody would.
+// mode is a node's part in the DHT. A node that does not know whether it can be dialled
+// serves, because in a home network no node knows and none would serve.
 func (r Reach) mode() dht.ModeOpt {
 	switch r {
 	case Public:
@@ -108,8 +108,7 @@ func (r Reach) mode() dht.ModeOpt {
 	}
 }
 
-// relays offers peers that may relay, those that are connected first. Whether they
-// do is asked of them.
+// relays offers peers as relays, connected ones first. libp2p asks them whether they relay.
 func (n *Network) relays(ctx context.Context, most int) <-chan peer.AddrInfo {
 	out := make(chan peer.AddrInfo, most)
 	done, ok := n.begin()
@@ -147,19 +146,19 @@ type Reachability struct {
 	Router  map[string]string // by transport, "tcp" and "udp": how the router maps ports, where observers tell
 }
 
-// How a router maps ports to the outside.
+// The ways in which a router maps ports to the outside.
 const (
 	RouterSteady  = "the same port for all peers, so holes can be punched"
 	RouterChanges = "another port for each peer, so holes cannot be punched"
 )
 
-// reached keeps what the host finds out.
+// reached keeps the host's findings about how others can come to this node.
 type reached struct {
 	mu  sync.Mutex
 	now Reachability
 }
 
-// Reachability returns what is known by now.
+// Reachability returns how others can come to this node, as far as the host has found out.
 func (n *Network) Reachability() Reachability {
 	n.reached.mu.Lock()
 	defer n.reached.mu.Unlock()
@@ -184,7 +183,7 @@ func (n *Network) seekRelays() error {
 	return nil
 }
 
-// take notes a finding of the host's.
+// take takes in a finding of the host.
 func (r *reached) take(e any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

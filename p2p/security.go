@@ -35,7 +35,7 @@ func transports() ([]libp2p.Option, error) {
 	}, nil
 }
 
-// timeless is a template for certificates that are valid at every time.
+// timeless is a template of a certificate that is always valid.
 func timeless() (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {

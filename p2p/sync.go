@@ -17,7 +17,7 @@ import (
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
-// smallAnswer is how large an answer may be, in bytes, to go among what a round waits for.
+// smallAnswer is the largest answer, in bytes, that is sent in the class of a round's payloads.
 const smallAnswer = 64 << 10
 
 // Request asks one peer a chain question.

@@ -116,7 +116,7 @@ func (t *traffic) LogRecvMessageStream(n int64, id protocol.ID, p peer.ID) {
 	t.received(n, p, id == t.blob)
 }
 
-// cross counts what leaves or enters the local network.
+// cross counts bytes that leave or enter the local network.
 func (t *traffic) cross(n int64, p peer.ID) {
 	if !t.isNear(p) {
 		t.outside.Add(n)

@@ -21,10 +21,10 @@ import (
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
-// CrawlParams say whom to start from.
+// CrawlParams say from which peers a crawl starts.
 type CrawlParams struct {
 	Dir     home.Dir
-	Addrs   []string // of peers, beside those that the directory knows
+	Addrs   []string // addresses of peers, beside those that the directory knows
 	Version string
 	Log     *slog.Logger
 }
@@ -62,8 +62,8 @@ func Crawl(ctx context.Context, p CrawlParams) (found []p2p.Crawled, err error) 
 // ErrMembersOnly says that a visitor is not let in.
 var ErrMembersOnly = errors.New("this swarm is for members, and a visitor is let in by the community's key alone: run it where community.key lies")
 
-// visit makes a visitor's book of members, who is one for as long as it lives; nil where
-// everybody is.
+// visit makes a book of members in which the visitor is one for as long as the crawl lasts; nil in an open
+// swarm.
 func visit(d home.Dir, swarm proto.ID, self proto.PeerID) (*membership.Book, error) {
 	m, err := founding.Membership(d)
 	if err != nil || m == nil || m.Open() {
@@ -88,7 +88,7 @@ func visit(d home.Dir, swarm proto.ID, self proto.PeerID) (*membership.Book, err
 	return b, nil
 }
 
-// nothing is what a visitor serves.
+// nothing serves a visitor's peers: no blob and no answer.
 type nothing struct{}
 
 func (nothing) OpenBlob(proto.ID) (blob.Blob, error) { return nil, fs.ErrNotExist }

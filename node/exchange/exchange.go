@@ -88,7 +88,7 @@ func New(p Params) (*Exchange, error) {
 	return &Exchange{p: p, fetches: make(chan struct{}, maxFetches), questions: make(chan struct{}, maxQuestions)}, nil
 }
 
-// Wait waits until all that was asked has ended; ctx of those calls must have.
+// Wait waits until all that was asked for has ended. The contexts of those calls must have ended before.
 func (x *Exchange) Wait() { x.group.Wait() }
 
 // Fetch has an update's payload fetched.
@@ -138,7 +138,7 @@ func (x *Exchange) Announce(ctx context.Context, id proto.ID) {
 // Beat tells the swarm that this node is there.
 func (x *Exchange) Beat(ctx context.Context) { x.say(ctx, x.beat) }
 
-// BeatNow does so before it returns.
+// BeatNow tells the swarm that this node is there, and returns when that is sent.
 func (x *Exchange) BeatNow(ctx context.Context) { x.beat(ctx) }
 
 // Refetch gets a payload that this disk has lost from the peers that are connected.

@@ -26,7 +26,7 @@ import (
 	"github.com/murmurnet/murmur/proto/wire"
 )
 
-// Why a peer is not let in. The texts are told to it.
+// Reasons for which a peer is not let in. The peer is told the texts.
 var (
 	ErrNoProof  = errors.New("this swarm is for members: ask one of them for an invite")
 	ErrExpired  = errors.New("the invite or membership has expired: ask for a new invite; if it has not, look at this machine's clock")
@@ -124,7 +124,7 @@ func (b *Book) Admit(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) er
 	return b.admit(peer, proof, nil, now)
 }
 
-// AdmitAuthor does so by the proof of a checked update.
+// AdmitAuthor admits the author of a checked update by its proof.
 func (b *Book) AdmitAuthor(u wire.Update, now time.Time) error {
 	return b.admit(u.Author, u.Proof, &u.Standing, now)
 }
@@ -195,10 +195,10 @@ func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Stan
 	return s, nil
 }
 
-// signs tells whether a key is the community's now.
+// signs tells whether a key is a community key that counts now.
 func (b *Book) signs(key string) bool { return b.keys[key] && !b.dropped[key] }
 
-// in counts who entered by an invite, but for those who were thrown out.
+// in counts the peers that entered by an invite and were not revoked.
 func (b *Book) in(invite string) (n int) {
 	for p := range b.entered[invite] {
 		if !b.peers[p] {
@@ -219,7 +219,7 @@ func (b *Book) enter(invite string, peer proto.PeerID) {
 	}
 }
 
-// Inherit admits again whom another book had admitted, as far as they belong here.
+// Inherit admits the peers that another book had admitted, if their proofs count here.
 func (b *Book) Inherit(from *Book, now time.Time) {
 	from.mu.Lock()
 	shown := maps.Clone(from.shown)
@@ -229,7 +229,7 @@ func (b *Book) Inherit(from *Book, now time.Time) {
 	}
 }
 
-// Listing is what a Book says of a peer.
+// Listing is a Book's entry about a peer.
 type Listing struct {
 	Peer    proto.PeerID
 	How     string    // "listed", "member", "invited" or "revoked"
@@ -237,7 +237,7 @@ type Listing struct {
 	Invited string    // the invite that it came in by, short
 }
 
-// List says who is known to belong, and who was thrown out.
+// List lists the known members and the revoked peers.
 func (b *Book) List(now time.Time) (ls []Listing) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -282,7 +282,7 @@ func (b *Book) member(peer proto.PeerID, by standing, now time.Time) *murmurv1.E
 	}))
 }
 
-// Keys are the community's that count now.
+// Keys lists the community keys that count now.
 func (b *Book) Keys() (keys []ed25519.PublicKey) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -294,7 +294,7 @@ func (b *Book) Keys() (keys []ed25519.PublicKey) {
 	return keys
 }
 
-// Sign has the node sign with another key of the community's, for itself at once.
+// Sign changes the community key with which this node signs, and renews its own membership by it.
 func (b *Book) Sign(key ed25519.PrivateKey, now time.Time) {
 	b.mu.Lock()
 	b.p.Key = key
@@ -302,8 +302,8 @@ func (b *Book) Sign(key ed25519.PrivateKey, now time.Time) {
 	b.Issue(now)
 }
 
-// Renew gives a member a new membership, where this node has a community key and the
-// old one does not last much longer; else nil.
+// Renew returns a new membership for a member, if this node has a community key and the old membership is of
+// another key or ends within renewBefore; else nil.
 func (b *Book) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *murmurv1.Envelope {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -331,14 +331,14 @@ func (b *Book) Take(renewed *murmurv1.Envelope, now time.Time) {
 	}
 }
 
-// Proof is this node's own, with all notices that it heard.
+// Proof returns this node's own proof, with all notices that it heard.
 func (b *Book) Proof() (*murmurv1.Proof, []*murmurv1.Envelope) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.proof, b.signed()
 }
 
-// Notices are all that it heard.
+// Notices lists all notices that this node heard.
 func (b *Book) Notices() []wire.Notice {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -354,8 +354,8 @@ func (b *Book) Hear(notices []*murmurv1.Envelope) (news bool, err error) {
 	return len(b.notices) > before, err
 }
 
-// hear takes in new keys first, for a notice may be signed by one that a later one
-// brings, and drops keys last, for what they signed before stands.
+// hear takes in notices of new keys first, because another notice may be signed by a new key. It drops keys
+// last, because notices that a dropped key signed before still count.
 func (b *Book) hear(notices []*murmurv1.Envelope) error {
 	fresh := map[murmurv1.Notice_Kind][]wire.Notice{}
 	for _, e := range notices {
@@ -383,7 +383,7 @@ func (b *Book) holds(e *murmurv1.Envelope) bool {
 	return slices.ContainsFunc(b.notices, func(o wire.Notice) bool { return string(o.Signed.Payload) == string(e.GetPayload()) })
 }
 
-// signed are the notices as they were signed.
+// signed lists the notices in their envelopes.
 func (b *Book) signed() (es []*murmurv1.Envelope) {
 	for _, n := range b.notices {
 		es = append(es, n.Signed)
@@ -416,8 +416,7 @@ func (b *Book) take(notices []wire.Notice) error {
 	return nil
 }
 
-// Encode is what New takes as Saved, where something has changed since it was called
-// last; else nil.
+// Encode returns the bytes for Params.Saved; nil if nothing has changed since the last call.
 func (b *Book) Encode() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,16 +12,16 @@ import (
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
-// Invite is what lets its holder in: a community's signature, and a key.
+// Invite lets its holder into a swarm: it is a key pair that the community has signed.
 type Invite struct {
 	Signed *murmurv1.Envelope
 	Key    ed25519.PrivateKey
 }
 
-// MaxInvite bounds an invite as text.
+// MaxInvite bounds the bytes of an invite's text.
 const MaxInvite = 1 << 10
 
-// NewInvite makes one that is good until a time, for so many peers; 0 is any number.
+// NewInvite makes an invite that ends at a time, for so many peers; 0 is any number.
 func NewInvite(community ed25519.PrivateKey, swarm proto.ID, until time.Time, uses uint32) (Invite, error) {
 	public, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -31,7 +31,7 @@ func NewInvite(community ed25519.PrivateKey, swarm proto.ID, until time.Time, us
 	return Invite{proto.Seal(community, proto.DomainInvite, payload), key}, nil
 }
 
-// String is the invite as it stands in a link: a secret.
+// String returns the invite's text for a link. It is a secret.
 func (i Invite) String() string {
 	b := append([]byte(nil), i.Key.Seed()...)
 	return base64.RawURLEncoding.EncodeToString(append(b, proto.Encode(i.Signed)...))
