@@ -120,3 +120,86 @@ func TestFlagsDocumented(t *testing.T) {
 		t.Errorf("volunteers.md says that %q take no --json, and %q do not", told, noJSON)
 	}
 }
+
+// documents are the Markdown files of this repository, by their path from here, with their text.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	paths := []string{"../../README.md"}
+	if err := filepath.WalkDir("../../docs", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".md" {
+			paths = append(paths, path)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[path] = string(b)
+	}
+	return texts
+}
+
+// TestLinks follows the links of all documents to other files of this repository, and to their headings.
+func TestLinks(t *testing.T) {
+	texts := documents(t)
+	anchor := func(heading string) string {
+		heading = regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(heading), "")
+		return strings.ReplaceAll(heading, " ", "-")
+	}
+	for path, text := range texts {
+		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			target, heading, _ := strings.Cut(m[1], "#")
+			file := path
+			if target != "" {
+				file = filepath.Join(filepath.Dir(path), target)
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s links to %s, which is not there", path, m[1])
+			}
+			if heading != "" && !slices.ContainsFunc(regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(texts[file], -1), func(h []string) bool { return anchor(h[1]) == heading }) {
+				t.Errorf("%s links to %s, which has no such heading", path, m[1])
+			}
+		}
+	}
+}
+
+// TestTestsDocumented looks for the tests and benchmarks that documents name with the command that runs them.
+func TestTestsDocumented(t *testing.T) {
+	found := 0
+	for path, text := range documents(t) {
+		for _, m := range regexp.MustCompile("go test ([^`]*?)(\\./[\\w/]+)").FindAllStringSubmatch(text, -1) {
+			files, err := filepath.Glob(filepath.Join("../..", m[2], "*_test.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var source strings.Builder
+			for _, file := range files {
+				b, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				source.Write(b)
+			}
+			for _, flag := range regexp.MustCompile(`-(run|bench) '?([\w|]+)`).FindAllStringSubmatch(m[1], -1) {
+				kind := map[string]string{"run": "Test", "bench": "Benchmark"}[flag[1]]
+				for name := range strings.SplitSeq(flag[2], "|") {
+					found++
+					if !regexp.MustCompile(`func ` + kind + `\w*` + strings.TrimPrefix(name, "Test")).MatchString(source.String()) {
+						t.Errorf("%s names -%s %s, which is not in %s", path, flag[1], name, m[2])
+					}
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no document names a test")
+	}
+}

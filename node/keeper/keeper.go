@@ -1,7 +1,8 @@
-// Package keeper keeps the trainer up: it starts one, starts another when that ends, and lends it the device.
+// Package keeper keeps the trainer up: it starts a process for each device, starts them again when they end, and lends them the
+// devices.
 //
-// It guarantees that at most one trainer runs, that the executor has let go of it before its exchange file goes, and that a
-// device which is wanted otherwise is given back at once. It must not know what is learned, nor how peers are reached.
+// It guarantees that at most one process runs on a device, that the executor has let go of its exchange file before that goes,
+// and that a device which is wanted otherwise is given back at once. It must not know what is learned, nor how peers are reached.
 package keeper
 
 import (

@@ -5,7 +5,8 @@
 // cannot wait is charged afterwards, and what can wait makes room for it. It
 // guarantees that over any span the bytes handed out and charged stay under the
 // rate but for a tenth of a second's worth and one portion, as long as what cannot
-// wait alone does. It must not know peers, protocols or sockets.
+// wait alone does. It knows peers by their names alone, and must not know protocols or
+// sockets.
 package shaper
 
 import (
