@@ -9,7 +9,7 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// Bounds as in node/exchange and node/status, but for transfers: there 16 fetches and 8 questions may run at once.
+// Bounds as in node/status and in node/exchange, which bounds fetches and questions apart.
 const (
 	maxTransfers = 16 // most fetches and questions at once
 	askPeers     = 3  // most peers that are asked one question
