@@ -26,7 +26,7 @@ import (
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 )
 
-// TestAlerts has swarms of whole daemons deserve every alert, one trouble after the other, and
+// TestAlerts has swarms of whole daemons raise every alert, one trouble after the other, and
 // mends it. Each alert must come for the daemons in trouble, for no others, and be gone at the end.
 func TestAlerts(t *testing.T) {
 	if testing.Short() || racing {
@@ -38,21 +38,21 @@ func TestAlerts(t *testing.T) {
 	}
 	promtool.Run(t, "", "check", "rules", rules)
 	names := alertsOf(t, rules)
-	deserved := map[string]bool{}
-	stories, played := map[string]func(*film){"unsteady": unsteady, "troubled": troubled}, 0
+	wantAlerts := map[string]bool{}
+	stories, played := map[string]func(*scenario){"unsteady": unsteady, "troubled": troubled}, 0
 	for story, play := range stories {
 		t.Run(story, func(t *testing.T) {
 			played++
-			var f *film
+			var f *scenario
 			root := t.TempDir()
 			simtest.Run(t, simtest.Params{}, func(t *testing.T, net *simtest.Swarm) {
-				f = newFilm(t, net, root)
+				f = newScenario(t, net, root)
 				defer f.end()
 				play(f)
 			})
 			asked := f.asked
-			for name := range f.deserved {
-				deserved[name] = true
+			for name := range f.wantAlerts {
+				wantAlerts[name] = true
 				if !slices.Contains(names, name) {
 					t.Errorf("there is no alert %s", name)
 				}
@@ -61,23 +61,23 @@ func TestAlerts(t *testing.T) {
 			for _, name := range names {
 				for _, d := range f.all {
 					instance := fmt.Sprintf("node-%d", d.i)
-					if by := f.deserved[name]; !by[instance] && !by[""] {
+					if by := f.wantAlerts[name]; !by[instance] && !by[""] {
 						asked = append(asked, question{fired(name, instance, f.now()), f.now(), 0})
 					}
 				}
 			}
-			file := filepath.Join(root, "film.yml")
+			file := filepath.Join(root, "scenario.yml")
 			script := f.script(rules, asked)
 			if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d pictures of %d series over %v, %d questions, %d bytes", f.shots, len(f.series), f.now(), len(asked), len(script))
+			t.Logf("%d pictures of %d series over %v, %d questions, %d bytes", f.scrapes, len(f.series), f.now(), len(asked), len(script))
 			promtool.Run(t, "", "test", "rules", file)
 		})
 	}
 	for _, name := range names {
-		if !deserved[name] && played == len(stories) { // not where -run chose one
-			t.Errorf("nothing here deserves %s", name)
+		if !wantAlerts[name] && played == len(stories) { // not where -run chose one
+			t.Errorf("nothing here raises %s", name)
 		}
 	}
 }
@@ -107,7 +107,7 @@ func alertsOf(t *testing.T, rules string) (names []string) {
 
 // unsteady films how a member's line becomes too slow for its updates of 400 KB, and how
 // three of four come and go.
-func unsteady(f *film) {
+func unsteady(f *scenario) {
 	f.change = func(m *manifest.Manifest) {
 		m.Model.Layers = 2
 		m.Rounds.GraceMS, m.Rounds.ViewTimeoutMS = 2000, 1000
@@ -117,44 +117,44 @@ func unsteady(f *film) {
 	n := f.all
 	f.during(8*time.Minute, map[string][]int{"MurmurLeftOut": {1}},
 		func() { f.must(n[1].n.SetLimits(api.Limits{UpMbit: 0.1})) }, func() { f.must(n[1].n.SetLimits(api.Limits{})) })
-	f.roll(4 * time.Minute)
+	f.play(4 * time.Minute)
 	f.during(13*time.Minute, map[string][]int{"MurmurUpdatesLost": nil}, func() {
 		for range 5 { // three rounds miss them, and two have them
 			for _, d := range n[1:] {
 				f.close(d)
 			}
-			f.roll(100 * time.Second)
+			f.play(100 * time.Second)
 			for _, d := range n[1:] {
 				f.open(d)
 			}
-			f.roll(time.Minute)
+			f.play(time.Minute)
 		}
 	}, func() {})
-	f.roll(22 * time.Minute)
+	f.play(22 * time.Minute)
 }
 
 // troubled films all the other troubles.
-func troubled(f *film) {
+func troubled(f *scenario) {
 	f.old[3] = true
 	f.change = func(m *manifest.Manifest) { m.Model.Dim, m.Model.HeadDim, m.Model.FFN = 32, 8, 64 }
 	f.open4()
 	f.calm(8 * time.Minute)
-	n, sick := f.all, f.mood(2)
+	n, sick := f.all, f.fault(2)
 	f.during(10*time.Minute, map[string][]int{"MurmurTrainerDown": {2}, "MurmurTrainerCrashes": {2}},
 		func() { sick.broken.Store(true) }, func() { sick.broken.Store(false) })
-	f.roll(2 * time.Minute)
+	f.play(2 * time.Minute)
 	f.during(10*time.Minute, map[string][]int{"MurmurDown": {1, 2}, "MurmurFewPeers": {0, 3}},
 		func() { f.close(n[1]); f.close(n[2]) }, func() { f.open(n[1]); f.open(n[2]) })
-	f.roll(5 * time.Minute)
+	f.play(5 * time.Minute)
 	f.draw()
 	f.during(8*time.Minute, map[string][]int{"MurmurAlone": {1}, "MurmurFewPeers": {1}, "MurmurDiverged": {2}},
 		func() { f.net.Unplug(1); sick.worse.Store(9) }, func() { f.net.Plug(1); sick.worse.Store(0) })
-	f.roll(5 * time.Minute)
+	f.play(5 * time.Minute)
 	f.expect("MurmurVersion", 3, f.now())
 	f.close(n[3])
 	f.old[3] = false
 	f.open(n[3])
-	f.roll(2 * time.Minute)
+	f.play(2 * time.Minute)
 	f.during(8*time.Minute, map[string][]int{"MurmurDisk": {0, 1, 2, 3}, "MurmurNoCommit": {0, 1, 2, 3}, "MurmurSwarmStalled": nil},
 		func() {
 			for _, d := range n[:4] { // nothing can be written where there is no folder
@@ -168,7 +168,7 @@ func troubled(f *film) {
 				f.must(os.Rename(payloads(d)+".away", payloads(d)))
 			}
 		})
-	f.roll(3 * time.Minute)
+	f.play(3 * time.Minute)
 	var endFlood func()
 	f.during(8*time.Minute, map[string][]int{
 		"MurmurRefused": {4}, "MurmurGossipDrops": {0, 1, 2, 3}, "MurmurClock": {0}, "MurmurRelayed": {1}, "MurmurUnreachable": {2}, "MurmurModelJumped": nil, "MurmurTwoMachines": {3},
@@ -188,13 +188,13 @@ func troubled(f *film) {
 		f.must(founding.Enter(stranger.dir, f.invite))
 		f.open(stranger)
 	})
-	f.roll(30 * time.Minute)
+	f.play(30 * time.Minute)
 }
 
-// draw asks the film what the dashboards' panels would show now: all have something to show, but
+// draw asks the scenario what the dashboards' panels would show now: all have something to show, but
 // for those on devices, on what may be wrong, and on the held-out loss, which takes longer to
 // measure than the toys' rounds allow.
-func (f *film) draw() {
+func (f *scenario) draw() {
 	without := regexp.MustCompile(`murmur_device_|murmur_condition|murmur_heldout|murmur_state_until|ALERTS`)
 	boards, err := filepath.Glob("../docs/operate/dashboards/*.json")
 	f.must(err)
@@ -220,7 +220,7 @@ func ails(facts health.Facts) func(*api.State) {
 }
 
 // flood joins as a member that says far more than it may, until the returned function is called.
-func (f *film) flood(i int) func() {
+func (f *scenario) flood(i int) func() {
 	key := ed25519.NewKeyFromSeed(slices.Repeat([]byte{9}, ed25519.SeedSize))
 	self := proto.PeerOf(key.Public().(ed25519.PublicKey))
 	saved, err := f.invite.Enter(f.id, self, nil)

@@ -33,8 +33,8 @@ func TestModelJumps(t *testing.T) {
 				s := newSwarm(t, net, tc.method, root, 9)
 				defer s.end()
 				s.change = func(m *manifest.Manifest) { m.Inner.LR = 1e-5 } // the toys are never done
-				moods := map[int]*mood{0: {}, 1: {}}
-				s.params = func(d *daemon, p *node.Params) { p.Engine = moods[d.i].engine() }
+				faults := map[int]*fault{0: {}, 1: {}}
+				s.params = func(d *daemon, p *node.Params) { p.Engine = faults[d.i].engine() }
 				s.found()
 				for range tc.peers - 1 {
 					s.join()
@@ -74,7 +74,7 @@ func TestModelJumps(t *testing.T) {
 				clean := check(false)
 				at := s.highest
 				for s.highest < at+18 {
-					moods[tc.peers-1].thrown.Store(60000)
+					faults[tc.peers-1].thrown.Store(60000)
 					s.run(time.Second)
 				}
 				s.run(10 * time.Second)

@@ -26,7 +26,7 @@ const membersTick = 5 * time.Second
 
 // openMembers makes the book of members from the disk; nil where everybody is a member. A newcomer
 // without a manifest does not know who is one, so it gets a book, to show its invite.
-func (n *Node) openMembers(m *manifest.Membership) (*membership.Book, error) {
+func (n *Node) openMembers(m *manifest.Membership) (*membership.List, error) {
 	switch {
 	case m == nil:
 		m = &manifest.Membership{}
@@ -161,7 +161,7 @@ func (n *Node) Members() []api.Member {
 	if b == nil {
 		return out
 	}
-	for _, l := range b.List(time.Now()) {
+	for _, l := range b.Members(time.Now()) {
 		out = append(out, api.Member{Peer: l.Peer, How: l.How, Until: l.Until, Invite: l.Invited})
 	}
 	return out

@@ -53,7 +53,7 @@ type Node struct {
 	store    *chain.Store
 	library  *library.Library
 	net      *p2p.Network
-	members  atomic.Pointer[membership.Book] // who belongs to the swarm; nil: everybody
+	members  atomic.Pointer[membership.List] // who belongs to the swarm; nil: everybody
 	status   *status.Board
 	curve    *status.Curve
 	usage    status.Usage

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // process.
 type daemon struct {
 	i       int
-	feels   feeling // its machine
+	machine readings // its machine
 	dir     home.Dir
 	n       *node.Node // nil while it is away
 	stop    context.CancelFunc
@@ -183,7 +183,7 @@ func (s *swarm) open(d *daemon) {
 	p := node.Params{
 		Contract: d.owes,
 		Dir:      d.dir, Version: "0.1.0", Bootstrap: bootstrap, Backend: "toy:" + churnStep.String(), Engine: &engine,
-		Net: s.net.Tune(d.i), Senses: &d.feels, Log: slog.New(slog.DiscardHandler),
+		Net: s.net.Tune(d.i), Senses: &d.machine, Log: slog.New(slog.DiscardHandler),
 	}
 	if s.params != nil {
 		s.params(d, &p)

@@ -71,7 +71,7 @@ func TestYield(t *testing.T) {
 			if err := d.n.ChangeSettings(tc.settings); err != nil {
 				t.Fatal(err)
 			}
-			d.feels.set(tc.begin)
+			d.machine.set(tc.begin)
 			gone := until("the device is given back", time.Second, func() bool {
 				st := d.n.State()
 				return st.Reason == string(tc.reason) && !st.Trainer.Up
@@ -81,7 +81,7 @@ func TestYield(t *testing.T) {
 			}
 			s.run(3 * time.Second)
 			until("the other goes on", 2*time.Minute, func() bool { return s.highest > height })
-			d.feels.set(tc.end)
+			d.machine.set(tc.end)
 			back := until("it trains again", tc.back, training)
 			t.Logf("%s: gone after %v, back after %v", tc.reason, gone, back)
 		}

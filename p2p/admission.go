@@ -36,7 +36,7 @@ var errStranger = errors.New("it does not belong to this swarm")
 // admission lets only members in.
 type admission struct {
 	mu      sync.Mutex
-	book    *membership.Book // who belongs to the swarm; nil: everybody, and this node has no proof to show
+	book    *membership.List // who belongs to the swarm; nil: everybody, and this node has no proof to show
 	greets  map[peer.ID]*greeting
 	refusal string        // newest reason for which a peer did not let this node in
 	let     chan struct{} // closed and made anew whenever a peer is let in
@@ -49,7 +49,7 @@ type greeting struct {
 }
 
 // SetMembers tells who belongs to the swarm, once the manifest is here.
-func (n *Network) SetMembers(b *membership.Book) {
+func (n *Network) SetMembers(b *membership.List) {
 	if old := n.members(); old != nil {
 		b.Inherit(old, time.Now())
 	}
@@ -72,7 +72,7 @@ func (n *Network) Refusal() string {
 	return n.gate.refusal
 }
 
-func (n *Network) members() *membership.Book {
+func (n *Network) members() *membership.List {
 	n.gate.mu.Lock()
 	defer n.gate.mu.Unlock()
 	return n.gate.book
@@ -280,7 +280,7 @@ func (n *Network) admit(id peer.ID) {
 }
 
 // takeNotices stores notices of the community and greets all connected peers once if some are new, so that they learn them.
-func (n *Network) takeNotices(b *membership.Book, notices []*murmurv1.Envelope) {
+func (n *Network) takeNotices(b *membership.List, notices []*murmurv1.Envelope) {
 	news, err := b.Hear(notices)
 	if err != nil {
 		n.log.Warn("Notices of the community cannot be kept", "error", err)

@@ -17,7 +17,7 @@ import (
 var communityKey = testKey(99)
 
 // memberBook is what node i knows of a swarm for members; saved is its proof.
-func memberBook(t *testing.T, i int, saved []byte, key ed25519.PrivateKey) *membership.Book {
+func memberBook(t *testing.T, i int, saved []byte, key ed25519.PrivateKey) *membership.List {
 	t.Helper()
 	b, err := membership.New(membership.Params{
 		Swarm: testSwarm, Self: peerOf(i), Keys: []ed25519.PublicKey{communityKey.Public().(ed25519.PublicKey)}, Key: key, Saved: saved,
@@ -42,7 +42,7 @@ func invited(t *testing.T, i int, until time.Duration) []byte {
 	return saved
 }
 
-func with(b *membership.Book, from ...*Network) func(*Params) {
+func with(b *membership.List, from ...*Network) func(*Params) {
 	return func(p *Params) {
 		bootstrap(from...)(p)
 		p.Members = b

@@ -27,7 +27,7 @@ type Params struct {
 	PeersFile string                  // where known peers are kept between starts; "" = nowhere
 	MDNS      bool                    // look for peers in the local network
 	Reach     Reach                   // what is done about routers
-	Members   *membership.Book        // who belongs to the swarm; nil: everybody, until SetMembers
+	Members   *membership.List        // who belongs to the swarm; nil: everybody, until SetMembers
 	Known     func(proto.PeerID) bool // who takes part in the swarm's rounds: others share what their neighbours may pass on; nil: nobody
 	Blobs     blob.Store              // what this node serves
 	Sync      SyncHandler             // answers chain questions

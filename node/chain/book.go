@@ -25,23 +25,23 @@ type Book struct {
 	store   *Store
 
 	mu      sync.RWMutex
-	commits map[proto.ID]*page
-	updates map[proto.ID]*slip
+	commits map[proto.ID]*commitRecord
+	updates map[proto.ID]*updateRecord
 	notices map[proto.ID]*murmurv1.Envelope // notices from AddNotice; at most MaxNotices
 	head    proto.ID
 	base    proto.ID
 	added   load // commits and updates since the bounds were last enforced
 }
 
-// page is a commit with its bytes.
-type page struct {
+// commitRecord is a commit with its bytes.
+type commitRecord struct {
 	round.Commit
 	raw   *murmurv1.Commit // bytes as they came; nil for genesis
 	saved bool             // whether the commit is valid and on disk
 }
 
-// slip is an update with its bytes.
-type slip struct {
+// updateRecord is an update with its bytes.
+type updateRecord struct {
 	round.Update
 	raw *murmurv1.Envelope
 }
@@ -52,7 +52,7 @@ type slip struct {
 func OpenBook(s *Store, swarm proto.ID, self proto.PeerID, genesis round.Commit) (*Book, error) {
 	b := &Book{
 		Swarm: swarm, Self: self, Genesis: genesis, store: s,
-		commits: map[proto.ID]*page{genesis.ID: {Commit: genesis}}, updates: map[proto.ID]*slip{}, notices: map[proto.ID]*murmurv1.Envelope{},
+		commits: map[proto.ID]*commitRecord{genesis.ID: {Commit: genesis}}, updates: map[proto.ID]*updateRecord{}, notices: map[proto.ID]*murmurv1.Envelope{},
 		head: genesis.ID, base: genesis.ID,
 	}
 	var commits, updates []proto.ID // damaged
@@ -173,24 +173,24 @@ func (b *Book) noticesOf(id proto.ID) map[proto.ID]*murmurv1.Envelope {
 // AddCommit checks a commit's signatures and keeps it in memory. It returns the updates that it lists and those in its
 // evidence, and of them what this book did not hold.
 func (b *Book) AddCommit(w *murmurv1.Commit) (c round.Commit, us []round.Update, news []wire.Update, err error) {
-	c, slips, news, err := b.decode(w)
+	c, records, news, err := b.decode(w)
 	if err != nil {
 		return c, nil, nil, err
 	}
-	us = make([]round.Update, len(slips))
-	for i, s := range slips {
+	us = make([]round.Update, len(records))
+	for i, s := range records {
 		us[i] = s.Update
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.keepCommit(c, slips, w)
+	b.keepCommit(c, records, w)
 	b.bound()
 	return c, us, news, nil
 }
 
 // decode checks all of a commit that depends on nothing but its message. An update that is held with the same signature
 // is not checked again.
-func (b *Book) decode(w *murmurv1.Commit) (c round.Commit, us []*slip, news []wire.Update, err error) {
+func (b *Book) decode(w *murmurv1.Commit) (c round.Commit, us []*updateRecord, news []wire.Update, err error) {
 	c, with, err := decodeContent(b.Swarm, w.Content)
 	if err != nil {
 		return c, nil, nil, err
@@ -209,7 +209,7 @@ func (b *Book) decode(w *murmurv1.Commit) (c round.Commit, us []*slip, news []wi
 			if err != nil {
 				return c, nil, nil, err
 			}
-			s, news = &slip{Update: updateOf(u), raw: e}, append(news, u)
+			s, news = &updateRecord{Update: updateOf(u), raw: e}, append(news, u)
 		}
 		if i < len(c.Updates) && s.ID != c.Updates[i] {
 			return c, nil, nil, errors.New("commit brings another update than it lists")
@@ -228,7 +228,7 @@ func (b *Book) decode(w *murmurv1.Commit) (c round.Commit, us []*slip, news []wi
 }
 
 // holds returns the update of an envelope if it is here, signed alike.
-func (b *Book) holds(e *murmurv1.Envelope) *slip {
+func (b *Book) holds(e *murmurv1.Envelope) *updateRecord {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	s := b.updates[proto.Sum(e.GetPayload())]

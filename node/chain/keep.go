@@ -23,17 +23,17 @@ type load struct{ updates, commits, bytes int }
 
 func (b *Book) keepUpdate(u round.Update, e *murmurv1.Envelope) {
 	if b.updates[u.ID] == nil {
-		b.updates[u.ID] = &slip{Update: u, raw: e}
+		b.updates[u.ID] = &updateRecord{Update: u, raw: e}
 		b.added.updates++
 	}
 }
 
-func (b *Book) keepCommit(c round.Commit, us []*slip, w *murmurv1.Commit) {
+func (b *Book) keepCommit(c round.Commit, us []*updateRecord, w *murmurv1.Commit) {
 	for _, s := range us {
 		b.keepUpdate(s.Update, s.raw)
 	}
 	if b.commits[c.ID] == nil {
-		b.commits[c.ID] = &page{Commit: c, raw: w}
+		b.commits[c.ID] = &commitRecord{Commit: c, raw: w}
 		b.added.commits++
 		b.added.bytes += sizeOf(w)
 	}
@@ -67,14 +67,14 @@ func (b *Book) boundCommits() {
 	for _, c := range path {
 		kept[c.ID] = true
 	}
-	var loose []*page
+	var loose []*commitRecord
 	for id, p := range b.commits {
 		if !kept[id] {
 			loose = append(loose, p)
 		}
 	}
-	away := func(p *page) uint64 { return max(p.Height, head) - min(p.Height, head) }
-	slices.SortFunc(loose, func(x, y *page) int {
+	away := func(p *commitRecord) uint64 { return max(p.Height, head) - min(p.Height, head) }
+	slices.SortFunc(loose, func(x, y *commitRecord) int {
 		return cmp.Or(first(x.saved, y.saved), cmp.Compare(away(x), away(y)), slices.Compare(x.ID[:], y.ID[:]))
 	})
 	bytes := 0
@@ -98,7 +98,7 @@ func (b *Book) boundUpdates() {
 			listed[pair[0]], listed[pair[1]] = true, true
 		}
 	}
-	var loose []*slip
+	var loose []*updateRecord
 	for id, u := range b.updates {
 		if !listed[id] && u.Author != b.Self {
 			loose = append(loose, u)
@@ -108,8 +108,8 @@ func (b *Book) boundUpdates() {
 		return
 	}
 	head := b.commits[b.head]
-	away := func(u *slip) uint64 { return max(u.Height, head.Height+1) - min(u.Height, head.Height+1) }
-	slices.SortFunc(loose, func(x, y *slip) int {
+	away := func(u *updateRecord) uint64 { return max(u.Height, head.Height+1) - min(u.Height, head.Height+1) }
+	slices.SortFunc(loose, func(x, y *updateRecord) int {
 		return cmp.Or(
 			first(x.Parent == b.head, y.Parent == b.head), first(head.Rank(x.Author) >= 0, head.Rank(y.Author) >= 0),
 			cmp.Compare(away(x), away(y)), slices.Compare(x.ID[:], y.ID[:]),
@@ -121,7 +121,7 @@ func (b *Book) boundUpdates() {
 		place[u.ID] = of[u.Author]
 		of[u.Author]++
 	}
-	slices.SortStableFunc(loose, func(x, y *slip) int { return cmp.Compare(place[x.ID], place[y.ID]) })
+	slices.SortStableFunc(loose, func(x, y *updateRecord) int { return cmp.Compare(place[x.ID], place[y.ID]) })
 	for _, u := range loose[maxLooseUpdates/2:] {
 		delete(b.updates, u.ID)
 	}

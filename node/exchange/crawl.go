@@ -64,7 +64,7 @@ var ErrMembersOnly = errors.New("this swarm is for members, and a visitor is let
 
 // visit makes a book of members in which the visitor is one for as long as the crawl lasts; nil in an open
 // swarm.
-func visit(d home.Dir, swarm proto.ID, self proto.PeerID) (*membership.Book, error) {
+func visit(d home.Dir, swarm proto.ID, self proto.PeerID) (*membership.List, error) {
 	m, err := founding.Membership(d)
 	if err != nil || m == nil || m.Open() {
 		return nil, err

@@ -41,6 +41,6 @@ func update(i int, seq uint64) *murmurv1.Envelope {
 
 // topics are without a host: what they check and let through shows without one.
 func topics(now func() time.Time, outsider func(peer.ID) bool) *Topics {
-	p := Params{Swarm: testSwarm, Members: func() *membership.Book { return nil }, Outsider: outsider}
+	p := Params{Swarm: testSwarm, Members: func() *membership.List { return nil }, Outsider: outsider}
 	return newTopics(p, "self", now)
 }

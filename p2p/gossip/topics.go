@@ -48,7 +48,7 @@ type Params struct {
 	Swarm  proto.ID    // swarm that messages must be of
 	Prefix protocol.ID // prefix of the topics and of the protocols that carry them
 	// Members returns who belongs to the swarm at the moment; nil: everybody.
-	Members func() *membership.Book
+	Members func() *membership.List
 	// Outsider tells whether a peer takes no part in the swarm.
 	Outsider func(peer.ID) bool
 }

@@ -21,7 +21,7 @@ func TestParams(t *testing.T) {
 	} {
 		p := Params{
 			Host: struct{ host.Host }{}, Swarm: testSwarm, Prefix: "/murmur/test",
-			Members: func() *membership.Book { return nil }, Outsider: func(peer.ID) bool { return false },
+			Members: func() *membership.List { return nil }, Outsider: func(peer.ID) bool { return false },
 		}
 		change(&p)
 		if _, err := New(t.Context(), p); err == nil || strings.Contains(err.Error(), "\n") {

@@ -58,7 +58,7 @@ func ParseInvite(s string) (Invite, error) {
 	return i, nil
 }
 
-// Enter puts the proof of a peer that comes in by the invite into a Book's Saved, which may
+// Enter puts the proof of a peer that comes in by the invite into a List's Saved, which may
 // be empty: what the book knows of others stays.
 func (i Invite) Enter(swarm proto.ID, peer proto.PeerID, saved []byte) ([]byte, error) {
 	var book murmurv1.MemberBook

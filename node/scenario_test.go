@@ -31,38 +31,38 @@ import (
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
-// scrapeEvery is how often a film has a picture.
+// scrapeEvery is how often a scenario is scraped.
 const scrapeEvery = 15 * time.Second
 
-// film is what Prometheus would have seen of a closed swarm: scrapes of every daemon's metrics,
+// scenario is what Prometheus would have seen of a closed swarm: scrapes of every daemon's metrics,
 // in virtual time. Its time, and every time in it, begins at 0.
-type film struct {
+type scenario struct {
 	*swarm
 	community ed25519.PrivateKey
 	invite    membership.Invite
-	moods     map[int]*mood
+	faults    map[int]*fault
 	old       map[int]bool // who runs an old version
 
-	began    time.Time
-	shots    int
-	series   map[string][]string // values as promtool reads them
-	facts    map[*daemon]func(*api.State)
-	skew     map[*daemon]float64 // seconds that a clock is wrong by
-	asked    []question
-	deserved map[string]map[string]bool // alerts, by instance; none: for the swarm
+	began      time.Time
+	scrapes    int
+	series     map[string][]string // values as promtool reads them
+	facts      map[*daemon]func(*api.State)
+	skew       map[*daemon]float64 // seconds that a clock is wrong by
+	asked      []question
+	wantAlerts map[string]map[string]bool // alerts, by instance; none: for the swarm
 }
 
-func newFilm(t *testing.T, net *simtest.Swarm, root string) *film {
-	f := &film{
+func newScenario(t *testing.T, net *simtest.Swarm, root string) *scenario {
+	f := &scenario{
 		community: ed25519.NewKeyFromSeed(slices.Repeat([]byte{7}, ed25519.SeedSize)),
-		moods:     map[int]*mood{}, old: map[int]bool{}, series: map[string][]string{},
-		facts: map[*daemon]func(*api.State){}, skew: map[*daemon]float64{}, deserved: map[string]map[string]bool{},
+		faults:    map[int]*fault{}, old: map[int]bool{}, series: map[string][]string{},
+		facts: map[*daemon]func(*api.State){}, skew: map[*daemon]float64{}, wantAlerts: map[string]map[string]bool{},
 	}
 	f.swarm = &swarm{
 		t: t, method: outer.FedAvg, net: net, rng: rand.New(rand.NewPCG(1, 8)), root: root,
 		away: make(map[*daemon]time.Time), heights: make(map[uint64]time.Time),
 		params: func(d *daemon, p *node.Params) {
-			p.Engine, p.Backend = f.mood(d.i).engine(), "toy:1500ms"
+			p.Engine, p.Backend = f.fault(d.i).engine(), "toy:1500ms"
 			if !f.old[d.i] {
 				p.Version = "0.1.1"
 			}
@@ -71,14 +71,14 @@ func newFilm(t *testing.T, net *simtest.Swarm, root string) *film {
 	return f
 }
 
-func (f *film) mood(i int) *mood {
-	if f.moods[i] == nil {
-		f.moods[i] = &mood{}
+func (f *scenario) fault(i int) *fault {
+	if f.faults[i] == nil {
+		f.faults[i] = &fault{}
 	}
-	return f.moods[i]
+	return f.faults[i]
 }
 
-func (f *film) must(err error) {
+func (f *scenario) must(err error) {
 	f.t.Helper()
 	if err != nil {
 		f.t.Fatal(err)
@@ -86,7 +86,7 @@ func (f *film) must(err error) {
 }
 
 // open4 founds the swarm and has three join by invite.
-func (f *film) open4() {
+func (f *scenario) open4() {
 	change := f.change
 	f.change = func(m *manifest.Manifest) {
 		m.Inner.LR = 1e-5 // the toys are never done, so no update is empty
@@ -110,7 +110,7 @@ func (f *film) open4() {
 }
 
 // enter starts a daemon more.
-func (f *film) enter(invited bool) {
+func (f *scenario) enter(invited bool) {
 	d := f.place()
 	f.must(d.dir.Join(f.id, []string{f.net.Addr(0)}))
 	if invited {
@@ -120,24 +120,24 @@ func (f *film) enter(invited bool) {
 }
 
 // close ends a daemon, as a person does.
-func (f *film) close(d *daemon) {
+func (f *scenario) close(d *daemon) {
 	for d.stop(); !f.ended(d); {
 		time.Sleep(look)
 	}
 }
 
 // calm lets time pass in which no alert may fire.
-func (f *film) calm(d time.Duration) {
-	f.roll(d)
+func (f *scenario) calm(d time.Duration) {
+	f.play(d)
 	f.asked = append(f.asked, question{fired("", "", f.now()), f.now(), 0})
 }
 
 // during plays a trouble for some time, in which alerts must fire for some daemons, or for the
 // swarm, and mends it.
-func (f *film) during(d time.Duration, alerts map[string][]int, begin, end func()) {
+func (f *scenario) during(d time.Duration, alerts map[string][]int, begin, end func()) {
 	from := f.now()
 	begin()
-	f.roll(from + d - f.now())
+	f.play(from + d - f.now())
 	for name, daemons := range alerts {
 		if daemons == nil {
 			f.expect(name, -1, d)
@@ -151,30 +151,30 @@ func (f *film) during(d time.Duration, alerts map[string][]int, begin, end func(
 }
 
 // expect says that an alert must have fired within some time until now.
-func (f *film) expect(name string, i int, within time.Duration) {
+func (f *scenario) expect(name string, i int, within time.Duration) {
 	instance := ""
 	if i >= 0 {
 		instance = fmt.Sprintf("node-%d", i)
 	}
-	if f.deserved[name] == nil {
-		f.deserved[name] = map[string]bool{}
+	if f.wantAlerts[name] == nil {
+		f.wantAlerts[name] = map[string]bool{}
 	}
-	f.deserved[name][instance] = true
+	f.wantAlerts[name][instance] = true
 	f.asked = append(f.asked, question{fired(name, instance, within), f.now(), 1})
 }
 
-// now is the film's time: that of the newest picture.
-func (f *film) now() time.Duration { return time.Duration(f.shots-1) * scrapeEvery }
+// now is the scenario's time: that of the newest picture.
+func (f *scenario) now() time.Duration { return time.Duration(f.scrapes-1) * scrapeEvery }
 
-// roll lets time pass.
-func (f *film) roll(d time.Duration) {
-	for end := f.now() + d; f.now() < end; f.shoot() {
-		f.run(time.Until(f.began.Add(time.Duration(f.shots) * scrapeEvery)))
+// play lets time pass.
+func (f *scenario) play(d time.Duration) {
+	for end := f.now() + d; f.now() < end; f.scrapeAll() {
+		f.run(time.Until(f.began.Add(time.Duration(f.scrapes) * scrapeEvery)))
 	}
 }
 
-// shoot scrapes all daemons.
-func (f *film) shoot() {
+// scrapeAll scrapes all daemons.
+func (f *scenario) scrapeAll() {
 	for _, d := range f.all {
 		target := fmt.Sprintf(`job="reading-circle",instance="node-%d"`, d.i)
 		up := "0"
@@ -184,24 +184,24 @@ func (f *film) shoot() {
 		}
 		f.note("up{"+target+"}", up)
 	}
-	f.shots++
+	f.scrapes++
 	for name, v := range f.series { // what was there a picture ago, and is not now
-		if len(v) < f.shots {
+		if len(v) < f.scrapes {
 			f.series[name] = append(v, "stale")
 		}
 	}
 }
 
 // note adds a value to a series, which was absent until now if it is new or was stale.
-func (f *film) note(name, value string) {
+func (f *scenario) note(name, value string) {
 	v := f.series[name]
-	for len(v) < f.shots {
+	for len(v) < f.scrapes {
 		v = append(v, "_")
 	}
 	f.series[name] = append(v, value)
 }
 
-func (f *film) scrape(d *daemon, target string) {
+func (f *scenario) scrape(d *daemon, target string) {
 	state := d.n.State
 	if change := f.facts[d]; change != nil {
 		state = func() api.State {
@@ -248,8 +248,8 @@ func (f *film) scrape(d *daemon, target string) {
 
 func value(m *dto.Metric) float64 { return m.GetGauge().GetValue() + m.GetCounter().GetValue() }
 
-// script writes the film as promtool's test of rules, with questions to be asked of it.
-func (f *film) script(rules string, asked []question) string {
+// script writes the scenario as promtool's test of rules, with questions to be asked of it.
+func (f *scenario) script(rules string, asked []question) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "rule_files: [%q]\nevaluation_interval: %s\ntests:\n  - interval: %[2]s\n    input_series:\n", rules, seconds(scrapeEvery))
 	for _, name := range slices.Sorted(maps.Keys(f.series)) {
@@ -262,7 +262,7 @@ func (f *film) script(rules string, asked []question) string {
 	return b.String()
 }
 
-// question is asked of a film at some time.
+// question is asked of a scenario at some time.
 type question struct {
 	expr string
 	at   time.Duration

@@ -45,7 +45,7 @@ const (
 	maxEntered    = 10_000 // peers remembered to have come in by invites
 )
 
-// Params is what a Book is made from.
+// Params is what a List is made from.
 type Params struct {
 	Swarm   proto.ID
 	Self    proto.PeerID
@@ -55,8 +55,8 @@ type Params struct {
 	Saved   []byte              // bytes that Encode returned before; nil: none
 }
 
-// Book knows who belongs to one swarm. It is safe for concurrent use.
-type Book struct {
+// List knows who belongs to one swarm. It is safe for concurrent use.
+type List struct {
 	p Params
 
 	mu      sync.Mutex
@@ -83,13 +83,13 @@ type standing struct {
 }
 
 // lasts tells whether a standing still counts.
-func (b *Book) lasts(s standing, now time.Time) bool {
+func (b *List) lasts(s standing, now time.Time) bool {
 	return (s.until == 0 || now.Unix() <= s.until) && !b.dropped[s.signer] && (s.renewed || !b.invites[s.invite])
 }
 
-// New makes a Book.
-func New(p Params) (*Book, error) {
-	b := &Book{
+// New makes a List.
+func New(p Params) (*List, error) {
+	b := &List{
 		p: p, proof: &murmurv1.Proof{}, keys: map[string]bool{}, dropped: map[string]bool{}, peers: map[proto.PeerID]bool{}, invites: map[string]bool{},
 		entered: map[string]map[proto.PeerID]bool{}, shown: map[proto.PeerID]standing{},
 	}
@@ -117,19 +117,19 @@ func New(p Params) (*Book, error) {
 }
 
 // Open tells whether everybody may take part.
-func (b *Book) Open() bool { return len(b.p.Keys) == 0 && len(b.p.Members) == 0 }
+func (b *List) Open() bool { return len(b.p.Keys) == 0 && len(b.p.Members) == 0 }
 
 // Admit checks what a peer shows, and remembers it.
-func (b *Book) Admit(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
+func (b *List) Admit(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) error {
 	return b.admit(peer, proof, nil, now)
 }
 
 // AdmitAuthor admits the author of a checked update by its proof.
-func (b *Book) AdmitAuthor(u wire.Update, now time.Time) error {
+func (b *List) AdmitAuthor(u wire.Update, now time.Time) error {
 	return b.admit(u.Author, u.Proof, &u.Standing, now)
 }
 
-func (b *Book) admit(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Standing, now time.Time) error {
+func (b *List) admit(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Standing, now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, err := b.check(peer, proof, opened, now)
@@ -144,7 +144,7 @@ func (b *Book) admit(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Stan
 }
 
 // Admitted tells whether a peer that was admitted still belongs.
-func (b *Book) Admitted(peer proto.PeerID, now time.Time) bool {
+func (b *List) Admitted(peer proto.PeerID, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.Open() || peer == b.p.Self {
@@ -154,12 +154,12 @@ func (b *Book) Admitted(peer proto.PeerID, now time.Time) bool {
 	return ok && b.lasts(s, now) || b.listed(peer)
 }
 
-func (b *Book) listed(peer proto.PeerID) bool {
+func (b *List) listed(peer proto.PeerID) bool {
 	return slices.Contains(b.p.Members, peer) && !b.peers[peer]
 }
 
 // check checks what a peer shows, opened already or not.
-func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Standing, now time.Time) (s standing, err error) {
+func (b *List) check(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Standing, now time.Time) (s standing, err error) {
 	s.proof = proof
 	switch {
 	case b.peers[peer]:
@@ -196,10 +196,10 @@ func (b *Book) check(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Stan
 }
 
 // signs tells whether a key is a community key that counts now.
-func (b *Book) signs(key string) bool { return b.keys[key] && !b.dropped[key] }
+func (b *List) signs(key string) bool { return b.keys[key] && !b.dropped[key] }
 
 // in counts the peers that entered by an invite and were not revoked.
-func (b *Book) in(invite string) (n int) {
+func (b *List) in(invite string) (n int) {
 	for p := range b.entered[invite] {
 		if !b.peers[p] {
 			n++
@@ -208,7 +208,7 @@ func (b *Book) in(invite string) (n int) {
 	return n
 }
 
-func (b *Book) enter(invite string, peer proto.PeerID) {
+func (b *List) enter(invite string, peer proto.PeerID) {
 	if b.entered[invite] == nil {
 		b.entered[invite] = map[proto.PeerID]bool{}
 	}
@@ -220,7 +220,7 @@ func (b *Book) enter(invite string, peer proto.PeerID) {
 }
 
 // Inherit admits the peers that another book had admitted, if their proofs count here.
-func (b *Book) Inherit(from *Book, now time.Time) {
+func (b *List) Inherit(from *List, now time.Time) {
 	from.mu.Lock()
 	shown := maps.Clone(from.shown)
 	from.mu.Unlock()
@@ -229,7 +229,7 @@ func (b *Book) Inherit(from *Book, now time.Time) {
 	}
 }
 
-// Listing is a Book's entry about a peer.
+// Listing is a List's entry about a peer.
 type Listing struct {
 	Peer    proto.PeerID
 	How     string    // "listed", "member", "invited" or "revoked"
@@ -237,8 +237,8 @@ type Listing struct {
 	Invited string    // the invite that it came in by, short
 }
 
-// List lists the known members and the revoked peers.
-func (b *Book) List(now time.Time) (ls []Listing) {
+// Members lists the known members and the revoked peers.
+func (b *List) Members(now time.Time) (ls []Listing) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range b.p.Members {
@@ -267,7 +267,7 @@ func (b *Book) List(now time.Time) (ls []Listing) {
 }
 
 // Issue gives this node a membership of its own, where it has a community key.
-func (b *Book) Issue(now time.Time) {
+func (b *List) Issue(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.p.Key != nil {
@@ -276,14 +276,14 @@ func (b *Book) Issue(now time.Time) {
 }
 
 // member signs a membership for a peer, by the invite that it came in by.
-func (b *Book) member(peer proto.PeerID, by standing, now time.Time) *murmurv1.Envelope {
+func (b *List) member(peer proto.PeerID, by standing, now time.Time) *murmurv1.Envelope {
 	return proto.Seal(b.p.Key, proto.DomainMember, proto.Encode(&murmurv1.Member{
 		Swarm: b.p.Swarm[:], Peer: []byte(peer), Until: now.Add(membershipFor).Unix(), Invite: []byte(by.invite), Uses: by.uses,
 	}))
 }
 
 // Keys lists the community keys that count now.
-func (b *Book) Keys() (keys []ed25519.PublicKey) {
+func (b *List) Keys() (keys []ed25519.PublicKey) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for k := range b.keys {
@@ -295,7 +295,7 @@ func (b *Book) Keys() (keys []ed25519.PublicKey) {
 }
 
 // Sign changes the community key with which this node signs, and renews its own membership by it.
-func (b *Book) Sign(key ed25519.PrivateKey, now time.Time) {
+func (b *List) Sign(key ed25519.PrivateKey, now time.Time) {
 	b.mu.Lock()
 	b.p.Key = key
 	b.mu.Unlock()
@@ -304,7 +304,7 @@ func (b *Book) Sign(key ed25519.PrivateKey, now time.Time) {
 
 // Renew returns a new membership for a member, if this node has a community key and the old membership is of
 // another key or ends within renewBefore; else nil.
-func (b *Book) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *murmurv1.Envelope {
+func (b *List) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *murmurv1.Envelope {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.p.Key == nil || b.listed(peer) {
@@ -319,7 +319,7 @@ func (b *Book) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *m
 }
 
 // Take keeps a membership that somebody renewed, if it counts.
-func (b *Book) Take(renewed *murmurv1.Envelope, now time.Time) {
+func (b *List) Take(renewed *murmurv1.Envelope, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if renewed == nil {
@@ -332,21 +332,21 @@ func (b *Book) Take(renewed *murmurv1.Envelope, now time.Time) {
 }
 
 // Proof returns this node's own proof, with all notices that it heard.
-func (b *Book) Proof() (*murmurv1.Proof, []*murmurv1.Envelope) {
+func (b *List) Proof() (*murmurv1.Proof, []*murmurv1.Envelope) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.proof, b.signed()
 }
 
 // Notices lists all notices that this node heard.
-func (b *Book) Notices() []wire.Notice {
+func (b *List) Notices() []wire.Notice {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.notices)
 }
 
 // Hear takes in notices; news says whether one was new.
-func (b *Book) Hear(notices []*murmurv1.Envelope) (news bool, err error) {
+func (b *List) Hear(notices []*murmurv1.Envelope) (news bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := len(b.notices)
@@ -356,7 +356,7 @@ func (b *Book) Hear(notices []*murmurv1.Envelope) (news bool, err error) {
 
 // hear takes in notices of new keys first, because another notice may be signed by a new key. It drops keys
 // last, because notices that a dropped key signed before still count.
-func (b *Book) hear(notices []*murmurv1.Envelope) error {
+func (b *List) hear(notices []*murmurv1.Envelope) error {
 	fresh := map[murmurv1.Notice_Kind][]wire.Notice{}
 	for _, e := range notices {
 		if b.holds(e) {
@@ -379,12 +379,12 @@ func (b *Book) hear(notices []*murmurv1.Envelope) error {
 	return nil
 }
 
-func (b *Book) holds(e *murmurv1.Envelope) bool {
+func (b *List) holds(e *murmurv1.Envelope) bool {
 	return slices.ContainsFunc(b.notices, func(o wire.Notice) bool { return string(o.Signed.Payload) == string(e.GetPayload()) })
 }
 
 // signed lists the notices in their envelopes.
-func (b *Book) signed() (es []*murmurv1.Envelope) {
+func (b *List) signed() (es []*murmurv1.Envelope) {
 	for _, n := range b.notices {
 		es = append(es, n.Signed)
 	}
@@ -392,7 +392,7 @@ func (b *Book) signed() (es []*murmurv1.Envelope) {
 }
 
 // take keeps notices that keys of the community's signed.
-func (b *Book) take(notices []wire.Notice) error {
+func (b *List) take(notices []wire.Notice) error {
 	for _, n := range notices {
 		if !b.signs(string(n.Signer)) || b.holds(n.Signed) {
 			continue
@@ -417,7 +417,7 @@ func (b *Book) take(notices []wire.Notice) error {
 }
 
 // Encode returns the bytes for Params.Saved; nil if nothing has changed since the last call.
-func (b *Book) Encode() []byte {
+func (b *List) Encode() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.changed {

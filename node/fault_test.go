@@ -9,20 +9,20 @@ import (
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
-// mood is what is wrong with a daemon's trainer.
-type mood struct {
+// fault is what is wrong with a daemon's trainer.
+type fault struct {
 	worse  atomic.Int64 // nats that its losses are too high
 	broken atomic.Bool
 	thrown atomic.Int64 // what the next step adds to every parameter
 }
 
-type moody struct {
+type faulty struct {
 	worker.Learner
-	*mood
+	*fault
 	params int
 }
 
-func (l moody) Step(tokens []int32, rate float64) (float32, error) {
+func (l faulty) Step(tokens []int32, rate float64) (float32, error) {
 	loss, err := l.Learner.Step(tokens, rate)
 	if l.broken.Load() {
 		err = errors.New("the device has lost its memory")
@@ -33,12 +33,12 @@ func (l moody) Step(tokens []int32, rate float64) (float32, error) {
 	return loss + float32(l.worse.Load()), err
 }
 
-func (m *mood) engine() *worker.Engine {
+func (m *fault) engine() *worker.Engine {
 	e := toy.Engine()
 	learner := e.Learner
 	e.Learner = func(d worker.Device, s worker.Spec) (worker.Learner, error) {
 		l, err := learner(d, s)
-		return moody{l, m, s.Model.Layout().Params()}, err
+		return faulty{l, m, s.Model.Layout().Params()}, err
 	}
 	return &e
 }

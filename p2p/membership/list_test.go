@@ -25,7 +25,7 @@ func peerOf(name string) proto.PeerID { return proto.PeerOf(keyOf(name).Public()
 // community is the key that the manifest names.
 var community = keyOf("the community")
 
-func book(t *testing.T, self string, change func(*Params)) *Book {
+func book(t *testing.T, self string, change func(*Params)) *List {
 	t.Helper()
 	p := Params{Swarm: swarm, Self: peerOf(self), Keys: []ed25519.PublicKey{community.Public().(ed25519.PublicKey)}}
 	if change != nil {
