@@ -12,7 +12,7 @@ import (
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
-// adopt moves θ to a commit's state and the trainer with it, as outer.Private
+// adopt moves θ to a commit's state and the trainer with it, as outer.Feedback
 // has it.
 func (x *Executor) adopt(ctx context.Context, e round.Adopt, s round.Status) {
 	x.passed.add(e)

@@ -107,7 +107,7 @@ type Executor struct {
 	p    Params
 	rep  *replica.Replica
 	book *chain.Book
-	own  *outer.Private // what this node alone has learned, beside the trainer's model
+	own  *outer.Feedback // what this node alone has learned, beside the trainer's model
 
 	learning outer.Learning // what the method asks
 
@@ -147,7 +147,7 @@ func New(p Params) (x *Executor, lacking uint64, err error) {
 		return nil, 0, err
 	}
 	x = &Executor{
-		p: p, rep: p.Replica, book: p.Book, own: outer.NewPrivate(p.Method, len(p.Replica.Theta())), learning: p.Method.Learning(),
+		p: p, rep: p.Replica, book: p.Book, own: outer.NewFeedback(p.Method, len(p.Replica.Theta())), learning: p.Method.Learning(),
 		wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1,
 	}
 	lacking, err = x.restore(x.book, x.rep.Head())

@@ -54,7 +54,7 @@ func TestAnySize(t *testing.T) {
 			s := story()
 			for s.width = 20; s.width < 240; s.width += 19 {
 				for s.height = 5; s.height < 80; s.height += 11 {
-					for s.view = range views {
+					for s.pane = range panes {
 						fits(t, s)
 					}
 					if t.Failed() {

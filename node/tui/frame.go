@@ -61,8 +61,8 @@ func (s screen) render() string {
 		return ""
 	}
 	l := s.layout()
-	from := s.at[s.view]
-	if s.view == peersView && !s.help {
+	from := s.at[s.pane]
+	if s.pane == peersPane && !s.help {
 		from = s.choice() - l.room/2
 	}
 	from = min(max(from, 0), l.furthest())
@@ -93,13 +93,13 @@ func (s screen) page() page {
 		return whole(helpLines(s.width))
 	case s.now.IsZero():
 		return whole([]line{inked(faint, "asking the node …")})
-	case s.view == swarmView:
+	case s.pane == swarmPane:
 		return s.swarm()
-	case s.view == peersView:
+	case s.pane == peersPane:
 		return s.peers()
-	case s.view == trafficView:
+	case s.pane == trafficPane:
 		return whole(s.traffic(s.width))
-	case s.view == eventsView:
+	case s.pane == eventsPane:
 		return whole(eventLines(s.events, s.width))
 	}
 	if all := s.overview(); all != nil {
@@ -125,9 +125,9 @@ func (s screen) top() []line {
 		}
 	}
 	var tabs line
-	for v := range views {
+	for v := range panes {
 		name := fmt.Sprintf(" %d %s ", v+1, v)
-		if v == s.view && !s.help {
+		if v == s.pane && !s.help {
 			tabs = append(tabs, span{fmt.Sprintf("[%d %s]", v+1, v), turned})
 		} else {
 			tabs = append(tabs, span{name, faint})
@@ -148,7 +148,7 @@ func (s screen) top() []line {
 // alerts is a line for what is wrong; the node's own view has them in full.
 func (s screen) alerts() []line {
 	h := s.state.Health
-	if len(h) == 0 || s.view == nodeView && !s.help {
+	if len(h) == 0 || s.pane == nodePane && !s.help {
 		return nil
 	}
 	worst := h[0]

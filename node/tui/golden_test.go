@@ -32,15 +32,15 @@ func TestScreens(t *testing.T) {
 					fits(t, s)
 					fmt.Fprintf(&b, "════ %s\n%s\n", title, trimmed(ansi.Strip(s.render())))
 				}
-				for s.view = range views {
-					show(s.view.String(), s)
+				for s.pane = range panes {
+					show(s.pane.String(), s)
 				}
 				if name == "lively" {
 					s.help = true
 					show("help", s)
-					s.help, s.asking, s.view = false, true, nodeView
+					s.help, s.asking, s.pane = false, true, nodePane
 					show("asked how long to pause", s)
-					s.asking, s.view, s.lost = false, swarmView, noon
+					s.asking, s.pane, s.lost = false, swarmPane, noon
 					show("without a daemon", s)
 				}
 				compare(t, filepath.Join("testdata", file+".golden"), b.String())

@@ -44,11 +44,11 @@ func (s screen) press(key string) (screen, tea.Cmd) {
 		}
 		return s.steer("resuming", func() (api.State, error) { return s.node.Resume(s.ctx) })
 	case "tab", "right", "l":
-		s.view = (s.view + 1) % views
+		s.pane = (s.pane + 1) % panes
 	case "shift+tab", "left", "h":
-		s.view = (s.view + views - 1) % views
+		s.pane = (s.pane + panes - 1) % panes
 	case "1", "2", "3", "4", "5":
-		s.view = view(key[0] - '1')
+		s.pane = pane(key[0] - '1')
 	default:
 		return s.scroll(key), nil
 	}
@@ -66,8 +66,8 @@ func (s screen) scroll(key string) screen {
 	}[key]
 	switch {
 	case !ok:
-	case s.view != peersView:
-		s.at[s.view] = min(max(min(s.at[s.view], l.furthest())+by, 0), l.furthest())
+	case s.pane != peersPane:
+		s.at[s.pane] = min(max(min(s.at[s.pane], l.furthest())+by, 0), l.furthest())
 	case len(s.state.Peers) > 0:
 		s.chosen = s.state.Peers[min(max(s.choice()+by, 0), len(s.state.Peers)-1)].ID
 	}

@@ -93,28 +93,28 @@ func TestPauseByKey(t *testing.T) {
 func TestMoveByKey(t *testing.T) {
 	for _, c := range []struct {
 		keys string
-		view view
+		pane pane
 		help bool
 		note string
 	}{
-		{"tab", swarmView, false, ""},
-		{"tab tab shift+tab", swarmView, false, ""},
-		{"shift+tab", eventsView, false, ""},
-		{"right left left", eventsView, false, ""},
-		{"4", trafficView, false, ""},
-		{"5 tab", nodeView, false, ""},
-		{"2 ?", swarmView, true, ""},
-		{"2 ? ?", swarmView, false, ""},
-		{"? 3", nodeView, false, ""},
-		{"q", nodeView, false, "quit"},
-		{"? q", nodeView, false, "quit"},
-		{"ctrl+c", nodeView, false, "quit"},
-		{"p ctrl+c", nodeView, false, "quit"},
+		{"tab", swarmPane, false, ""},
+		{"tab tab shift+tab", swarmPane, false, ""},
+		{"shift+tab", eventsPane, false, ""},
+		{"right left left", eventsPane, false, ""},
+		{"4", trafficPane, false, ""},
+		{"5 tab", nodePane, false, ""},
+		{"2 ?", swarmPane, true, ""},
+		{"2 ? ?", swarmPane, false, ""},
+		{"? 3", nodePane, false, ""},
+		{"q", nodePane, false, "quit"},
+		{"? q", nodePane, false, "quit"},
+		{"ctrl+c", nodePane, false, "quit"},
+		{"p ctrl+c", nodePane, false, "quit"},
 	} {
 		s := lively()
 		s.width, s.height = 80, 24
-		if s = pressed(s, c.keys); s.view != c.view || s.help != c.help || s.note != c.note {
-			t.Errorf("%s: view %v, help %v, %q; want %v, %v, %q", c.keys, s.view, s.help, s.note, c.view, c.help, c.note)
+		if s = pressed(s, c.keys); s.pane != c.pane || s.help != c.help || s.note != c.note {
+			t.Errorf("%s: view %v, help %v, %q; want %v, %v, %q", c.keys, s.pane, s.help, s.note, c.pane, c.help, c.note)
 		}
 	}
 }
@@ -139,8 +139,8 @@ func TestScroll(t *testing.T) {
 	if after := strings.Split(next.(screen).render(), "\n")[2:20]; !slices.Equal(before, after) {
 		t.Errorf("what is read moves when news come")
 	}
-	if s = pressed(s, "G j"); s.at[eventsView] != s.layout().furthest() {
-		t.Errorf("scrolled to %d of %d", s.at[eventsView], s.layout().furthest())
+	if s = pressed(s, "G j"); s.at[eventsPane] != s.layout().furthest() {
+		t.Errorf("scrolled to %d of %d", s.at[eventsPane], s.layout().furthest())
 	}
 }
 

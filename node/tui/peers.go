@@ -61,7 +61,7 @@ func (s screen) peers() page {
 		size: len(s.state.Peers),
 		row: func(i int) line {
 			l := peerLine(s.state.Peers[i], strips, rest)
-			if i == chosen && s.view == peersView {
+			if i == chosen && s.pane == peersPane {
 				l[0].ink = turned
 			}
 			return l

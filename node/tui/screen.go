@@ -12,19 +12,19 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// view is one of the screen's pages.
-type view int
+// pane is one of the screen's pages.
+type pane int
 
 const (
-	nodeView view = iota
-	swarmView
-	peersView
-	trafficView
-	eventsView
-	views // how many there are
+	nodePane pane = iota
+	swarmPane
+	peersPane
+	trafficPane
+	eventsPane
+	panes // how many there are
 )
 
-func (v view) String() string { return [views]string{"node", "swarm", "peers", "traffic", "events"}[v] }
+func (v pane) String() string { return [panes]string{"node", "swarm", "peers", "traffic", "events"}[v] }
 
 // screen is all that decides what is drawn.
 type screen struct {
@@ -33,8 +33,8 @@ type screen struct {
 	coloured bool
 
 	width, height int
-	view          view
-	at            [views]int   // lines scrolled past, by view
+	pane          pane
+	at            [panes]int   // lines scrolled past, by view
 	chosen        proto.PeerID // peer whose details are shown
 	help          bool
 	asking        bool   // whether the screen asks how long to pause
@@ -75,12 +75,12 @@ func (s screen) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 	case api.Outcome:
 		if n := len(s.rounds); n == 0 || m.Height > s.rounds[n-1].Height {
 			s.rounds = newest(append(slices.Clip(s.rounds), m), mostRounds)
-			s = s.kept(swarmView, 1)
+			s = s.kept(swarmPane, 1)
 		}
 	case event.Event:
 		if n := len(s.events); n == 0 || m.Seq > s.events[n-1].Seq {
 			s.events = newest(append(slices.Clip(s.events), m), mostEvents)
-			s = s.kept(eventsView, len(eventLines([]event.Event{m}, s.width)))
+			s = s.kept(eventsPane, len(eventLines([]event.Event{m}, s.width)))
 		}
 	case []api.Heldout:
 		s.curve = m
@@ -97,7 +97,7 @@ func (s screen) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 // kept has a reader who scrolled go on seeing the same lines when new ones come above them.
-func (s screen) kept(v view, lines int) screen {
+func (s screen) kept(v pane, lines int) screen {
 	if s.at[v] > 0 {
 		s.at[v] += lines
 	}

@@ -2,7 +2,7 @@
 //
 // With θ the shared parameters at a node's head and θ_local its own, float32, flat in the order of the model's layout, a
 // node's residual d is what it learned and its branch lacks. A payload encodes d, or the part of it that the round takes,
-// and decodes to z; publishing leaves d alone, and what a commit includes is taken off it ([Private]):
+// and decodes to z; publishing leaves d alone, and what a commit includes is taken off it ([Feedback]):
 //
 //	residual in the model    d = θ(head) − θ_local;  θ_local ← θ_local + (1 − α)·(θ(Y) − θ(X) + z), going from head X to Y
 //	residual in a buffer b   b ← b + θ(head) − θ_local and θ_local ← θ(head) when publishing;  b ← β·(b − z) when included

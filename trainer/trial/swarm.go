@@ -41,7 +41,7 @@ type swarm struct {
 type peer struct {
 	theta, m, v []float32 // the trainer's state
 	step        int64
-	private     *outer.Private
+	private     *outer.Feedback
 	own         []outer.Own // the update that the next commit to adopt includes
 	payload     []byte
 	lane        data.Lane

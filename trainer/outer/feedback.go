@@ -2,8 +2,8 @@ package outer
 
 import "fmt"
 
-// Private is what a node alone has of its learning, and how it follows commits. It is not safe for concurrent use.
-type Private struct {
+// Feedback is what a node alone has of its learning, and how it follows commits. It is not safe for concurrent use.
+type Feedback struct {
 	method   Method
 	learning Learning
 	params   int
@@ -16,9 +16,9 @@ type Own struct {
 	Payload []byte
 }
 
-// NewPrivate starts with nothing learned.
-func NewPrivate(m Method, params int) *Private {
-	p := &Private{method: m, learning: m.Learning(), params: params}
+// NewFeedback starts with nothing learned.
+func NewFeedback(m Method, params int) *Feedback {
+	p := &Feedback{method: m, learning: m.Learning(), params: params}
 	if p.learning.Residual == InBuffer {
 		p.buffer = make([]float32, params)
 	}
@@ -26,12 +26,12 @@ func NewPrivate(m Method, params int) *Private {
 }
 
 // Buffer is the residual outside the local model, to be saved and loaded; nil for methods that have none.
-func (p *Private) Buffer() []float32 { return p.buffer }
+func (p *Feedback) Buffer() []float32 { return p.buffer }
 
 // Encode makes the payload of what was learned on a head. taken is what the trainer gave: its model, or the mean
 // gradient since it was last asked. Where moved is true, what the model had learned is in the buffer now, and taken holds
 // what the trainer has to add to its model for that.
-func (p *Private) Encode(dst []byte, r Round, theta, taken []float32) (payload []byte, moved bool, err error) {
+func (p *Feedback) Encode(dst []byte, r Round, theta, taken []float32) (payload []byte, moved bool, err error) {
 	if err := sized("encode", p.params, theta, taken); err != nil {
 		return nil, false, err
 	}
@@ -60,7 +60,7 @@ func (p *Private) Encode(dst []byte, r Round, theta, taken []float32) (payload [
 
 // Resume takes up what was saved: theta, which is θ(head), becomes the trainer's model. d and buffer were saved at another
 // state, or nil; undo and redo lead from there to the head as Move has them.
-func (p *Private) Resume(theta, d, buffer []float32, undo, redo []Own) error {
+func (p *Feedback) Resume(theta, d, buffer []float32, undo, redo []Own) error {
 	if d != nil {
 		if err := sized("resume", p.params, theta, d); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (p *Private) Resume(theta, d, buffer []float32, undo, redo []Own) error {
 // Move follows the head from one state to another: it adds to delta what the trainer has to add to its model; where
 // gradients are gathered, delta becomes the model. undo are
 // the own updates on the old branch alone, the newest first, redo those on the new one alone, the oldest first.
-func (p *Private) Move(delta, from, to []float32, undo, redo []Own) error {
+func (p *Feedback) Move(delta, from, to []float32, undo, redo []Own) error {
 	if err := sized("move", p.params, delta, from, to); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (p *Private) Move(delta, from, to []float32, undo, redo []Own) error {
 	return nil
 }
 
-func (p *Private) move(delta, from, to []float32, undo, redo []Own) error {
+func (p *Feedback) move(delta, from, to []float32, undo, redo []Own) error {
 	if p.learning.Gradients {
 		copy(delta, to)
 		return p.follow(nil, undo, redo)
@@ -105,7 +105,7 @@ func (p *Private) move(delta, from, to []float32, undo, redo []Own) error {
 }
 
 // follow counts own updates that left the branch, then those that joined it.
-func (p *Private) follow(delta []float32, undo, redo []Own) error {
+func (p *Feedback) follow(delta []float32, undo, redo []Own) error {
 	for _, u := range undo {
 		if err := p.count(delta, u, -1); err != nil {
 			return fmt.Errorf("taking back an own update of height %d: %w", u.Height, err)
@@ -121,7 +121,7 @@ func (p *Private) follow(delta []float32, undo, redo []Own) error {
 
 // count takes an own update out of the residual, or back into it: with d = θ(head) − θ_local, z goes to the model; from a
 // buffer b, it becomes β·(b − z).
-func (p *Private) count(delta []float32, u Own, sign float32) error {
+func (p *Feedback) count(delta []float32, u Own, sign float32) error {
 	switch p.learning.Residual {
 	case InModel:
 		return p.method.AddDecoded(delta, u.Height, u.Payload, sign)
@@ -139,7 +139,7 @@ func (p *Private) count(delta []float32, u Own, sign float32) error {
 	return nil
 }
 
-func (p *Private) scale(by float32) {
+func (p *Feedback) scale(by float32) {
 	if by == 1 {
 		return
 	}
@@ -149,4 +149,4 @@ func (p *Private) scale(by float32) {
 }
 
 // Forget drops what is in the buffer.
-func (p *Private) Forget() { clear(p.buffer) }
+func (p *Feedback) Forget() { clear(p.buffer) }
