@@ -81,11 +81,13 @@ func (m *Machine) admissible(us []Update) []Update {
 		}
 	}
 	by := map[proto.PeerID]Update{}
-	var back, members, movers, fresh []proto.PeerID
+	var proving, back, members, movers, fresh []proto.PeerID
 	for _, u := range us {
 		by[u.Author] = u
 		_, known := m.known[u.Author]
 		switch rank := m.head.Rank(u.Author); {
+		case known && m.cfg.Membership.Open() && rank >= 0 && m.cfg.newcomer(m.head.Commit, u.Author):
+			proving = append(proving, u.Author) // one after the other, or each would be out of the roster again before it votes
 		case known && m.cfg.Membership.Open() && m.cfg.newcomer(m.head.Commit, u.Author):
 			back = append(back, u.Author) // who voted here before is not kept out by keys that were made since
 		case rank < 0:
@@ -98,7 +100,7 @@ func (m *Machine) admissible(us []Update) []Update {
 	}
 	room, listed := m.cfg.newcomers(m.head.Commit), 0
 	out := map[proto.PeerID]bool{}
-	for _, p := range slices.Concat(drawn(m.head.ID[:], back), drawn(m.head.ID[:], members), drawn(m.head.ID[:], movers), drawn(m.head.ID[:], fresh)) {
+	for _, p := range slices.Concat(drawn(m.head.ID[:], proving), drawn(m.head.ID[:], back), drawn(m.head.ID[:], members), drawn(m.head.ID[:], movers), drawn(m.head.ID[:], fresh)) {
 		proof, counts := by[p].Proof, m.cfg.newcomer(m.head.Commit, p)
 		var had *Member // whose place it gives up
 		if rank := m.head.Rank(p); rank >= 0 && m.head.Roster[rank].Age+1 < rosterDepth {

@@ -815,6 +815,32 @@ func TestNewcomerAmongQuestions(t *testing.T) {
 	}
 }
 
+// TestVotersReturn has five of nine voters of an open swarm pause for 20 s: one after the other they vote again (in 6 min not all did, where each head drew
+// anew which of them it listed).
+func TestVotersReturn(t *testing.T) {
+	s := usualSwarm(9, 2, false)
+	for end := s.now + 5*time.Minute; s.now < end && s.nodes[0].m.head.seniors() < 9; {
+		s.done = 0
+		s.run(10 * time.Second)
+	}
+	pause := func(on bool) {
+		for _, x := range s.nodes[4:] {
+			x.paused = on
+			x.step(Training{On: !on})
+		}
+	}
+	pause(true)
+	s.run(20 * time.Second)
+	pause(false)
+	began := s.now
+	for ; s.now < began+3*time.Minute && s.nodes[0].m.head.seniors() < 9; s.run(time.Second) {
+		s.done = 0
+	}
+	if took := s.now - began; s.nodes[0].m.head.seniors() < 9 || took > 2*time.Minute {
+		t.Errorf("%d of nine vote after %v", s.nodes[0].m.head.seniors(), took)
+	}
+}
+
 // TestVoterReturns cuts a voter of an open swarm off for 12 s, in which its roster goes by, while 60 fresh keys publish on each head: it is listed
 // again soon (after 54 s, 3 min 26 s and not within 5 min before who voted came first).
 func TestVoterReturns(t *testing.T) {
