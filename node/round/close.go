@@ -84,11 +84,10 @@ func (m *Machine) admissible(us []Update) []Update {
 	var proving, back, members, movers, fresh []proto.PeerID
 	for _, u := range us {
 		by[u.Author] = u
-		_, known := m.known[u.Author]
 		switch rank := m.head.Rank(u.Author); {
-		case known && m.cfg.Membership.Open() && rank >= 0 && m.cfg.newcomer(m.head.Commit, u.Author):
+		case m.voted(u.Author) && m.cfg.Membership.Open() && rank >= 0 && m.cfg.newcomer(m.head.Commit, u.Author):
 			proving = append(proving, u.Author) // one after the other, or each would be out of the roster again before it votes
-		case known && m.cfg.Membership.Open() && m.cfg.newcomer(m.head.Commit, u.Author):
+		case m.voted(u.Author) && m.cfg.Membership.Open() && m.cfg.newcomer(m.head.Commit, u.Author):
 			back = append(back, u.Author) // who voted here before is not kept out by keys that were made since
 		case rank < 0:
 			fresh = append(fresh, u.Author)

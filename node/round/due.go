@@ -63,7 +63,7 @@ func (m *Machine) heard(h Heartbeat) {
 	m.beats[h.From] = b
 }
 
-// makeRoom tells whether there is room for a peer's first heartbeat. Voters always have
+// makeRoom tells whether there is room for a peer's first heartbeat. Voters, and who was one, always have
 // some. Of the others maxStrangers are heard: each head draws anew who, or as many
 // keys would keep every newcomer out for good. What known peers said last is kept beyond its time, for it tells since when they are silent.
 func (m *Machine) makeRoom(b *beat) bool {
@@ -76,17 +76,15 @@ func (m *Machine) makeRoom(b *beat) bool {
 			delete(m.beats, oldest)
 		}
 	}
-	if m.counts(b.From) && len(m.head.voters) > 0 {
+	if m.counts(b.From) && len(m.head.voters) > 0 || m.voted(b.From) {
 		return len(m.beats) < maxPeers
 	}
 	var strangers []proto.PeerID
 	for _, p := range sortedPeers(m.beats) {
-		_, known := m.known[p]
 		switch {
+		case m.voted(p):
 		case !m.beats[p].fresh(m.now):
-			if !known {
-				delete(m.beats, p)
-			}
+			delete(m.beats, p)
 		case !m.counts(p) || len(m.head.voters) == 0:
 			strangers = append(strangers, p)
 		}
@@ -179,9 +177,7 @@ func (m *Machine) latchDue() {
 // announced, and publishes on it, is not most of them. They must be most of the other voters too: where a cut leaves few, rounds of
 // an exchange would have the rest out of the roster in seconds.
 func (m *Machine) called() bool {
-	there := m.present()
-	out, of := m.turnout(there)
-	voted, _ := m.turnout(slices.DeleteFunc(there, func(p proto.PeerID) bool { return !slices.Contains(m.head.voters, p) }))
+	out, of, voted := m.turnout(m.present())
 	others := len(m.head.voters)
 	if slices.Contains(m.head.voters, m.cfg.Self) {
 		others--
@@ -193,12 +189,12 @@ func (m *Machine) called() bool {
 // this node's clock of the round began before theirs, as it does where it was on another
 // branch at first, and they make no commit their head that leaves all of them out.
 func (m *Machine) early() bool {
-	out, of := m.turnout(m.active())
+	out, of, _ := m.turnout(m.active())
 	return 2*out < of
 }
 
-// turnout counts the members among some peers, and those of them who have published on the head.
-func (m *Machine) turnout(among []proto.PeerID) (out, members int) {
+// turnout counts the members among some peers, those of them who have published on the head, and the voters of these.
+func (m *Machine) turnout(among []proto.PeerID) (out, members, voters int) {
 	us, _ := m.candidates(m.head)
 	for _, p := range among {
 		if m.head.Rank(p) < 0 {
@@ -207,9 +203,12 @@ func (m *Machine) turnout(among []proto.PeerID) (out, members int) {
 		members++
 		if slices.ContainsFunc(us, func(u Update) bool { return u.Author == p }) {
 			out++
+			if slices.Contains(m.head.voters, p) {
+				voters++
+			}
 		}
 	}
-	return out, members
+	return out, members, voters
 }
 
 // shortest is how long a round lasts at least: the manifest's bound, and long

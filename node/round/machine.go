@@ -249,19 +249,28 @@ func (m *Machine) advance() {
 
 func (m *Machine) do(e Effect) { m.out = append(m.out, e) }
 
-// peersAlive lists peers with a fresh heartbeat, those on the head first.
+// peersAlive lists peers with a fresh heartbeat: who voted before first, whom as many keys as somebody likes would hide, and of each kind
+// those on the head first.
 func (m *Machine) peersAlive() []proto.PeerID {
-	var on, off []proto.PeerID
+	var kinds [4][]proto.PeerID
 	for p, b := range m.beats {
-		switch {
-		case !b.fresh(m.now):
-		case b.Head == m.head.ID:
-			on = append(on, p)
-		default:
-			off = append(off, p)
+		if !b.fresh(m.now) {
+			continue
 		}
+		kind := 0
+		if !m.voted(p) {
+			kind = 2
+		}
+		if b.Head != m.head.ID {
+			kind++
+		}
+		kinds[kind] = append(kinds[kind], p)
 	}
-	return append(m.shuffled(on), m.shuffled(off)...)
+	var all []proto.PeerID
+	for _, ps := range kinds {
+		all = append(all, m.shuffled(ps)...)
+	}
+	return all
 }
 
 // shuffled orders peers that have a heartbeat as this node alone does, so that not all ask the same ones first.

@@ -502,7 +502,7 @@ func TestCalledByVoters(t *testing.T) {
 		m.Step(s.now, Heartbeat{From: k, Head: m.head.ID, Height: m.head.Height, Interval: time.Second})
 		m.Step(s.now, Seen{Update: b.sign(k, m.head.Commit)})
 	}
-	out, of := m.turnout(m.present())
+	out, of, _ := m.turnout(m.present())
 	if in() < 3 || 2*out <= of || m.called() {
 		t.Errorf("%d fresh keys are in the roster; %d of %d have published; the round is called: %v", in(), out, of, m.called())
 	}

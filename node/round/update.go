@@ -59,7 +59,7 @@ func (m *Machine) remember(u Update) bool {
 }
 
 // authorRoom tells whether there is room for an author's first update: always for one of
-// the roster that it follows. Of the others maxStrangers are kept, and each head draws
+// the roster that it follows, and for who voted before. Of the others maxStrangers are kept, and each head draws
 // anew who; in a swarm for members those alone who belong.
 func (m *Machine) authorRoom(u Update) bool {
 	if u.Author == m.cfg.Self {
@@ -67,7 +67,7 @@ func (m *Machine) authorRoom(u Update) bool {
 	}
 	in := func(p proto.PeerID, parent proto.ID) bool {
 		b := m.blocks[parent]
-		return m.head.Rank(p) >= 0 || b != nil && b.leads() && b.Rank(p) >= 0
+		return m.head.Rank(p) >= 0 || m.voted(p) || b != nil && b.leads() && b.Rank(p) >= 0
 	}
 	if in(u.Author, u.Parent) {
 		return len(m.authors) < 2*maxPeers
@@ -306,8 +306,13 @@ func (m *Machine) fetch() {
 // stranger tells whether a peer is of those whose payloads come last: whom the roster lacks, or who is on probation, and was
 // not a voter before.
 func (m *Machine) stranger(p proto.PeerID) bool {
-	_, voted := m.known[p]
-	return p != m.cfg.Self && !voted && (m.head.Rank(p) < 0 || m.cfg.newcomer(m.head.Commit, p))
+	return p != m.cfg.Self && !m.voted(p) && (m.head.Rank(p) < 0 || m.cfg.newcomer(m.head.Commit, p))
+}
+
+// voted tells whether a peer was a voter of a head of this node's.
+func (m *Machine) voted(p proto.PeerID) bool {
+	_, ok := m.known[p]
+	return ok
 }
 
 // want asks for the payload of an update, which a commit lists or, where in is nil, may list: of its author, of that commit's closer, and of
