@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// restTick is how often the loop turns while the node rests: it takes no part in rounds then,
+	// restTick is how often the loop turns while the device is given back: the node trains nothing then,
 	// and waking up is most of what an idle node costs.
 	restTick = 500 * time.Millisecond
 	// maxTurn is the time after which a loop without a turn counts as hung. A turn takes

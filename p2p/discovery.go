@@ -24,9 +24,9 @@ import (
 
 const (
 	dialTick    = time.Second     // how often known peers are looked at for one to dial
-	saveTick    = 5 * time.Second // of what changed: a node killed soon after its start must find its peers again
+	saveTick    = 5 * time.Second // pause between two saves of peers that changed, short because a node killed soon after its start must find its peers again
 	pingTick    = time.Minute
-	maxDials    = 8 // at once
+	maxDials    = 8 // most dials at once
 	eventBuffer = 256
 	// A search asks the DHT for the swarm's members: some hundred bytes from
 	// each neighbour. It repeats at growing intervals while there are fewer

@@ -27,7 +27,7 @@ type State struct {
 	Reason   string             `json:"reason"` // of node/policy
 	Why      string             `json:"why"`
 	Source   string             `json:"source"`           // who or what decided
-	Until    time.Time          `json:"until,omitzero"`   // when that may change by itself
+	Until    time.Time          `json:"until,omitzero"`   // when the decision may change by itself
 	Unkept   string             `json:"unkept,omitempty"` // what a person asked for that the disk did not take
 	Head     Head               `json:"head"`
 	Round    Round              `json:"round"`
@@ -210,7 +210,7 @@ type Traffic struct {
 	BytesOut  uint64            `json:"bytes_out"`
 	Protocols map[string]Bytes  `json:"protocols"`         // the streams' share, by protocol
 	Necessary uint64            `json:"necessary_bytes"`   // of payloads that rounds took in, but for this node's own
-	AllReduce uint64            `json:"all_reduce_bytes"`  // that a ring all-reduce of float32 gradients would have received for this node's part
+	AllReduce uint64            `json:"all_reduce_bytes"`  // bytes that a ring all-reduce of float32 gradients would have received for this node's part
 	Dropped   map[string]uint64 `json:"dropped,omitempty"` // gossip messages that went no further, by cause
 }
 

@@ -38,7 +38,7 @@ const (
 	askPeers   = 3                // most peers that are asked one question
 	// The most fetches and questions under way at once.
 	maxFetches   = round.MaxFetching
-	maxQuestions = 8
+	maxQuestions = 64 // a third of many voters can leave three each open for askLimit
 )
 
 // Params say what an Exchange works with.

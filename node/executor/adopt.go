@@ -89,7 +89,7 @@ func (x *Executor) judge(height uint64, moved float64) {
 	}
 }
 
-// passed are adoptions that θ has yet to make: one that failed is made with the next.
+// passed are adoptions that the machine made and the replica has not, for one failed: they are made with the next.
 type passed struct {
 	jump         bool
 	left, joined []round.Own

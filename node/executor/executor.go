@@ -121,7 +121,7 @@ type Executor struct {
 	session
 	train     bool
 	passed    passed
-	delivered uint64 // own tokens on the branch, of the machine's total
+	delivered uint64 // tokens of Progress.Total that the head's branch has
 	seq       uint64 // of the newest own update
 	payload   []byte // reused
 	pace      pace

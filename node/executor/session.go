@@ -205,7 +205,7 @@ func (x *Executor) applyDelta(ctx context.Context) error {
 // beginOn sets the trainer onto a state: what it had learned went into updates
 // that this disk has forgotten.
 func (x *Executor) beginOn(ctx context.Context, next []float32, delivered uint64) error {
-	x.deltaPending = false // it is set onto another state altogether
+	x.deltaPending = false // a delta has no use where the trainer is set onto another state
 	x.own.Forget()
 	c, err := x.trainer.Capture(ctx, worker.Capture{})
 	if err != nil {

@@ -120,7 +120,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
-// run runs one whose step is laid out smaller so many times than memory seems to allow.
+// run starts the trainers and returns when they have ended; less is how often the step that memory seems to allow is halved.
 func (k *Keeper) run(ctx context.Context, less int) (err error) {
 	ps := k.trainers()
 	for i := range ps {

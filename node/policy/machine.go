@@ -17,9 +17,9 @@ type Readings struct {
 	Celsius   float64   // of the hottest device that trains
 	Watts     float64   // that the devices draw
 	Memory    uint64    // bytes that the trainer has taken
-	VRAM      uint64    // bytes that it has taken of graphics cards
-	Signal    float64   // of energy
-	SignalOf  Energy    // where it is from
+	VRAM      uint64    // bytes of graphics memory that the trainer has taken
+	Signal    float64   // value of the energy signal
+	SignalOf  Energy    // setting that the signal was read by
 	SignalWhy string    // why it cannot be had
 	SignalAt  time.Time // when it was read; zero: not yet
 }
@@ -45,7 +45,7 @@ type Machine struct {
 	watts                       float64 // their mean
 	good                        bool    // the signal lets it train
 	goodSince                   time.Time
-	settings                    Settings // that greedy was found under
+	settings                    Settings // those under which greedy was last judged
 }
 
 // hold is a reason that ends only after it was absent for a while.

@@ -26,15 +26,15 @@ type block struct {
 	far      *block // the newest ancestor at a multiple of farStep; nil below the base
 	children []*block
 	voters   []proto.PeerID
-	members  *members // from its children on; nil in an invalid one
+	members  *members // who belongs from the commit's children on; nil if it is invalid
 	state    validity
-	at       time.Duration  // first known here
+	at       time.Duration  // local time at which this node first knew the commit
 	own      bool           // this node closed it, too
-	by       []proto.PeerID // of the parent's voters, who announced it
+	by       []proto.PeerID // voters of the parent who announced the commit
 
 	reached [2]reach // the last two looks up from here, to the head and to the tip beyond it
 
-	checkedFor proto.PeerID // among whose checks the one under way counts
+	checkedFor proto.PeerID // voter on whose quota the check under way counts
 }
 
 // reach is what the commits above one list, up to another.

@@ -72,8 +72,8 @@ func (m *Machine) meet(b *block) {
 }
 
 // best returns the tip that the fork choice prefers at or above b, among blocks
-// that may count: at each fork the child with the most voters, then twice the
-// committed tokens below its tip, then the lower id. A descendant
+// that may count: at each fork the child with the most voters, then the one whose committed
+// tokens since the fork reach a higher power of two, then the lower id. A descendant
 // always beats its ancestor.
 func (m *Machine) best(b *block, may func(*block) bool) *block {
 	return m.tip(b, may, map[*block]*block{})

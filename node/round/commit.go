@@ -14,7 +14,8 @@ const (
 	maxTwins    = 4   // commits of one closer for one parent: an honest one makes one, or two around a restart
 	giveUpAfter = 6   // tries, after which an announcement is forgotten
 	maxUnknown  = 128 // announcements kept of all together who were never voters here
-	// maxMorePulls bounds the questions for a commit beside the first: of voters who announce it while that is open.
+	// maxMorePulls bounds the questions for a commit beside the first, of voters who announce it while that is open, where they are few:
+	// of many as many are asked as may be hostile and leave their question open.
 	maxMorePulls = 2
 )
 
@@ -35,7 +36,7 @@ func (m *Machine) hearCommit(a Announced) {
 	}
 	if old, ok := m.announced[a.Commit]; ok {
 		if parent := m.blocks[a.Parent]; m.counts(a.Closer) || parent != nil && slices.Contains(parent.voters, a.Closer) {
-			if t := m.tries[errand{body, a.Commit}]; t != nil && t.open && !slices.Contains(old.voters, a.Closer) && t.more < maxMorePulls {
+			if t := m.tries[errand{body, a.Commit}]; t != nil && t.open && !slices.Contains(old.voters, a.Closer) && t.more < max(maxMorePulls, share(len(m.head.voters), vouchShare)) {
 				t.more++ // whoever was asked first may leave the question open
 				m.do(Pull{Commit: a.Commit, Sources: []proto.PeerID{a.Closer}})
 			}

@@ -39,7 +39,7 @@
 // again after a pause. Heartbeat, Seen, Announced, Pulled, Progress, Training, Noticed, Settled and Finish may come at any time.
 //
 // Tick comes every [TickEvery] while the node takes part; one at rest may tick ten times as slowly. Training says when that changes,
-// before the next Tick. Settled comes once, when peers have been asked for this node's own newest update: until then, or until
+// before the next Tick. Settled comes when peers have been asked for this node's own newest update, and may come again: until then, or until
 // Config.Grace is over, the machine publishes nothing.
 //
 // [Contract] holds a driver's answers to the table in its tests.

@@ -23,7 +23,7 @@ type (
 	Fetch struct {
 		Update  Update
 		Sources []proto.PeerID // best first
-		Shared  bool           // it is held for another height or author: to be checked, and kept whatever comes of it
+		Shared  bool           // the payload is here for another height or author: check it for this one, and keep the file even if it does not decode
 	}
 	// Pull asks for a commit's body.
 	Pull struct {

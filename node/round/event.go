@@ -31,7 +31,7 @@ type (
 		Rate     float64
 		Paused   bool
 		Done     bool // it has done all that it may in this round
-		Leaving  bool // its last one
+		Leaving  bool // this is the peer's last heartbeat
 		Interval time.Duration
 	}
 	// Seen brings an update announcement.

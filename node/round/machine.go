@@ -21,8 +21,8 @@ type Machine struct {
 	blocks      map[proto.ID]*block
 	undecided   map[proto.ID]*block // pending or being checked
 	listings    listings
-	hadSeniors  bool // this node's branch, once
-	forgetAbove int  // updates, before the next look at which are still needed
+	hadSeniors  bool // the branch had minSeniors members past probation once
+	forgetAbove int  // number of updates above which those no longer needed are looked for
 	base, head  *block
 
 	updates   map[proto.ID]*Update
@@ -35,14 +35,14 @@ type Machine struct {
 	kept      map[proto.PeerID]bool          // voters of the branch that this node's disk held when it started
 	known     map[proto.PeerID]time.Duration // voters of heads, with the time they last were; at most maxPeers
 	noticed   map[proto.ID]Notice            // told to this node, on the chain or not; at most MaxNotices
-	local     *members                       // by the head's notices and those
+	local     *members                       // who belongs, by the head's notices and by noticed
 	tries     map[errand]*try
 	running   [building + 1]int     // open tries of each kind
 	fetching  map[proto.PeerID]int  // open tries for payloads, by author
 	asked     map[proto.ID]proto.ID // payloads under way, by the update that each is asked for by
 	strangers int                   // open tries for payloads of whom the roster lacks
 	loose     map[Use]bool          // what was fetched of newcomers for the last heads
-	dropAbove int                   // loose payloads, before the next look at which are still needed
+	dropAbove int                   // number of loose payloads above which those no longer needed are looked for
 
 	own       ledger
 	training  bool
@@ -63,16 +63,16 @@ type Machine struct {
 
 // current is what belongs to the round on the present head.
 type current struct {
-	since   time.Duration // adopted the head
+	since   time.Duration // local time at which the head was adopted
 	due     bool
 	dueAt   time.Duration
 	held    bool // a payload on this head is held
 	heldAt  time.Duration
 	ready   bool // view 0 may close
 	readyAt time.Duration
-	turns   []proto.PeerID // to close, as they were then
-	earlyAt time.Duration  // most others were yet to publish
-	saidAt  time.Duration  // last announced the own update
+	turns   []proto.PeerID // who may close, in order, fixed when view 0 could
+	earlyAt time.Duration  // last time at which most others were yet to publish
+	saidAt  time.Duration  // last time at which the own update was announced
 
 	measured map[proto.PeerID]bool // voters whose payloads' spread was noted
 }

@@ -12,7 +12,7 @@ import (
 // anyone in, and must not be waited for always, for where the swarm is open their
 // number costs nothing.
 const (
-	waitShare = 10 // of the time, a tenth
+	waitShare = 10 // at most one part in so many of the time is spent waiting
 	// Rounds without a wait after one that brought nobody, and after one that did. With two,
 	// one exchange of three is measured longer, so the median is not and rounds are not
 	// stretched; and whom only a wait lets in stays in the roster.

@@ -15,7 +15,7 @@ type ledger struct {
 	rate      float64
 	done      bool // the trainer can do no more in this round
 	seq       uint64
-	included  uint64               // the highest of those that the head's branch took in
+	included  uint64               // highest number of an own update that the head's branch lists
 	floor     uint64               // own updates up to this height are known to peers and forgotten here
 	signed    map[proto.ID]uint64  // numbers of own updates by the commits that they are for, the newest MaxSigned
 	covers    map[proto.ID]uint64  // own updates: tokens each stands for

@@ -38,9 +38,9 @@ type try struct {
 	pause time.Duration
 	fails int
 
-	author    proto.PeerID // of the update whose payload it is, or the voter whose place it takes
+	author    proto.PeerID // whose quota the fetch takes: the payload's author, or the voter whose commit lists a stranger's
 	stranger  bool         // the roster lacks the author
-	more      int          // questions beside the first
+	more      int          // further peers asked while the first question is open
 	pulledFor proto.PeerID // the voter among whose pulls a commit's counts; "" for none
 }
 

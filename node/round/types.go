@@ -107,7 +107,7 @@ type Update struct {
 	Exchange time.Duration
 	StepTime time.Duration
 	Loss     float32
-	heard    uint64 // its place among those that a node has heard of
+	heard    uint64 // number of this update in the order in which this node heard of updates
 }
 
 // Member is an author of one of the last three commits.

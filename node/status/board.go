@@ -82,7 +82,7 @@ type Snapshot struct {
 	machine    policy.Machine    // what the senses tell of this machine
 	devices    []api.Device
 	used       api.Usage // traffic of this month
-	quotaWhy   string    // why the node rests
+	quotaWhy   string    // why the month's traffic limit keeps the node off the line
 	quotaEnds  time.Time
 	leaving    bool
 	learned    uint64 // tokens learned in all, by the trainer's count
