@@ -24,8 +24,8 @@ import (
 // membersTick is the pause between two looks whether the list of members has changed and must be written.
 const membersTick = 5 * time.Second
 
-// openMembers makes the book of members from the disk; nil where everybody is a member. A newcomer
-// without a manifest does not know who is one, so it gets a book, to show its invite.
+// openMembers makes the list of members from the disk; nil where everybody is a member. A newcomer
+// without a manifest does not know who is one, so it gets a list, to show its invite.
 func (n *Node) openMembers(m *manifest.Membership) (*membership.List, error) {
 	switch {
 	case m == nil:
@@ -115,7 +115,7 @@ func (n *Node) takeNotices(from, to round.Commit) {
 	}
 }
 
-// tellNotices has the next commit carry the community's notices, if the book holds more than so
+// tellNotices has the next commit carry the community's notices, if the list holds more than so
 // many.
 func (n *Node) tellNotices(ctx context.Context, told int) int {
 	all := n.members.Load().Notices()
@@ -130,7 +130,7 @@ func (n *Node) tellNotices(ctx context.Context, told int) int {
 	return len(all)
 }
 
-// keepMembers writes the book, and has the chain carry its notices, until ctx ends.
+// keepMembers writes the list, and has the chain carry its notices, until ctx ends.
 func (n *Node) keepMembers(ctx context.Context) {
 	tick := time.NewTicker(membersTick)
 	defer tick.Stop()

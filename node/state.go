@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -99,7 +98,7 @@ func (n *Node) Finish() {
 // Keep puts the state of a height, or the newest, on this node's disk as a whole.
 func (n *Node) Keep(ctx context.Context, height int64) (k api.Kept, err error) {
 	if n.book.Load() == nil {
-		return k, errStarting
+		return k, status.ErrStarting
 	}
 	return n.executor.Keep(ctx, height)
 }
@@ -116,7 +115,7 @@ func (n *Node) States() []api.Held {
 // Heldout measures θ(head) on the held-out slice.
 func (n *Node) Heldout(ctx context.Context) (out api.Heldout, err error) {
 	if n.book.Load() == nil {
-		return out, errStarting
+		return out, status.ErrStarting
 	}
 	return n.executor.Heldout(ctx)
 }
@@ -124,14 +123,12 @@ func (n *Node) Heldout(ctx context.Context) (out api.Heldout, err error) {
 // Generate continues a prompt by θ(head).
 func (n *Node) Generate(ctx context.Context, g api.Generate, emit func(text string)) error {
 	if n.book.Load() == nil {
-		return errStarting
+		return status.ErrStarting
 	}
 	return n.executor.Generate(ctx, writer.Request{
 		Prompt: g.Prompt, N: g.Tokens, Stop: g.Stop, Sampling: eval.Sampling{Temperature: g.Temperature, TopK: g.TopK, TopP: g.TopP, Seed: g.Seed},
 	}, emit)
 }
-
-var errStarting = errors.New("this node is still looking for the swarm's manifest")
 
 // told takes a held-out loss that a peer measured for a commit on this node's branch. It counts if it was that peer's turn to
 // measure. A peer repeats its newest loss in its heartbeats, so a point that cannot be judged yet is taken later.

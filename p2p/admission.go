@@ -36,7 +36,7 @@ var errStranger = errors.New("it does not belong to this swarm")
 // admission lets only members in.
 type admission struct {
 	mu      sync.Mutex
-	book    *membership.List // who belongs to the swarm; nil: everybody, and this node has no proof to show
+	list    *membership.List // who belongs to the swarm; nil: everybody, and this node has no proof to show
 	greets  map[peer.ID]*greeting
 	refusal string        // newest reason for which a peer did not let this node in
 	let     chan struct{} // closed and made anew whenever a peer is let in
@@ -54,7 +54,7 @@ func (n *Network) SetMembers(b *membership.List) {
 		b.Inherit(old, time.Now())
 	}
 	n.gate.mu.Lock()
-	n.gate.book = b
+	n.gate.list = b
 	n.gate.mu.Unlock()
 	for _, c := range n.host.Network().Conns() {
 		if c.Stat().Direction == network.DirOutbound {
@@ -75,7 +75,7 @@ func (n *Network) Refusal() string {
 func (n *Network) members() *membership.List {
 	n.gate.mu.Lock()
 	defer n.gate.mu.Unlock()
-	return n.gate.book
+	return n.gate.list
 }
 
 // admitted tells whether a peer may ask this node for anything.

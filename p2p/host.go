@@ -88,7 +88,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")},
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
-		gate:     admission{book: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},
+		gate:     admission{list: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},
 		handling: make(chan struct{}, maxServedSync),
 	}
 	n.reached.now = Reachability{Verdict: verdict(network.ReachabilityUnknown), Router: map[string]string{}}

@@ -62,7 +62,7 @@ func Crawl(ctx context.Context, p CrawlParams) (found []p2p.Crawled, err error) 
 // ErrMembersOnly says that a visitor is not let in.
 var ErrMembersOnly = errors.New("this swarm is for members, and a visitor is let in by the community's key alone: run it where community.key lies")
 
-// visit makes a book of members in which the visitor is one for as long as the crawl lasts; nil in an open
+// visit makes a list of members in which the visitor is one for as long as the crawl lasts; nil in an open
 // swarm.
 func visit(d home.Dir, swarm proto.ID, self proto.PeerID) (*membership.List, error) {
 	m, err := founding.Membership(d)

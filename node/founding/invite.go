@@ -40,13 +40,13 @@ func Enter(d home.Dir, i membership.Invite) error {
 	if err != nil {
 		return err
 	}
-	book, err := i.Enter(swarm, self, saved)
+	list, err := i.Enter(swarm, self, saved)
 	if err != nil { // damaged: peers have the notices
-		if book, err = i.Enter(swarm, self, nil); err != nil {
+		if list, err = i.Enter(swarm, self, nil); err != nil {
 			return err
 		}
 	}
-	return d.SetMembers(book)
+	return d.SetMembers(list)
 }
 
 // Membership is the manifest's; nil while that is not here.

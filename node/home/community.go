@@ -43,7 +43,7 @@ func (d Dir) KeepKey(key ed25519.PrivateKey, name string) error {
 	return atomicfile.Write(d.Path(name), []byte(hex.EncodeToString(key.Seed())+"\n"), 0o600)
 }
 
-// Members is what was saved of the book of members.
+// Members is what was saved of the list of members.
 func (d Dir) Members() ([]byte, error) {
 	b, err := os.ReadFile(d.Path(membersFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -52,5 +52,5 @@ func (d Dir) Members() ([]byte, error) {
 	return b, nil
 }
 
-// SetMembers keeps the book of members.
+// SetMembers keeps the list of members.
 func (d Dir) SetMembers(b []byte) error { return atomicfile.Write(d.Path(membersFile), b, 0o600) }

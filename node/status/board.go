@@ -134,12 +134,12 @@ func (b *Board) Decide() policy.Decision {
 	})
 }
 
-// errStarting says that there is no manifest yet.
-var errStarting = errors.New("this node is still looking for the swarm's manifest")
+// ErrStarting says that there is no manifest yet.
+var ErrStarting = errors.New("this node is still looking for the swarm's manifest")
 
 // joining says what is waited for before the node can take part.
 func (v Snapshot) joining() string {
-	return cmp.Or(v.outdated, v.tooLarge, v.diskWhy, v.starting, errStarting.Error())
+	return cmp.Or(v.outdated, v.tooLarge, v.diskWhy, v.starting, ErrStarting.Error())
 }
 
 // Why says in a line what the node does, for those who ask often; ready: it takes part.
