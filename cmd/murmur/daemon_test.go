@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/policy"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/xla"
 )
@@ -105,7 +106,7 @@ func TestSIGTERMLeavesCleanlyAndResumes(t *testing.T) {
 	}
 	gone(t, s.Trainer.Pid)
 	again := up(t, dir)
-	if got := again.until("it runs", func(s api.State) bool { return s.Name != "" }); got.Head.Height < s.Head.Height {
+	if got := again.until("it takes part", func(s api.State) bool { return s.Name != "" && s.Reason != string(policy.Joining) }); got.Head.Height < s.Head.Height {
 		t.Fatalf("resumed at height %d, was at %d", got.Head.Height, s.Head.Height)
 	}
 	again.height(s.Head.Height + 2)

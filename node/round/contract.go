@@ -109,8 +109,8 @@ func answerOf(ev Event) (q question, must bool) {
 			return question{"Pull", e.Commits[0].ID}, false
 		}
 		return question{}, false
-	case PullFailed:
-		return question{"Pull", e.Commit}, true
+	case PullFailed: // the commit may have come by a catch-up meanwhile, which ended the question
+		return question{"Pull", e.Commit}, false
 	case CaughtUp:
 		return question{"CatchUp", e.Target}, true
 	case Landed:
