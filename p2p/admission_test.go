@@ -11,16 +11,17 @@ import (
 
 	"github.com/murmurnet/murmur/p2p/membership"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // communityKey signs for the swarm of these tests.
-var communityKey = testKey(99)
+var communityKey = prototest.Key(99)
 
 // memberBook is what node i knows of a swarm for members; saved is its proof.
 func memberBook(t *testing.T, i int, saved []byte, key ed25519.PrivateKey) *membership.List {
 	t.Helper()
 	b, err := membership.New(membership.Params{
-		Swarm: testSwarm, Self: peerOf(i), Keys: []ed25519.PublicKey{communityKey.Public().(ed25519.PublicKey)}, Key: key, Saved: saved,
+		Swarm: prototest.Swarm, Self: prototest.Peer(i), Keys: []ed25519.PublicKey{communityKey.Public().(ed25519.PublicKey)}, Key: key, Saved: saved,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -31,11 +32,11 @@ func memberBook(t *testing.T, i int, saved []byte, key ed25519.PrivateKey) *memb
 
 func invited(t *testing.T, i int, until time.Duration) []byte {
 	t.Helper()
-	inv, err := membership.NewInvite(communityKey, testSwarm, time.Now().Add(until), 0)
+	inv, err := membership.NewInvite(communityKey, prototest.Swarm, time.Now().Add(until), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved, err := inv.Enter(testSwarm, peerOf(i), nil)
+	saved, err := inv.Enter(prototest.Swarm, prototest.Peer(i), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestRevokedIsShutOut(t *testing.T) {
 	ada := start(t, 2, with(memberBook(t, 2, invited(t, 2, time.Hour), nil), host))
 	bob := start(t, 3, with(memberBook(t, 3, invited(t, 3, time.Hour), nil), host, ada))
 	until(t, host, 10*time.Second, "all are connected", func() bool { return hearers(ada) == 2 && hearers(bob) == 2 })
-	if _, err := holder.Hear([]*murmurv1.Envelope{membership.NewNotice(communityKey, testSwarm, murmurv1.Notice_PEER, []byte(peerOf(2)))}); err != nil {
+	if _, err := holder.Hear([]*murmurv1.Envelope{membership.NewNotice(communityKey, prototest.Swarm, murmurv1.Notice_PEER, []byte(prototest.Peer(2)))}); err != nil {
 		t.Fatal(err)
 	}
 	host.Greet()

@@ -8,6 +8,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // TestGossipComesBack ends the stream by which one node gossips to another, and
@@ -37,10 +39,10 @@ func TestGossipComesBack(t *testing.T) {
 	began := time.Now()
 	heard := false
 	until(t, a, 15*time.Second, "the other hears again", func() bool {
-		_ = a.PublishHeartbeat(t.Context(), heartbeat(1))
+		_ = a.PublishHeartbeat(t.Context(), prototest.Heartbeat(1))
 		select {
 		case m := <-b.Messages():
-			heard = m.Author == peerOf(1) && time.Since(began) > 100*time.Millisecond
+			heard = m.Author == prototest.Peer(1) && time.Since(began) > 100*time.Millisecond
 		default:
 		}
 		return heard

@@ -3,6 +3,8 @@ package p2p
 import (
 	"testing"
 	"time"
+
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // TestFloodIsCounted has a peer say more than it may: it is heard, for a part, and what was
@@ -14,7 +16,7 @@ func TestFloodIsCounted(t *testing.T) {
 	until(t, b, 10*time.Second, "they are connected", func() bool { return len(a.Connected()) == 1 && len(b.Connected()) == 1 })
 	until(t, a, 10*time.Second, "the flood is dropped", func() bool {
 		for i := range uint64(flood) {
-			if err := b.PublishHeartbeat(t.Context(), heartbeat(i)); err != nil {
+			if err := b.PublishHeartbeat(t.Context(), prototest.Heartbeat(i)); err != nil {
 				t.Fatal(err)
 			}
 		}

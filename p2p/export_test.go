@@ -4,11 +4,7 @@ package p2p
 // those in here.
 var (
 	ParamsFor   = testParams
-	PeerOf      = peerOf
 	RandomBytes = randomBytes
-	Heartbeat   = heartbeat
-	Update      = update
-	Announce    = announce
 )
 
 type MemStore = memStore

@@ -3,7 +3,6 @@ package p2p
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -15,19 +14,8 @@ import (
 	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
-
-var testSwarm = proto.Sum([]byte("a swarm for tests"))
-
-// testKey is the key of node i, the same in every run.
-func testKey(i int) ed25519.PrivateKey {
-	seed := proto.Sum(fmt.Appendf(nil, "key of test node %d", i))
-	return ed25519.NewKeyFromSeed(seed[:])
-}
-
-func peerOf(i int) proto.PeerID {
-	return proto.PeerOf(testKey(i).Public().(ed25519.PublicKey))
-}
 
 // randomBytes are the same in every run.
 func randomBytes(seed uint64, n int) []byte {
@@ -96,7 +84,7 @@ func (s echoSync) HandleSync(_ context.Context, from proto.PeerID, req *murmurv1
 
 func testParams(i int) Params {
 	return Params{
-		Key: testKey(i), Swarm: testSwarm, Version: "0.0.0-test",
+		Key: prototest.Key(i), Swarm: prototest.Swarm, Version: "0.0.0-test",
 		Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
 		Blobs:  new(memStore), Sync: echoSync{}, Log: slog.New(slog.DiscardHandler),
 	}
@@ -143,25 +131,4 @@ func until(t *testing.T, n *Network, limit time.Duration, what string, ok func()
 			t.Fatalf("not within %v: %s", limit, what)
 		}
 	}
-}
-
-func heartbeat(tokens uint64) *murmurv1.Heartbeat {
-	return &murmurv1.Heartbeat{
-		Swarm: testSwarm[:], Head: make([]byte, 32), Tokens: tokens, Rate: 1234.5,
-		State: "training", Version: "0.0.0-test", IntervalMs: 900, Backend: "go",
-	}
-}
-
-func update(i int, seq uint64) *murmurv1.Envelope {
-	id := proto.Sum(fmt.Append(nil, "payload", i, seq))
-	return proto.Seal(testKey(i), proto.DomainUpdate, proto.Encode(&murmurv1.Update{
-		Swarm: testSwarm[:], Author: []byte(peerOf(i)), Parent: make([]byte, 32), Height: 1, Seq: seq,
-		Tokens: 1000, Payload: id[:], PayloadSize: 110_000, High: 7, Loss: 3.5,
-	}))
-}
-
-func announce(i int) *murmurv1.Envelope {
-	return proto.Seal(testKey(i), proto.DomainAnnounce, proto.Encode(&murmurv1.Announce{
-		Swarm: testSwarm[:], Commit: make([]byte, 32), Parent: make([]byte, 32), Height: 1, Closer: []byte(peerOf(i)),
-	}))
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // TestNewcomerAmongInventedAuthors has a neighbour speak in the names of 1,024 authors, as fast as it can: a newcomer is
@@ -44,7 +45,7 @@ func TestNewcomerAmongInventedAuthors(t *testing.T) {
 				invented[fmt.Sprint(m.Author)] = true
 			}
 		case <-tick.C:
-			if err := c.PublishHeartbeat(ctx, heartbeat(7)); err != nil {
+			if err := c.PublishHeartbeat(ctx, prototest.Heartbeat(7)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -70,7 +71,7 @@ func newRogue(t testing.TB, addrs []string) *pubsub.Topic {
 		cancel()
 		_ = h.Close()
 	})
-	prefix := protocol.ID("/murmur/" + testSwarm.String())
+	prefix := protocol.ID("/murmur/" + prototest.Swarm.String())
 	h.SetStreamHandler(prefix+"/sync/1", func(s network.Stream) { _ = s.Reset() }) // or it is of another swarm
 	mesh := func(f pubsub.GossipSubFeature, _ protocol.ID) bool { return f == pubsub.GossipSubFeatureMesh }
 	ps, err := pubsub.NewGossipSub(ctx, h, pubsub.WithFloodPublish(true), pubsub.WithGossipSubProtocols([]protocol.ID{prefix + "/meshsub/1.2.0"}, mesh))
@@ -97,12 +98,12 @@ func newRogue(t testing.TB, addrs []string) *pubsub.Topic {
 // speakAsMany says heartbeats in the names of 1,024 authors, as fast as it can.
 func speakAsMany(ctx context.Context, rogue *pubsub.Topic) {
 	for i := 0; ctx.Err() == nil; i++ {
-		key, err := crypto.UnmarshalEd25519PrivateKey(testKey(1000 + i%1024))
+		key, err := crypto.UnmarshalEd25519PrivateKey(prototest.Key(1000 + i%1024))
 		if err != nil {
 			panic(err)
 		}
-		id := peer.ID(peerOf(1000 + i%1024))
-		said := proto.Encode(&murmurv1.Gossip{Kind: &murmurv1.Gossip_Heartbeat{Heartbeat: heartbeat(uint64(i))}})
+		id := peer.ID(prototest.Peer(1000 + i%1024))
+		said := proto.Encode(&murmurv1.Gossip{Kind: &murmurv1.Gossip_Heartbeat{Heartbeat: prototest.Heartbeat(uint64(i))}})
 		_ = rogue.Publish(ctx, said, pubsub.WithSecretKeyAndPeerId(key, id))
 	}
 }

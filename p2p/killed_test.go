@@ -15,6 +15,7 @@ import (
 
 	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // TestMain runs a lone node instead of the tests in a process that a test
@@ -62,7 +63,7 @@ func lonelyNode(listen []string) int {
 		case <-n.Messages():
 			heard++
 		case <-tick.C:
-			h := heartbeat(heard)
+			h := prototest.Heartbeat(heard)
 			h.Height = uint64(os.Getpid())
 			_ = n.PublishHeartbeat(context.Background(), h)
 		case <-ended:
@@ -110,11 +111,11 @@ func hears(t *testing.T, me *Network, pid uint64) {
 	for {
 		select {
 		case m := <-me.Messages():
-			if m.Author == peerOf(7) && m.Heartbeat.GetHeight() == pid && m.Heartbeat.GetTokens() > 0 {
+			if m.Author == prototest.Peer(7) && m.Heartbeat.GetHeight() == pid && m.Heartbeat.GetTokens() > 0 {
 				return
 			}
 		case <-tick.C:
-			if err := me.PublishHeartbeat(t.Context(), heartbeat(1)); err != nil {
+			if err := me.PublishHeartbeat(t.Context(), prototest.Heartbeat(1)); err != nil {
 				t.Fatal(err)
 			}
 		case <-end:
@@ -131,7 +132,7 @@ func TestKilledPeerComesBack(t *testing.T) {
 		t.Run(strings.Split(transport, "/")[3], func(t *testing.T) {
 			addrs, pid, kill := spawn(t, transport)
 			me := start(t, 1, func(p *Params) { p.Bootstrap = addrs })
-			other := peerOf(7)
+			other := prototest.Peer(7)
 			hears(t, me, pid)
 			kill()
 			listen, _, _ := strings.Cut(addrs[0], "/p2p/")

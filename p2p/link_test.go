@@ -6,32 +6,33 @@ import (
 	"testing"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 func TestLink(t *testing.T) {
-	id := peerOf(1).String()
+	id := prototest.Peer(1).String()
 	for _, l := range []Link{
-		{Swarm: testSwarm},
-		{Swarm: testSwarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + id}},
-		{Swarm: testSwarm, Addrs: []string{"/ip6/2001:db8::7/tcp/4101/p2p/" + id, "/dns4/seed.example/udp/4101/quic-v1/p2p/" + id}},
-		{Swarm: testSwarm, Checkpoint: proto.Sum([]byte("a commit")), CheckpointHeight: 120},
-		{Swarm: testSwarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + id}, Checkpoint: proto.Sum([]byte("a commit")), CheckpointHeight: 1},
+		{Swarm: prototest.Swarm},
+		{Swarm: prototest.Swarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + id}},
+		{Swarm: prototest.Swarm, Addrs: []string{"/ip6/2001:db8::7/tcp/4101/p2p/" + id, "/dns4/seed.example/udp/4101/quic-v1/p2p/" + id}},
+		{Swarm: prototest.Swarm, Checkpoint: proto.Sum([]byte("a commit")), CheckpointHeight: 120},
+		{Swarm: prototest.Swarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + id}, Checkpoint: proto.Sum([]byte("a commit")), CheckpointHeight: 1},
 	} {
 		got, err := ParseLink(" " + l.String() + "\n")
 		if err != nil || got.Swarm != l.Swarm || !slices.Equal(got.Addrs, l.Addrs) || got.Checkpoint != l.Checkpoint || got.CheckpointHeight != l.CheckpointHeight {
 			t.Errorf("%s came back as %v, %v", l, got, err)
 		}
 	}
-	many := Link{Swarm: testSwarm, Addrs: slices.Repeat([]string{"/ip4/192.0.2.7/tcp/4101/p2p/" + id}, 2*maxLinkAddrs)}
+	many := Link{Swarm: prototest.Swarm, Addrs: slices.Repeat([]string{"/ip4/192.0.2.7/tcp/4101/p2p/" + id}, 2*maxLinkAddrs)}
 	if l, err := ParseLink(many.String()); err != nil || len(l.Addrs) != maxLinkAddrs {
 		t.Errorf("a machine with many addresses makes a link that reads as %d, %v", len(l.Addrs), err)
 	}
-	good := Link{Swarm: testSwarm}.String()
+	good := Link{Swarm: prototest.Swarm}.String()
 	addr := "/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + id
 	for name, c := range map[string]struct{ link, says string }{
 		"empty":              {"", "murmur://"},
 		"another scheme":     {"https://murmur.example/", "https"},
-		"no scheme":          {testSwarm.String(), "begin"},
+		"no scheme":          {prototest.Swarm.String(), "begin"},
 		"no swarm":           {"murmur://", "missing"},
 		"no swarm, query":    {"murmur://?a=" + addr, "missing"},
 		"swarm of noise":     {"murmur://swarm", `"swarm"`},
@@ -45,7 +46,7 @@ func TestLink(t *testing.T) {
 		"too long":           {good + "?a=" + strings.Repeat("x", maxLink), "characters"},
 		"a line break":       {good + "?a=/ip4/1\n2", "address"},
 		"half a checkpoint":  {good + "?c=12", "checkpoint"},
-		"checkpoint 0":       {good + "?c=0." + testSwarm.String(), "checkpoint"},
+		"checkpoint 0":       {good + "?c=0." + prototest.Swarm.String(), "checkpoint"},
 		"checkpoint of none": {good + "?c=12.x", "checkpoint"},
 		"a relative address": {good + "?a=", "address"},
 	} {
@@ -59,8 +60,8 @@ func TestLink(t *testing.T) {
 }
 
 func FuzzParseLink(f *testing.F) {
-	l := Link{Swarm: testSwarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + peerOf(1).String()}}
-	for _, s := range []string{l.String(), l.String() + "&c=12." + testSwarm.String(), "murmur://", "murmur://x?a=%2Fip4", l.String() + "&a=", "murmur://?&&&a=;", strings.ToUpper(l.String())} {
+	l := Link{Swarm: prototest.Swarm, Addrs: []string{"/ip4/192.0.2.7/udp/4101/quic-v1/p2p/" + prototest.Peer(1).String()}}
+	for _, s := range []string{l.String(), l.String() + "&c=12." + prototest.Swarm.String(), "murmur://", "murmur://x?a=%2Fip4", l.String() + "&a=", "murmur://?&&&a=;", strings.ToUpper(l.String())} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

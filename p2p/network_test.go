@@ -15,6 +15,7 @@ import (
 
 	"github.com/murmurnet/murmur/p2p/gossip"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // wait reads messages until one fits.
@@ -41,18 +42,18 @@ func TestGossipBothWaysSoonAfterStart(t *testing.T) {
 	until(t, a, 10*time.Second, "each node knows that the other listens", func() bool { return hearers(a) == 1 && hearers(b) == 1 })
 	ctx := t.Context()
 	for i, n := range nodes {
-		if err := n.PublishHeartbeat(ctx, heartbeat(7)); err != nil {
+		if err := n.PublishHeartbeat(ctx, prototest.Heartbeat(7)); err != nil {
 			t.Fatal(err)
 		}
-		if err := n.PublishUpdate(ctx, update(i+1, 1)); err != nil {
+		if err := n.PublishUpdate(ctx, prototest.Update(i+1, 1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := n.PublishAnnounce(ctx, announce(i+1)); err != nil {
+		if err := n.PublishAnnounce(ctx, prototest.Announce(i+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i, n := range nodes {
-		other := peerOf(2 - i)
+		other := prototest.Peer(2 - i)
 		seen := make(map[string]gossip.Message)
 		for len(seen) < 3 {
 			m := wait(t, n, "update, announcement and heartbeat", func(gossip.Message) bool { return true })
@@ -74,7 +75,7 @@ func TestGossipBothWaysSoonAfterStart(t *testing.T) {
 
 func TestBadPublishIsRefused(t *testing.T) {
 	a := start(t, 1, nil)
-	if err := a.PublishUpdate(t.Context(), announce(1)); err == nil {
+	if err := a.PublishUpdate(t.Context(), prototest.Announce(1)); err == nil {
 		t.Error("an announcement went out as an update")
 	}
 	if err := a.PublishHeartbeat(t.Context(), &murmurv1.Heartbeat{}); err == nil {
@@ -101,7 +102,7 @@ func TestSync(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := b.Request(ctx, peerOf(9), &murmurv1.SyncRequest{}); err == nil {
+	if _, err := b.Request(ctx, prototest.Peer(9), &murmurv1.SyncRequest{}); err == nil {
 		t.Error("an unknown peer answered")
 	}
 }
@@ -143,7 +144,7 @@ func TestStartsAloneAndFindsThePeerLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	a := start(t, 1, func(p *Params) { p.Bootstrap = []string{addr + "/p2p/" + peerOf(2).String()} })
+	a := start(t, 1, func(p *Params) { p.Bootstrap = []string{addr + "/p2p/" + prototest.Peer(2).String()} })
 	if d := time.Since(began); d > 2*time.Second {
 		t.Errorf("the start took %v without any peer", d)
 	}
@@ -291,7 +292,7 @@ func TestAnotherVersionOfTheProtocol(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	p := testParams(1)
-	p.Bootstrap = []string{"/ip4/192.0.2.1/udp/4101/quic-v1/p2p/" + peerOf(2).String()}
+	p.Bootstrap = []string{"/ip4/192.0.2.1/udp/4101/quic-v1/p2p/" + prototest.Peer(2).String()}
 	n, err := New(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // ears notes when each node last heard each other's heartbeat.
@@ -40,7 +41,7 @@ func listen(t *testing.T, all []*p2p.Network) *ears {
 					if e.quiet.Load() {
 						continue
 					}
-					_ = n.PublishHeartbeat(t.Context(), p2p.Heartbeat(1))
+					_ = n.PublishHeartbeat(t.Context(), prototest.Heartbeat(1))
 				}
 			}
 		}()

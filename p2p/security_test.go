@@ -8,12 +8,14 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // TestWrongClocks checks certificates made today on a machine where it is the
 // year 2000, which is when virtual time begins.
 func TestWrongClocks(t *testing.T) {
-	key, err := crypto.UnmarshalEd25519PrivateKey(testKey(1))
+	key, err := crypto.UnmarshalEd25519PrivateKey(prototest.Key(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // shelf is the blob that three sources serve, and which leaves each was asked for.
@@ -193,7 +194,7 @@ func TestFetchAsksAgain(t *testing.T) {
 		time.AfterFunc(time.Second, func() { s.Split(1) })
 		time.AfterFunc(5*time.Second, func() { stores[2].Add(data) })
 		err := all[0].Fetch(t.Context(), blob.Fetch{
-			ID: id, Size: uint64(len(data)), MaxSize: uint64(len(data)), Path: path, Sources: []proto.PeerID{p2p.PeerOf(1), p2p.PeerOf(2)},
+			ID: id, Size: uint64(len(data)), MaxSize: uint64(len(data)), Path: path, Sources: []proto.PeerID{prototest.Peer(1), prototest.Peer(2)},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // even is a line of 20 Mbit/s both ways, 60 ms there and back between two.
@@ -90,7 +91,7 @@ func TestSwarmOnHomeLinks(t *testing.T) {
 		data := p2p.RandomBytes(1, size)
 		id := stores[0].Add(data)
 		published := time.Now()
-		if err := all[0].PublishUpdate(ctx, p2p.Update(0, 1)); err != nil {
+		if err := all[0].PublishUpdate(ctx, prototest.Update(0, 1)); err != nil {
 			t.Fatal(err)
 		}
 		type result struct {
@@ -162,17 +163,17 @@ func TestSteadyTraffic(t *testing.T) {
 				}
 				for tick := range c.seconds * 10 / 9 {
 					for i, n := range all {
-						if err := n.PublishHeartbeat(ctx, p2p.Heartbeat(uint64(tick))); err != nil {
+						if err := n.PublishHeartbeat(ctx, prototest.Heartbeat(uint64(tick))); err != nil {
 							t.Error(err)
 						}
 						if tick%10 == i {
-							if err := n.PublishUpdate(ctx, p2p.Update(i, uint64(tick))); err != nil {
+							if err := n.PublishUpdate(ctx, prototest.Update(i, uint64(tick))); err != nil {
 								t.Error(err)
 							}
 						}
 					}
 					if tick%10 == 9 {
-						if err := all[tick/10%c.nodes].PublishAnnounce(ctx, p2p.Announce(tick/10%c.nodes)); err != nil {
+						if err := all[tick/10%c.nodes].PublishAnnounce(ctx, prototest.Announce(tick/10%c.nodes)); err != nil {
 							t.Error(err)
 						}
 					}

@@ -13,6 +13,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // folder serves the blobs that lie in a folder, named by their ids.
@@ -95,9 +96,9 @@ func TestUnequalUplinks(t *testing.T) {
 						continue
 					}
 					wg.Go(func() {
-						f := blob.Fetch{ID: ids[j], Size: size, MaxSize: size, Path: filepath.Join(dir(i), ids[j].String()), Sources: []proto.PeerID{p2p.PeerOf(j)}}
+						f := blob.Fetch{ID: ids[j], Size: size, MaxSize: size, Path: filepath.Join(dir(i), ids[j].String()), Sources: []proto.PeerID{prototest.Peer(j)}}
 						for _, k := range rand.New(rand.NewPCG(uint64(i), uint64(j+count*round))).Perm(count) {
-							f.Sources = append(f.Sources, p2p.PeerOf(k))
+							f.Sources = append(f.Sources, prototest.Peer(k))
 						}
 						if err := n.Fetch(t.Context(), f); err != nil {
 							t.Errorf("node %d, blob of %d: %v", i, j, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/murmurnet/murmur/p2p/blob"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // TestSlowLine has a node with 64 kbit/s up publish while another fetches from it: its announcements wait, and it says to
@@ -29,7 +30,7 @@ func TestSlowLine(t *testing.T) {
 		meshed(t, nets, time.Minute)
 		write := func(from, to int) time.Duration {
 			for _, p := range nets[from].Peers() {
-				if p.ID == p2p.PeerOf(to) {
+				if p.ID == prototest.Peer(to) {
 					return p.Write
 				}
 			}
@@ -39,7 +40,7 @@ func TestSlowLine(t *testing.T) {
 		id := stores[0].Add(p2p.RandomBytes(1, size))
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			f := blob.Fetch{ID: id, Size: size, MaxSize: size, Path: filepath.Join(dir, "blob"), Sources: []proto.PeerID{p2p.PeerOf(0)}}
+			f := blob.Fetch{ID: id, Size: size, MaxSize: size, Path: filepath.Join(dir, "blob"), Sources: []proto.PeerID{prototest.Peer(0)}}
 			if err := nets[1].Fetch(t.Context(), f); err != nil {
 				t.Error(err)
 			}
@@ -47,7 +48,7 @@ func TestSlowLine(t *testing.T) {
 		var longest time.Duration
 		for seq := range uint64(20) {
 			time.Sleep(time.Second)
-			if err := nets[0].PublishUpdate(t.Context(), p2p.Update(0, seq+1)); err != nil {
+			if err := nets[0].PublishUpdate(t.Context(), prototest.Update(0, seq+1)); err != nil {
 				t.Error(err)
 			}
 			longest = max(longest, write(0, 1))

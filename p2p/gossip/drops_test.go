@@ -11,12 +11,13 @@ import (
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // TestDropCauses has each way that a message can end counted under its own name, and one that
 // passes under none.
 func TestDropCauses(t *testing.T) {
-	ada := peer.ID(peerOf(1))
+	ada := peer.ID(prototest.Peer(1))
 	seqno := uint64(time.Now().UnixNano())
 	message := func(data []byte) *pubsub.Message {
 		seqno++
@@ -25,8 +26,8 @@ func TestDropCauses(t *testing.T) {
 	heard := func(heartbeats bool, m *pubsub.Message) func(*Topics) {
 		return func(g *Topics) { g.validator(heartbeats)(t.Context(), ada, m) }
 	}
-	old := message(gossipOf(heartbeat(1)))
-	own := message(gossipOf(heartbeat(1)))
+	old := message(gossipOf(prototest.Heartbeat(1)))
+	own := message(gossipOf(prototest.Heartbeat(1)))
 	own.ReceivedFrom = "self"
 	rejected := func(reason string) func(*Topics) {
 		return func(g *Topics) { g.dropped.RejectMessage(old, reason) }
@@ -35,17 +36,17 @@ func TestDropCauses(t *testing.T) {
 		do   func(*Topics)
 		want map[string]uint64
 	}{
-		"a good one":     {heard(true, message(gossipOf(heartbeat(1)))), nil},
+		"a good one":     {heard(true, message(gossipOf(prototest.Heartbeat(1)))), nil},
 		"rubbish":        {heard(true, message([]byte{0xff})), map[string]uint64{"malformed": 1}},
 		"a new kind":     {heard(true, message([]byte{0xfa, 0x07, 0x00})), map[string]uint64{"unknown-kind": 1}},
-		"another's word": {heard(false, message(proto.Encode(&murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{Update: update(2, 1)}}))), map[string]uint64{"not-its-own": 1}},
+		"another's word": {heard(false, message(proto.Encode(&murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{Update: prototest.Update(2, 1)}}))), map[string]uint64{"not-its-own": 1}},
 		"an echo": {func(g *Topics) {
 			heard(true, old)(g)
 			heard(true, old)(g)
 		}, map[string]uint64{"stale": 1}},
 		"a flood": {func(g *Topics) {
 			for range authorBurst + 5 {
-				heard(true, message(gossipOf(heartbeat(1))))(g)
+				heard(true, message(gossipOf(prototest.Heartbeat(1))))(g)
 			}
 		}, map[string]uint64{"rate": 5}},
 		"a forgery":            {rejected(pubsub.RejectInvalidSignature), map[string]uint64{"signature": 1}},

@@ -3,6 +3,7 @@ package gossip
 import (
 	"testing"
 
+	"github.com/murmurnet/murmur/proto/prototest"
 	"github.com/murmurnet/murmur/proto/wire"
 )
 
@@ -11,7 +12,7 @@ func TestInboxDropsHeartbeatsFirst(t *testing.T) {
 	b := newInbox(&d)
 	b.push(Message{Update: &wire.Update{Seq: 1}})
 	for i := range uint64(maxInbox + 5) {
-		b.push(Message{Heartbeat: heartbeat(i)})
+		b.push(Message{Heartbeat: prototest.Heartbeat(i)})
 	}
 	if got := d.all()["unread"]; got != 6 {
 		t.Errorf("%d were dropped, want 6", got)

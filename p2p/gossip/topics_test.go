@@ -9,6 +9,7 @@ import (
 
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 func TestParams(t *testing.T) {
@@ -20,7 +21,7 @@ func TestParams(t *testing.T) {
 		"outsider": func(p *Params) { p.Outsider = nil },
 	} {
 		p := Params{
-			Host: struct{ host.Host }{}, Swarm: testSwarm, Prefix: "/murmur/test",
+			Host: struct{ host.Host }{}, Swarm: prototest.Swarm, Prefix: "/murmur/test",
 			Members: func() *membership.List { return nil }, Outsider: func(peer.ID) bool { return false },
 		}
 		change(&p)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/prototest"
 	"github.com/murmurnet/murmur/proto/wire"
 )
 
@@ -22,9 +23,9 @@ func gossipOf(kind any) []byte {
 	g := new(murmurv1.Gossip)
 	switch k := kind.(type) {
 	case *murmurv1.Update:
-		g.Kind = &murmurv1.Gossip_Update{Update: proto.Seal(testKey(1), proto.DomainUpdate, proto.Encode(k))}
+		g.Kind = &murmurv1.Gossip_Update{Update: proto.Seal(prototest.Key(1), proto.DomainUpdate, proto.Encode(k))}
 	case *murmurv1.Announce:
-		g.Kind = &murmurv1.Gossip_Announce{Announce: proto.Seal(testKey(1), proto.DomainAnnounce, proto.Encode(k))}
+		g.Kind = &murmurv1.Gossip_Announce{Announce: proto.Seal(prototest.Key(1), proto.DomainAnnounce, proto.Encode(k))}
 	case *murmurv1.Heartbeat:
 		g.Kind = &murmurv1.Gossip_Heartbeat{Heartbeat: k}
 	}
@@ -33,7 +34,7 @@ func gossipOf(kind any) []byte {
 
 func goodUpdate(change func(*murmurv1.Update)) *murmurv1.Update {
 	u := &murmurv1.Update{
-		Swarm: testSwarm[:], Author: []byte(peerOf(1)), Parent: make([]byte, 32), Height: 3, Seq: 1,
+		Swarm: prototest.Swarm[:], Author: []byte(prototest.Peer(1)), Parent: make([]byte, 32), Height: 3, Seq: 1,
 		Tokens: 100, Payload: make([]byte, 32), PayloadSize: 100, Loss: 2,
 	}
 	if change != nil {
@@ -43,7 +44,7 @@ func goodUpdate(change func(*murmurv1.Update)) *murmurv1.Update {
 }
 
 func goodAnnounce(change func(*murmurv1.Announce)) *murmurv1.Announce {
-	a := &murmurv1.Announce{Swarm: testSwarm[:], Commit: make([]byte, 32), Parent: make([]byte, 32), Closer: []byte(peerOf(1))}
+	a := &murmurv1.Announce{Swarm: prototest.Swarm[:], Commit: make([]byte, 32), Parent: make([]byte, 32), Closer: []byte(prototest.Peer(1))}
 	if change != nil {
 		change(a)
 	}
@@ -51,14 +52,14 @@ func goodAnnounce(change func(*murmurv1.Announce)) *murmurv1.Announce {
 }
 
 func badHeartbeat(change func(*murmurv1.Heartbeat)) []byte {
-	h := heartbeat(1)
+	h := prototest.Heartbeat(1)
 	change(h)
 	return gossipOf(h)
 }
 
 func TestCheck(t *testing.T) {
 	envelope := func(change func(*murmurv1.Envelope)) []byte {
-		e := proto.Seal(testKey(1), proto.DomainUpdate, proto.Encode(goodUpdate(nil)))
+		e := proto.Seal(prototest.Key(1), proto.DomainUpdate, proto.Encode(goodUpdate(nil)))
 		change(e)
 		return proto.Encode(&murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{Update: e}})
 	}
@@ -72,8 +73,8 @@ func TestCheck(t *testing.T) {
 	}{
 		{name: "update", data: gossipOf(goodUpdate(nil))},
 		{name: "announcement", data: gossipOf(goodAnnounce(nil))},
-		{name: "heartbeat", heartbeats: true, data: gossipOf(heartbeat(5))},
-		{name: "heartbeat with a new field", heartbeats: true, data: append(gossipOf(heartbeat(5)), future...)},
+		{name: "heartbeat", heartbeats: true, data: gossipOf(prototest.Heartbeat(5))},
+		{name: "heartbeat with a new field", heartbeats: true, data: append(gossipOf(prototest.Heartbeat(5)), future...)},
 		{name: "paused heartbeat", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate, h.Paused = 0, true })},
 
 		{name: "nothing", data: nil, bad: "empty"},
@@ -82,26 +83,26 @@ func TestCheck(t *testing.T) {
 		{name: "over the size", data: bytes.Repeat([]byte{0}, proto.MaxGossip+1), bad: "at most"},
 		{name: "over the envelope's size", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Payload = make([]byte, 3000) })), bad: "at most"},
 		{name: "update among heartbeats", heartbeats: true, data: gossipOf(goodUpdate(nil)), bad: "topic"},
-		{name: "heartbeat among updates", data: gossipOf(heartbeat(5)), bad: "topic"},
+		{name: "heartbeat among updates", data: gossipOf(prototest.Heartbeat(5)), bad: "topic"},
 		{name: "no envelope", data: proto.Encode(&murmurv1.Gossip{Kind: &murmurv1.Gossip_Update{}}), bad: "key"},
 
 		{name: "bad signature", data: envelope(func(e *murmurv1.Envelope) { e.Sig[3] ^= 1 }), bad: "signature"},
 		{name: "changed payload", data: envelope(func(e *murmurv1.Envelope) { e.Payload[3] ^= 1 }), bad: "signature"},
 		{name: "short signature", data: envelope(func(e *murmurv1.Envelope) { e.Sig = e.Sig[:63] }), bad: "signature"},
 		{name: "short key", data: envelope(func(e *murmurv1.Envelope) { e.Key = e.Key[:31] }), bad: "key"},
-		{name: "another's key", data: envelope(func(e *murmurv1.Envelope) { e.Key = testKey(2).Public().(ed25519.PublicKey) }), bad: "signature"},
+		{name: "another's key", data: envelope(func(e *murmurv1.Envelope) { e.Key = prototest.Key(2).Public().(ed25519.PublicKey) }), bad: "signature"},
 		{name: "announcement as an update", data: envelope(func(e *murmurv1.Envelope) {
-			*e = murmurv1.Envelope{Payload: e.Payload, Key: e.Key, Sig: ed25519.Sign(testKey(1), append([]byte(proto.DomainAnnounce+"\x00"), e.Payload...))}
+			*e = murmurv1.Envelope{Payload: e.Payload, Key: e.Key, Sig: ed25519.Sign(prototest.Key(1), append([]byte(proto.DomainAnnounce+"\x00"), e.Payload...))}
 		}), bad: "signature"},
 
 		{name: "update of another swarm", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Swarm = other[:] })), bad: "swarm"},
-		{name: "update of another author", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Author = []byte(peerOf(2)) })), bad: "author"},
+		{name: "update of another author", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Author = []byte(prototest.Peer(2)) })), bad: "author"},
 		{name: "update with a short parent", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Parent = u.Parent[:31] })), bad: "id"},
 		{name: "update without a payload", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Payload = nil })), bad: "id"},
 		{name: "update with a giant payload", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.PayloadSize = proto.MaxBlob + 1 })), bad: "payload"},
 		{name: "update with a NaN", data: gossipOf(goodUpdate(func(u *murmurv1.Update) { u.Loss = float32(math.NaN()) })), bad: "loss"},
 		{name: "announcement of another swarm", data: gossipOf(goodAnnounce(func(a *murmurv1.Announce) { a.Swarm = nil })), bad: "swarm"},
-		{name: "announcement of another closer", data: gossipOf(goodAnnounce(func(a *murmurv1.Announce) { a.Closer = []byte(peerOf(2)) })), bad: "closer"},
+		{name: "announcement of another closer", data: gossipOf(goodAnnounce(func(a *murmurv1.Announce) { a.Closer = []byte(prototest.Peer(2)) })), bad: "closer"},
 		{name: "announcement of no commit", data: gossipOf(goodAnnounce(func(a *murmurv1.Announce) { a.Commit = nil })), bad: "id"},
 
 		{name: "heartbeat of another swarm", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Swarm = other[:] }), bad: "swarm"},
@@ -112,11 +113,11 @@ func TestCheck(t *testing.T) {
 		{name: "long reason", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.Why = strings.Repeat("x", wire.MaxWhy+1) }), bad: "text"},
 		{name: "long interval", heartbeats: true, data: badHeartbeat(func(h *murmurv1.Heartbeat) { h.IntervalMs = 1 << 31 }), bad: "interval"},
 	} {
-		m, err := check(testSwarm, c.heartbeats, peerOf(1), c.data)
+		m, err := check(prototest.Swarm, c.heartbeats, prototest.Peer(1), c.data)
 		switch {
 		case c.bad == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
-		case c.bad == "" && m.Author != peerOf(1):
+		case c.bad == "" && m.Author != prototest.Peer(1):
 			t.Errorf("%s: author %s", c.name, m.Author)
 		case c.bad != "" && err == nil:
 			t.Errorf("%s: passed", c.name)
@@ -128,7 +129,7 @@ func TestCheck(t *testing.T) {
 
 func FuzzCheck(f *testing.F) {
 	for _, seed := range [][]byte{
-		nil, gossipOf(goodUpdate(nil)), gossipOf(goodAnnounce(nil)), gossipOf(heartbeat(5)),
+		nil, gossipOf(goodUpdate(nil)), gossipOf(goodAnnounce(nil)), gossipOf(prototest.Heartbeat(5)),
 		badHeartbeat(func(h *murmurv1.Heartbeat) { h.Rate = math.Inf(-1) }),
 		{0x0a, 0x00},
 		bytes.Repeat([]byte{0xff}, proto.MaxGossip+1),
@@ -137,7 +138,7 @@ func FuzzCheck(f *testing.F) {
 		f.Add(seed, false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, heartbeats bool) {
-		m, err := check(testSwarm, heartbeats, peerOf(1), data)
+		m, err := check(prototest.Swarm, heartbeats, prototest.Peer(1), data)
 		if err != nil {
 			return
 		}

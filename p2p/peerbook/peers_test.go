@@ -1,7 +1,6 @@
 package peerbook
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,7 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
-	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 func addrs(port int) []multiaddr.Multiaddr {
@@ -21,10 +20,7 @@ func addrs(port int) []multiaddr.Multiaddr {
 }
 
 // peerOf is the id of node i, the same in every run.
-func peerOf(i int) peer.ID {
-	seed := proto.Sum(fmt.Appendf(nil, "key of test node %d", i))
-	return peer.ID(proto.PeerOf(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)))
-}
+func peerOf(i int) peer.ID { return peer.ID(prototest.Peer(i)) }
 
 func open(t *testing.T, file string) *Peers {
 	t.Helper()
