@@ -38,7 +38,7 @@ type Machine struct {
 	local     *members                       // who belongs, by the head's notices and by noticed
 	tries     map[errand]*try
 	running   [building + 1]int     // open tries of each kind
-	fetching  map[proto.PeerID]int  // open tries for payloads, by author
+	fetching  map[quota]int         // open tries for payloads
 	asked     map[proto.ID]proto.ID // payloads under way, by the update that each is asked for by
 	strangers int                   // open tries for payloads of whom the roster lacks
 	loose     map[Use]bool          // what was fetched of newcomers for the last heads
@@ -105,7 +105,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		cfg:    cfg,
 		blocks: map[proto.ID]*block{}, undecided: map[proto.ID]*block{}, updates: map[proto.ID]*Update{}, authors: map[proto.PeerID][]*Update{},
 		held: map[Use]time.Duration{}, unfit: map[Use]bool{}, beats: map[proto.PeerID]*beat{}, tries: map[errand]*try{},
-		fetching: map[proto.PeerID]int{}, asked: map[proto.ID]proto.ID{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, kept: map[proto.PeerID]bool{}, noticed: map[proto.ID]Notice{},
+		fetching: map[quota]int{}, asked: map[proto.ID]proto.ID{}, lapsed: map[proto.PeerID]uint64{}, known: map[proto.PeerID]time.Duration{}, kept: map[proto.PeerID]bool{}, noticed: map[proto.ID]Notice{},
 		own:       ledger{covers: map[proto.ID]uint64{}, signed: map[proto.ID]uint64{}, byParent: map[proto.ID]*Update{}, total: s.Lacking, seq: s.Seq},
 		loose:     map[Use]bool{},
 		waits:     waitBudget{left: graceFloor},

@@ -621,7 +621,7 @@ func TestPlacesOfAThird(t *testing.T) {
 	s.run(200 * time.Millisecond)
 	taken := 0
 	for _, k := range b.keys {
-		taken += m.fetching[k]
+		taken += m.fetching[quota{of: k}]
 	}
 	if taken == 0 || taken > MaxFetching/4 {
 		t.Errorf("%d of %d places are theirs", taken, MaxFetching)

@@ -31,6 +31,13 @@ const (
 	building      // of a commit, on a commit
 )
 
+// quota is one of the bounded shares of the places for payloads: an author's own, or a voter's for what its commits list of
+// strangers. The zero value is none.
+type quota struct {
+	of        proto.PeerID
+	strangers bool
+}
+
 // try is how asking went: once at a time, with growing pauses between.
 type try struct {
 	open  bool
@@ -38,7 +45,7 @@ type try struct {
 	pause time.Duration
 	fails int
 
-	author    proto.PeerID // whose quota the fetch takes: the payload's author, or the voter whose commit lists a stranger's
+	quota     quota        // what the fetch is counted in
 	stranger  bool         // the roster lacks the author
 	more      int          // further peers asked while the first question is open
 	pulledFor proto.PeerID // the voter among whose pulls a commit's counts; "" for none
@@ -101,12 +108,12 @@ func (m *Machine) closeTry(w what, t *try) {
 		if t.stranger {
 			m.strangers--
 		}
-		if t.author != "" {
-			if m.fetching[t.author]--; m.fetching[t.author] == 0 {
-				delete(m.fetching, t.author)
+		if t.quota != (quota{}) {
+			if m.fetching[t.quota]--; m.fetching[t.quota] == 0 {
+				delete(m.fetching, t.quota)
 			}
 		}
-		t.author, t.stranger, t.more = "", false, 0
+		t.quota, t.stranger, t.more = quota{}, false, 0
 	}
 }
 

@@ -318,21 +318,21 @@ func (m *Machine) voted(p proto.PeerID) bool {
 // want asks for the payload of an update, which a commit lists or, where in is nil, may list: of its author, of that commit's closer, and of
 // all that are alive. What a voter's commit lists of a stranger's takes one of that voter's places.
 func (m *Machine) want(u Update, in *block) {
-	stranger, place, first := m.stranger(u.Author), u.Author, []proto.PeerID{u.Author}
+	stranger, share, first := m.stranger(u.Author), quota{of: u.Author}, []proto.PeerID{u.Author}
 	if in != nil {
 		first = append(first, in.Closer)
 		if by := in.account(); by != "" && stranger {
-			stranger, place = false, "for "+by
+			stranger, share = false, quota{of: by, strangers: true}
 		}
 	}
-	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= MaxFetching || m.fetching[place] >= m.placesOf() ||
+	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= MaxFetching || m.fetching[share] >= m.placesOf() ||
 		stranger && m.strangers >= MaxFetching/4 || !m.try(payload, u.ID) {
 		return
 	}
 	m.asked[u.Payload] = u.ID
 	t := m.tries[errand{payload, u.ID}]
-	t.author, t.stranger = place, stranger
-	m.fetching[place]++
+	t.quota, t.stranger = share, stranger
+	m.fetching[share]++
 	if stranger {
 		m.strangers++
 	}
