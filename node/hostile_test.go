@@ -67,7 +67,7 @@ func rogueAt(t *testing.T, s *swarm, d *daemon, invite membership.Invite) *rogue
 	if err != nil {
 		t.Fatal(err)
 	}
-	book, err := membership.New(membership.Params{Swarm: s.id, Self: r.self, Keys: m.Public(), Saved: saved})
+	list, err := membership.New(membership.Params{Swarm: s.id, Self: r.self, Keys: m.Public(), Saved: saved})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func rogueAt(t *testing.T, s *swarm, d *daemon, invite membership.Invite) *rogue
 		t.Fatal(err)
 	}
 	p := p2p.Params{
-		Key: r.key, Swarm: s.id, Version: "0.1.0", Bootstrap: bootstrap, Members: book, Blobs: r, Sync: r, Log: slog.New(slog.DiscardHandler),
+		Key: r.key, Swarm: s.id, Version: "0.1.0", Bootstrap: bootstrap, Members: list, Blobs: r, Sync: r, Log: slog.New(slog.DiscardHandler),
 	}
 	s.net.Tune(d.i)(&p)
 	if r.net, err = p2p.New(t.Context(), p); err != nil {
@@ -182,11 +182,11 @@ func (r *rogue) proof(key ed25519.PrivateKey) *murmurv1.Proof {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	var book murmurv1.MemberBook
-	if err := proto.Decode(saved, proto.MaxBook, &book); err != nil {
+	var list murmurv1.MemberList
+	if err := proto.Decode(saved, proto.MaxMemberList, &list); err != nil {
 		r.t.Fatal(err)
 	}
-	return book.Proof
+	return list.Proof
 }
 
 // update makes one by a key, with a payload like one that honest members made before.

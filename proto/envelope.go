@@ -26,19 +26,19 @@ const (
 
 // Size limits, checked before decoding.
 const (
-	MaxGossip    = 4 << 10   // an announcement or heartbeat
-	MaxEnvelope  = 2 << 10   // a signed update or announcement
-	MaxManifest  = 256 << 10 // a swarm's description
-	MaxCommit    = 1 << 20   // a commit with all its envelopes
-	MaxSync      = 8 << 20   // an answer with several commits
-	MaxRequest   = 64 << 10  // a request on a stream
-	MaxBlob      = 1 << 40   // a payload or a state
-	MaxUpdates   = 1024      // updates in a commit
-	MaxEvidence  = 64        // evidence in a commit
-	MaxPeerBytes = 64        // a peer id
-	MaxHello     = 256 << 10 // what a peer shows to be let in, with all notices
-	MaxNotices   = 512       // of one swarm
-	MaxBook      = 4 << 20   // what a node keeps of its swarm's members
+	MaxGossip     = 4 << 10   // an announcement or heartbeat
+	MaxEnvelope   = 2 << 10   // a signed update or announcement
+	MaxManifest   = 256 << 10 // a swarm's description
+	MaxCommit     = 1 << 20   // a commit with all its envelopes
+	MaxSync       = 8 << 20   // an answer with several commits
+	MaxRequest    = 64 << 10  // a request on a stream
+	MaxBlob       = 1 << 40   // a payload or a state
+	MaxUpdates    = 1024      // updates in a commit
+	MaxEvidence   = 64        // evidence in a commit
+	MaxPeerBytes  = 64        // a peer id
+	MaxHello      = 256 << 10 // what a peer shows to be let in, with all notices
+	MaxNotices    = 512       // of one swarm
+	MaxMemberList = 4 << 20   // what a node keeps of its swarm's members
 )
 
 // ErrSignature says that bytes are not signed by the key they name.

@@ -59,15 +59,15 @@ func ParseInvite(s string) (Invite, error) {
 }
 
 // Enter puts the proof of a peer that comes in by the invite into a List's Saved, which may
-// be empty: what the book knows of others stays.
+// be empty: what the list knows of others stays.
 func (i Invite) Enter(swarm proto.ID, peer proto.PeerID, saved []byte) ([]byte, error) {
-	var book murmurv1.MemberBook
-	if err := proto.Decode(saved, proto.MaxBook, &book); err != nil {
+	var list murmurv1.MemberList
+	if err := proto.Decode(saved, proto.MaxMemberList, &list); err != nil {
 		return nil, fmt.Errorf("the list of members: %w", err)
 	}
 	entry := proto.Encode(&murmurv1.Entry{Swarm: swarm[:], Peer: []byte(peer)})
-	book.Proof = &murmurv1.Proof{Invite: i.Signed, Entry: proto.Seal(i.Key, proto.DomainEntry, entry)}
-	return proto.Encode(&book), nil
+	list.Proof = &murmurv1.Proof{Invite: i.Signed, Entry: proto.Seal(i.Key, proto.DomainEntry, entry)}
+	return proto.Encode(&list), nil
 }
 
 // NewNotice signs a notice.

@@ -99,8 +99,8 @@ func New(p Params) (*List, error) {
 	if len(p.Saved) == 0 {
 		return b, nil
 	}
-	var saved murmurv1.MemberBook
-	if err := proto.Decode(p.Saved, proto.MaxBook, &saved); err != nil {
+	var saved murmurv1.MemberList
+	if err := proto.Decode(p.Saved, proto.MaxMemberList, &saved); err != nil {
 		return nil, fmt.Errorf("the list of members: %w", err)
 	}
 	if saved.Proof != nil {
@@ -219,7 +219,7 @@ func (b *List) enter(invite string, peer proto.PeerID) {
 	}
 }
 
-// Inherit admits the peers that another book had admitted, if their proofs count here.
+// Inherit admits the peers that another list had admitted, if their proofs count here.
 func (b *List) Inherit(from *List, now time.Time) {
 	from.mu.Lock()
 	shown := maps.Clone(from.shown)
@@ -424,13 +424,13 @@ func (b *List) Encode() []byte {
 		return nil
 	}
 	b.changed = false
-	out := &murmurv1.MemberBook{Proof: b.proof, Notices: b.signed()}
+	out := &murmurv1.MemberList{Proof: b.proof, Notices: b.signed()}
 	for invite, peers := range b.entered {
 		for p := range peers {
-			out.Entered = append(out.Entered, &murmurv1.MemberBook_Entered{Invite: []byte(invite), Peer: []byte(p)})
+			out.Entered = append(out.Entered, &murmurv1.MemberList_Entered{Invite: []byte(invite), Peer: []byte(p)})
 		}
 	}
-	slices.SortFunc(out.Entered, func(x, y *murmurv1.MemberBook_Entered) int {
+	slices.SortFunc(out.Entered, func(x, y *murmurv1.MemberList_Entered) int {
 		return strings.Compare(string(x.Invite)+string(x.Peer), string(y.Invite)+string(y.Peer))
 	})
 	return proto.Encode(out)

@@ -25,7 +25,7 @@ func peerOf(name string) proto.PeerID { return proto.PeerOf(keyOf(name).Public()
 // community is the key that the manifest names.
 var community = keyOf("the community")
 
-func book(t *testing.T, self string, change func(*Params)) *List {
+func list(t *testing.T, self string, change func(*Params)) *List {
 	t.Helper()
 	p := Params{Swarm: swarm, Self: peerOf(self), Keys: []ed25519.PublicKey{community.Public().(ed25519.PublicKey)}}
 	if change != nil {
@@ -54,7 +54,7 @@ func invite(t *testing.T, by ed25519.PrivateKey, uses uint32) Invite {
 // proof is what a newcomer shows.
 func proof(t *testing.T, name string, i Invite) *murmurv1.Proof {
 	t.Helper()
-	p, _ := book(t, name, func(p *Params) { p.Saved = entered(t, i, p.Self, nil) }).Proof()
+	p, _ := list(t, name, func(p *Params) { p.Saved = entered(t, i, p.Self, nil) }).Proof()
 	return p
 }
 
@@ -70,21 +70,21 @@ func entered(t testing.TB, i Invite, peer proto.PeerID, saved []byte) []byte {
 // TestEnterAgain: who comes with a new invite forgets nothing of what it heard.
 func TestEnterAgain(t *testing.T) {
 	first := invite(t, community, 1)
-	b := book(t, "ada", func(p *Params) { p.Saved = entered(t, first, p.Self, nil) })
+	b := list(t, "ada", func(p *Params) { p.Saved = entered(t, first, p.Self, nil) })
 	if _, err := b.Hear([]*murmurv1.Envelope{NewNotice(community, swarm, murmurv1.Notice_PEER, []byte(peerOf("eve")))}); err != nil {
 		t.Fatal(err)
 	}
 	saved := b.Encode()
-	b = book(t, "ada", func(p *Params) { p.Saved = entered(t, invite(t, community, 2), p.Self, saved) })
+	b = list(t, "ada", func(p *Params) { p.Saved = entered(t, invite(t, community, 2), p.Self, saved) })
 	if err := b.Admit(peerOf("eve"), proof(t, "eve", first), start); !errors.Is(err, ErrRevoked) {
 		t.Errorf("who was thrown out: %v", err)
 	}
 	shown, _ := b.Proof()
-	if err := book(t, "host", nil).Admit(peerOf("ada"), shown, start); err != nil {
+	if err := list(t, "host", nil).Admit(peerOf("ada"), shown, start); err != nil {
 		t.Errorf("the new invite: %v", err)
 	}
-	if _, err := first.Enter(swarm, peerOf("ada"), []byte("no book")); err == nil {
-		t.Error("a damaged book is entered")
+	if _, err := first.Enter(swarm, peerOf("ada"), []byte("no list")); err == nil {
+		t.Error("a damaged list is entered")
 	}
 }
 
@@ -123,7 +123,7 @@ func TestAdmit(t *testing.T) {
 			if test.at.IsZero() {
 				p, at = later(own())
 			}
-			b := book(t, "host", nil)
+			b := list(t, "host", nil)
 			if err := b.Admit(peerOf("ada"), p, at); !errors.Is(err, test.want) {
 				t.Fatalf("got %v, want %v", err, test.want)
 			}
@@ -135,13 +135,13 @@ func TestAdmit(t *testing.T) {
 }
 
 func TestUsesAreCounted(t *testing.T) {
-	i, b := invite(t, community, 2), book(t, "host", nil)
+	i, b := invite(t, community, 2), list(t, "host", nil)
 	for _, name := range []string{"ada", "bob", "ada", "bob"} {
 		if err := b.Admit(peerOf(name), proof(t, name, i), start); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	b = book(t, "host", func(p *Params) { p.Saved = b.Encode() })
+	b = list(t, "host", func(p *Params) { p.Saved = b.Encode() })
 	if err := b.Admit(peerOf("eve"), proof(t, "eve", i), start); !errors.Is(err, ErrUsedUp) {
 		t.Errorf("the third of two: %v", err)
 	}
@@ -151,7 +151,7 @@ func TestUsesAreCounted(t *testing.T) {
 }
 
 func TestRevocation(t *testing.T) {
-	i, b := invite(t, community, 0), book(t, "host", nil)
+	i, b := invite(t, community, 0), list(t, "host", nil)
 	admit := func(name string) error { return b.Admit(peerOf(name), proof(t, name, i), start) }
 	for _, name := range []string{"ada", "bob"} {
 		if err := admit(name); err != nil {
@@ -179,7 +179,7 @@ func TestRevocation(t *testing.T) {
 	if err := admit("ada"); !errors.Is(err, ErrRevoked) {
 		t.Errorf("ada again: %v", err)
 	}
-	b = book(t, "host", func(p *Params) { p.Saved = b.Encode() })
+	b = list(t, "host", func(p *Params) { p.Saved = b.Encode() })
 	if err := admit("ada"); !errors.Is(err, ErrRevoked) {
 		t.Errorf("ada after a restart: %v", err)
 	}
@@ -195,7 +195,7 @@ func TestRevocation(t *testing.T) {
 // TestKeysChange has a second key take over, told in the wrong order.
 func TestKeysChange(t *testing.T) {
 	second := keyOf("the community's second")
-	b := book(t, "host", nil)
+	b := list(t, "host", nil)
 	news := NewNotice(community, swarm, murmurv1.Notice_NEW_KEY, second.Public().(ed25519.PublicKey))
 	drop := NewNotice(second, swarm, murmurv1.Notice_DROP_KEY, community.Public().(ed25519.PublicKey))
 	if _, err := b.Hear([]*murmurv1.Envelope{drop, news}); err != nil {
@@ -210,15 +210,15 @@ func TestKeysChange(t *testing.T) {
 }
 
 func TestRenewal(t *testing.T) {
-	holder := book(t, "host", func(p *Params) { p.Key = community })
-	ada := book(t, "ada", func(p *Params) { p.Saved = entered(t, invite(t, community, 1), p.Self, nil) })
+	holder := list(t, "host", func(p *Params) { p.Key = community })
+	ada := list(t, "ada", func(p *Params) { p.Saved = entered(t, invite(t, community, 1), p.Self, nil) })
 	shown, _ := ada.Proof()
 	ada.Take(holder.Renew(peerOf("ada"), shown, start), start)
 	shown, _ = ada.Proof()
 	if shown.Member == nil {
 		t.Fatal("the membership was not renewed")
 	}
-	stranger := book(t, "third", nil)
+	stranger := list(t, "third", nil)
 	if err := stranger.Admit(peerOf("ada"), shown, start.Add(80*24*time.Hour)); err != nil {
 		t.Errorf("long after the invite ended: %v", err)
 	}
@@ -240,7 +240,7 @@ func TestRenewal(t *testing.T) {
 // renews it, and by a second to everybody else: they let one of the two in.
 func TestRenewedStillCounts(t *testing.T) {
 	i := invite(t, community, 1)
-	holder, host := book(t, "holder", func(p *Params) { p.Key = community }), book(t, "host", nil)
+	holder, host := list(t, "holder", func(p *Params) { p.Key = community }), list(t, "host", nil)
 	renewed := &murmurv1.Proof{Member: holder.Renew(peerOf("first"), proof(t, "first", i), start)}
 	if err := host.Admit(peerOf("first"), renewed, start); err != nil {
 		t.Fatal(err)
@@ -248,7 +248,7 @@ func TestRenewedStillCounts(t *testing.T) {
 	if err := host.Admit(peerOf("second"), proof(t, "second", i), start); !errors.Is(err, ErrUsedUp) {
 		t.Errorf("a second key by the invite: %v", err)
 	}
-	late := book(t, "late", nil)
+	late := list(t, "late", nil)
 	if err := errors.Join(late.Admit(peerOf("second"), proof(t, "second", i), start), late.Admit(peerOf("first"), renewed, start)); err != nil {
 		t.Errorf("a member is out where another entered by its invite before: %v", err)
 	}
@@ -261,14 +261,14 @@ func TestRenewedStillCounts(t *testing.T) {
 }
 
 func TestLists(t *testing.T) {
-	b := book(t, "host", func(p *Params) { p.Keys, p.Members = nil, []proto.PeerID{peerOf("ada")} })
+	b := list(t, "host", func(p *Params) { p.Keys, p.Members = nil, []proto.PeerID{peerOf("ada")} })
 	if err := b.Admit(peerOf("ada"), nil, start); err != nil {
 		t.Error(err)
 	}
 	if err := b.Admit(peerOf("eve"), nil, start); !errors.Is(err, ErrNoProof) {
 		t.Errorf("who is not on the list: %v", err)
 	}
-	open := book(t, "host", func(p *Params) { p.Keys = nil })
+	open := list(t, "host", func(p *Params) { p.Keys = nil })
 	if err := open.Admit(peerOf("eve"), nil, start); err != nil || !open.Open() {
 		t.Errorf("an open swarm: %v", err)
 	}
@@ -297,11 +297,11 @@ func FuzzAdmit(f *testing.F) {
 	}
 	f.Add(entered(f, i, peerOf("ada"), nil))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		var saved murmurv1.MemberBook
-		if proto.Decode(raw, proto.MaxBook, &saved) != nil {
+		var saved murmurv1.MemberList
+		if proto.Decode(raw, proto.MaxMemberList, &saved) != nil {
 			return
 		}
-		b := book(t, "host", nil)
+		b := list(t, "host", nil)
 		_, _ = b.Hear(saved.Notices)
 		if b.Admit(peerOf("eve"), saved.Proof, start) == nil {
 			t.Fatal("eve, whom nobody invited, is let in")

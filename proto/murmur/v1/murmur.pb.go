@@ -703,30 +703,30 @@ func (x *Hello) GetRefused() string {
 	return ""
 }
 
-// MemberBook is what a node keeps of its swarm's members.
-type MemberBook struct {
+// MemberList is what a node keeps of its swarm's members.
+type MemberList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Proof         *Proof                 `protobuf:"bytes,1,opt,name=proof,proto3" json:"proof,omitempty"` // its own
 	Notices       []*Envelope            `protobuf:"bytes,2,rep,name=notices,proto3" json:"notices,omitempty"`
-	Entered       []*MemberBook_Entered  `protobuf:"bytes,3,rep,name=entered,proto3" json:"entered,omitempty"`
+	Entered       []*MemberList_Entered  `protobuf:"bytes,3,rep,name=entered,proto3" json:"entered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *MemberBook) Reset() {
-	*x = MemberBook{}
+func (x *MemberList) Reset() {
+	*x = MemberList{}
 	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *MemberBook) String() string {
+func (x *MemberList) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*MemberBook) ProtoMessage() {}
+func (*MemberList) ProtoMessage() {}
 
-func (x *MemberBook) ProtoReflect() protoreflect.Message {
+func (x *MemberList) ProtoReflect() protoreflect.Message {
 	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -738,26 +738,26 @@ func (x *MemberBook) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use MemberBook.ProtoReflect.Descriptor instead.
-func (*MemberBook) Descriptor() ([]byte, []int) {
+// Deprecated: Use MemberList.ProtoReflect.Descriptor instead.
+func (*MemberList) Descriptor() ([]byte, []int) {
 	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *MemberBook) GetProof() *Proof {
+func (x *MemberList) GetProof() *Proof {
 	if x != nil {
 		return x.Proof
 	}
 	return nil
 }
 
-func (x *MemberBook) GetNotices() []*Envelope {
+func (x *MemberList) GetNotices() []*Envelope {
 	if x != nil {
 		return x.Notices
 	}
 	return nil
 }
 
-func (x *MemberBook) GetEntered() []*MemberBook_Entered {
+func (x *MemberList) GetEntered() []*MemberList_Entered {
 	if x != nil {
 		return x.Entered
 	}
@@ -2875,7 +2875,7 @@ func (x *Fork) GetOrder() []byte {
 }
 
 // Entered is a peer that came in by an invite.
-type MemberBook_Entered struct {
+type MemberList_Entered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Invite        []byte                 `protobuf:"bytes,1,opt,name=invite,proto3" json:"invite,omitempty"` // its key
 	Peer          []byte                 `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
@@ -2883,20 +2883,20 @@ type MemberBook_Entered struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *MemberBook_Entered) Reset() {
-	*x = MemberBook_Entered{}
+func (x *MemberList_Entered) Reset() {
+	*x = MemberList_Entered{}
 	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *MemberBook_Entered) String() string {
+func (x *MemberList_Entered) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*MemberBook_Entered) ProtoMessage() {}
+func (*MemberList_Entered) ProtoMessage() {}
 
-func (x *MemberBook_Entered) ProtoReflect() protoreflect.Message {
+func (x *MemberList_Entered) ProtoReflect() protoreflect.Message {
 	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2908,19 +2908,19 @@ func (x *MemberBook_Entered) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use MemberBook_Entered.ProtoReflect.Descriptor instead.
-func (*MemberBook_Entered) Descriptor() ([]byte, []int) {
+// Deprecated: Use MemberList_Entered.ProtoReflect.Descriptor instead.
+func (*MemberList_Entered) Descriptor() ([]byte, []int) {
 	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9, 0}
 }
 
-func (x *MemberBook_Entered) GetInvite() []byte {
+func (x *MemberList_Entered) GetInvite() []byte {
 	if x != nil {
 		return x.Invite
 	}
 	return nil
 }
 
-func (x *MemberBook_Entered) GetPeer() []byte {
+func (x *MemberList_Entered) GetPeer() []byte {
 	if x != nil {
 		return x.Peer
 	}
@@ -3042,10 +3042,10 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\arenewed\x18\x03 \x01(\v2\x13.murmur.v1.EnvelopeR\arenewed\x12\x18\n" +
 	"\arefused\x18\x04 \x01(\tR\arefused\"\xd3\x01\n" +
 	"\n" +
-	"MemberBook\x12&\n" +
+	"MemberList\x12&\n" +
 	"\x05proof\x18\x01 \x01(\v2\x10.murmur.v1.ProofR\x05proof\x12-\n" +
 	"\anotices\x18\x02 \x03(\v2\x13.murmur.v1.EnvelopeR\anotices\x127\n" +
-	"\aentered\x18\x03 \x03(\v2\x1d.murmur.v1.MemberBook.EnteredR\aentered\x1a5\n" +
+	"\aentered\x18\x03 \x03(\v2\x1d.murmur.v1.MemberList.EnteredR\aentered\x1a5\n" +
 	"\aEntered\x12\x16\n" +
 	"\x06invite\x18\x01 \x01(\fR\x06invite\x12\x12\n" +
 	"\x04peer\x18\x02 \x01(\fR\x04peer\"\x9b\x03\n" +
@@ -3277,7 +3277,7 @@ var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(*Notice)(nil),             // 7: murmur.v1.Notice
 	(*Proof)(nil),              // 8: murmur.v1.Proof
 	(*Hello)(nil),              // 9: murmur.v1.Hello
-	(*MemberBook)(nil),         // 10: murmur.v1.MemberBook
+	(*MemberList)(nil),         // 10: murmur.v1.MemberList
 	(*Model)(nil),              // 11: murmur.v1.Model
 	(*RopeScaling)(nil),        // 12: murmur.v1.RopeScaling
 	(*Blob)(nil),               // 13: murmur.v1.Blob
@@ -3299,7 +3299,7 @@ var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(*BlobRequest)(nil),        // 29: murmur.v1.BlobRequest
 	(*BlobHeader)(nil),         // 30: murmur.v1.BlobHeader
 	(*Fork)(nil),               // 31: murmur.v1.Fork
-	(*MemberBook_Entered)(nil), // 32: murmur.v1.MemberBook.Entered
+	(*MemberList_Entered)(nil), // 32: murmur.v1.MemberList.Entered
 	(*SyncRequest_Past)(nil),   // 33: murmur.v1.SyncRequest.Past
 }
 var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
@@ -3317,9 +3317,9 @@ var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
 	8,  // 11: murmur.v1.Hello.proof:type_name -> murmur.v1.Proof
 	1,  // 12: murmur.v1.Hello.notices:type_name -> murmur.v1.Envelope
 	1,  // 13: murmur.v1.Hello.renewed:type_name -> murmur.v1.Envelope
-	8,  // 14: murmur.v1.MemberBook.proof:type_name -> murmur.v1.Proof
-	1,  // 15: murmur.v1.MemberBook.notices:type_name -> murmur.v1.Envelope
-	32, // 16: murmur.v1.MemberBook.entered:type_name -> murmur.v1.MemberBook.Entered
+	8,  // 14: murmur.v1.MemberList.proof:type_name -> murmur.v1.Proof
+	1,  // 15: murmur.v1.MemberList.notices:type_name -> murmur.v1.Envelope
+	32, // 16: murmur.v1.MemberList.entered:type_name -> murmur.v1.MemberList.Entered
 	13, // 17: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
 	13, // 18: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
 	12, // 19: murmur.v1.Model.rope_scaling:type_name -> murmur.v1.RopeScaling
