@@ -24,17 +24,16 @@ func (n *Node) leave(ctx context.Context) {
 	defer cancel()
 	n.status.Leaving()
 	n.exchange.BeatNow(ctx)
-	saved := make(chan struct{})
-	n.executor.Save(func(err error) {
-		defer close(saved)
-		if err != nil {
-			n.unsaved(err)
-		}
-	})
+	saved := make(chan error, 1)
+	n.executor.Save(func(err error) { saved <- err })
+	var err error
 	select {
-	case <-saved:
+	case err = <-saved:
 	case <-ctx.Done():
-		n.unsaved(errors.New("the trainer did not answer in time"))
+		err = errors.New("the trainer did not answer in time")
+	}
+	if err != nil {
+		n.unsaved(err)
 	}
 }
 

@@ -118,11 +118,19 @@ func reasonOf(s api.State) reasons { return reasons{s.Reason, s.Why, s.Source, s
 
 // Table is two lines, and one for what the disk did not take.
 func (r reasons) Table(out io.Writer) error {
-	_, err := fmt.Fprintf(out, "%s: %s\ndecided by %s\n", r.Reason, r.Why, r.by())
+	_, err := fmt.Fprintf(out, "%s\ndecided by %s\n", r, r.by())
 	if err == nil && r.Unkept != "" {
 		_, err = fmt.Fprintln(out, r.Unkept)
 	}
 	return err
+}
+
+// String is the reason, and what there is to say of it.
+func (r reasons) String() string {
+	if r.Why == r.Reason {
+		return r.Reason
+	}
+	return r.Reason + ": " + r.Why
 }
 
 // by is who decided, and until when.

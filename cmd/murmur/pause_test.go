@@ -60,7 +60,7 @@ func TestPauseGivesTheDeviceBack(t *testing.T) {
 		t.Errorf("hours says %s", out)
 	}
 	d.until("it trains again", trains)
-	if out := done(t, home, "why", "--dir", dir); !strings.HasPrefix(out, "training: training") {
+	if out := done(t, home, "why", "--dir", dir); !strings.HasPrefix(out, "training\ndecided by ") {
 		t.Errorf("why says %s", out)
 	}
 	if _, stderr, code := output(t, home, "pause", "soon", "--dir", dir); code != exitUsage || !strings.Contains(stderr, "tomorrow") {

@@ -73,13 +73,13 @@ func (s status) Table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "swarm\t%s  %s\n", s.Name, s.Swarm)
 	fmt.Fprintf(w, "node\t%s  murmur %s\n", s.Peer, s.Version)
-	fmt.Fprintf(w, "state\t%s: %s\n", s.Reason, s.Why)
+	fmt.Fprintf(w, "state\t%s\n", reasonOf(s.State))
 	fmt.Fprintf(w, "decided\tby %s\n", reasonOf(s.State).by())
 	for _, c := range s.Health {
 		fmt.Fprintf(w, "%s\t%s, since %s; %s\n", c.Severity, c.Text, c.Since.Local().Format("Mon 15:04"), c.Do)
 	}
 	if s.Head.StateRoot != (proto.ID{}) { // the node has come so far
-		fmt.Fprintf(w, "round\t%d, %.0f s old, %d nodes share it\n", s.Head.Height+1, s.Round.Seconds, s.Round.Active)
+		fmt.Fprintf(w, "round\t%d, %.0f s old, nodes that share it: %d\n", s.Head.Height+1, s.Round.Seconds, s.Round.Active)
 		fmt.Fprintf(w, "model\tstate %s at round %d\n", s.Head.StateRoot.Short(), s.Head.Height)
 		fmt.Fprintf(w, "trained\t%d of %d tokens committed by the swarm\n", s.Head.Tokens, s.Schedule.TotalTokens)
 	}

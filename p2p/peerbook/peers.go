@@ -24,7 +24,11 @@ const MaxPeers = 256
 
 const (
 	maxPeerAddrs = 16 // addresses of one peer
+	maxTold      = 8  // of these that others told, which come last
 	maxFile      = 1 << 20
+	// At most maxFresh dials at once go to peers that were never reached, of which anybody can tell: one that does not
+	// answer takes one of p2p's eight places for ten seconds.
+	maxFresh = 6
 	// Pauses between dials grow from firstRetry. They grow to retryRecent for a peer
 	// that was connected in the last ten minutes, and for every peer while nobody is
 	// connected; to retryFixed for an address that the operator wrote down; for all
@@ -78,7 +82,8 @@ type Peers struct {
 }
 
 type known struct {
-	addrs    []multiaddr.Multiaddr
+	addrs    []multiaddr.Multiaddr // where it was reached, or says that it listens
+	told     []multiaddr.Multiaddr // what others say
 	fixed    []multiaddr.Multiaddr // addresses of Params.Bootstrap
 	seen     time.Time             // end of the last connection, or its beginning; zero = never
 	failures int
@@ -215,6 +220,15 @@ func (b *Peers) Save() error {
 	return atomicfile.Write(b.file, raw, 0o600)
 }
 
+// all is where a peer may be found, what is known of it first: whoever tells of a peer can lie.
+func (k *known) all() []multiaddr.Multiaddr {
+	own := Merge(k.fixed, k.addrs)
+	return Merge(own[:min(len(own), maxPeerAddrs-len(k.told))], k.told)
+}
+
+// fresh says that nothing but others' word speaks for the peer.
+func (k *known) fresh() bool { return k.seen.IsZero() && len(k.fixed) == 0 }
+
 // Learn remembers addresses of a peer that others told.
 func (b *Peers) Learn(info peer.AddrInfo) {
 	if info.ID == b.self || len(info.Addrs) == 0 {
@@ -224,7 +238,8 @@ func (b *Peers) Learn(info peer.AddrInfo) {
 	defer b.mu.Unlock()
 	k := b.get(info.ID)
 	if k.seen.IsZero() || k.failures > 0 { // what a peer says itself is better
-		k.addrs = Merge(info.Addrs, k.addrs)
+		k.told = Merge(info.Addrs, k.told)
+		k.told = k.told[:min(len(k.told), maxTold)]
 	}
 }
 
@@ -238,7 +253,7 @@ func (b *Peers) Met(id peer.ID, addrs []multiaddr.Multiaddr) {
 	}
 	k.seen, k.failures, k.foreign, k.attempts, b.dirty = time.Now(), 0, false, nil, true
 	if len(addrs) > 0 {
-		k.addrs = Merge(addrs, nil)
+		k.addrs, k.told = Merge(addrs, nil), nil
 	}
 }
 
@@ -307,26 +322,36 @@ func (b *Peers) Shut(id peer.ID) {
 	}
 }
 
-// Due returns at most limit peers to dial now and marks them.
+// Due returns at most limit peers to dial now and marks them: those that were reached before or that the operator named
+// ahead of others, of whom maxFresh are dialled at once.
 func (b *Peers) Due(now time.Time, limit int, connected func(peer.ID) bool, alone bool) []peer.AddrInfo {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	absent := 0
-	for id := range b.peers {
+	absent, places := 0, maxFresh
+	for id, k := range b.peers {
 		if !connected(id) {
 			absent++
 		}
+		if k.dialing && k.fresh() {
+			places--
+		}
 	}
-	var out []peer.AddrInfo
+	var due, fresh []peer.ID
 	for id, k := range b.peers {
-		if len(out) == limit {
-			break
+		switch {
+		case k.dialing || connected(id) || now.Before(k.tried.Add(k.wait(now, alone, absent))):
+		case k.fresh():
+			fresh = append(fresh, id)
+		default:
+			due = append(due, id)
 		}
-		if k.dialing || connected(id) || now.Before(k.tried.Add(k.wait(now, alone, absent))) {
-			continue
-		}
+	}
+	due = append(due, fresh[:min(len(fresh), places)]...)
+	var out []peer.AddrInfo
+	for _, id := range due[:min(len(due), limit)] {
+		k := b.peers[id]
 		k.dialing = true
-		out = append(out, peer.AddrInfo{ID: id, Addrs: Merge(k.fixed, k.addrs)})
+		out = append(out, peer.AddrInfo{ID: id, Addrs: k.all()})
 	}
 	return out
 }
@@ -354,7 +379,7 @@ func (b *Peers) Addrs(id peer.ID) []multiaddr.Multiaddr {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.peers[id]; k != nil {
-		return Merge(k.fixed, k.addrs)
+		return k.all()
 	}
 	return nil
 }

@@ -145,6 +145,37 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// TestInvented: peers that others invent, and addresses that they tell of one that was lost, do not keep those that were
+// reached from being dialled, nor first where they were.
+func TestInvented(t *testing.T) {
+	b := open(t, "")
+	now := time.Now().Add(time.Minute)
+	nobody := func(peer.ID) bool { return false }
+	b.Met("lost", addrs(4101))
+	b.Left("lost")
+	b.Failed("lost", nil)
+	for i := range MaxPeers {
+		b.Learn(peer.AddrInfo{ID: peer.ID(fmt.Sprint("invented ", i)), Addrs: addrs(5000 + i)})
+	}
+	for i := range 2 * maxPeerAddrs {
+		b.Learn(peer.AddrInfo{ID: "lost", Addrs: addrs(6000 + i)})
+	}
+	due := b.Due(now, 8, nobody, false)
+	if len(due) != 1+maxFresh || due[0].ID != "lost" {
+		t.Errorf("%d are dialled, first %v; want %d, first the one that was lost", len(due), due[0].ID, 1+maxFresh)
+	}
+	if at := due[0].Addrs; !at[0].Equal(addrs(4101)[0]) || len(at) != 1+maxTold {
+		t.Errorf("it is dialled at %v", at)
+	}
+	if more := b.Due(now, 8, nobody, false); len(more) != 0 {
+		t.Errorf("%d more are dialled while none has answered", len(more))
+	}
+	b.Failed(due[1].ID, nil)
+	if more := b.Due(now, 8, nobody, false); len(more) != 1 {
+		t.Errorf("%d more are dialled after one has failed", len(more))
+	}
+}
+
 func TestParams(t *testing.T) {
 	for name, change := range map[string]func(*Params){
 		"self":      func(p *Params) { p.Self = "" },

@@ -115,28 +115,52 @@ func (v *Values) Check(payload []byte) error {
 	if err := v.check(payload); err != nil {
 		return err
 	}
+	return v.refused(v.grid.first(v.split, func(c int) bool { return v.valid(payload, c) }))
+}
+
+// refused is the error for the first chunk that is not valid; −1 is none.
+func (v *Values) refused(bad int) error {
+	if bad < 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: chunk %d (parameters %d to %d) holds values or a scale that no encoder writes",
+		ErrPayload, bad, v.grid.start[bad], v.grid.end[bad]-1)
+}
+
+// valid says whether chunk c is one that Encode could have made.
+func (v *Values) valid(payload []byte, c int) bool {
+	body := v.bits(payload, c)
+	warmBytes(body)
+	switch v.format {
+	case FP32:
+		return validFP32(body)
+	case FP16:
+		return validFP16(body)
+	}
+	if v.checkScale(payload, c, 0, v.scaleOf(MaxScale)) != nil {
+		return false
+	}
+	if v.format == Int8 {
+		return validInt8(body, v.scale(payload, c, 0))
+	}
+	return validFP4(body, v.grid.size(c), v.scale(payload, c, 0))
+}
+
+// CheckedNorm is Check and Norm in one look at the bytes, of which a large payload has more than a cache holds.
+func (v *Values) CheckedNorm(payload []byte) (float64, error) {
+	if err := v.check(payload); err != nil {
+		return 0, err
+	}
+	sums := make([]float64, v.grid.chunks())
 	bad := v.grid.first(v.split, func(c int) bool {
-		body := v.bits(payload, c)
-		warmBytes(body)
-		switch v.format {
-		case FP32:
-			return validFP32(body)
-		case FP16:
-			return validFP16(body)
-		}
-		if v.checkScale(payload, c, 0, v.scaleOf(MaxScale)) != nil {
+		if !v.valid(payload, c) {
 			return false
 		}
-		if v.format == Int8 {
-			return validInt8(body, v.scale(payload, c, 0))
-		}
-		return validFP4(body, v.grid.size(c), v.scale(payload, c, 0))
+		var values [valueSpan]float32
+		sums[c] = v.square(&values, payload, c)
+		return true
 	})
-	if bad >= 0 {
-		return fmt.Errorf("%w: chunk %d (parameters %d to %d) holds values or a scale that no encoder writes",
-			ErrPayload, bad, v.grid.start[bad], v.grid.end[bad]-1)
-	}
-	return nil
+	return length(sums), v.refused(bad)
 }
 
 // Norm is the Euclidean length of a checked payload's z: √Σ scale²·Σ value² over the chunks in order, in float64, every
@@ -147,8 +171,13 @@ func (v *Values) Norm(payload []byte) float64 {
 		var values [valueSpan]float32
 		sums[c] = v.square(&values, payload, c)
 	})
+	return length(sums)
+}
+
+// length is that of which the squares are given by chunks.
+func length(squares []float64) float64 {
 	var all float64
-	for _, s := range sums {
+	for _, s := range squares {
 		all += s
 	}
 	return math.Sqrt(all)

@@ -53,10 +53,11 @@ type piece struct {
 type counts struct {
 	Documents uint64 `json:"documents"`
 	TextBytes uint64 `json:"text_bytes"`
-	Replaced  uint64 `json:"replaced"`            // bytes that are not UTF-8
-	Empty     uint64 `json:"empty"`               // documents without text
-	Passed    uint64 `json:"passed_over"`         // lines and files that could not be read
-	Why       string `json:"why_first,omitempty"` // the first of them was passed over
+	Replaced  uint64 `json:"replaced"`               // bytes that are not UTF-8
+	Empty     uint64 `json:"empty"`                  // documents without text
+	NoKey     string `json:"no_key_first,omitempty"` // the first of them that lacks the key of its text
+	Passed    uint64 `json:"passed_over"`            // lines and files that could not be read
+	Why       string `json:"why_first,omitempty"`    // the first of them was passed over
 }
 
 func (c *counts) add(o counts) {
@@ -64,6 +65,9 @@ func (c *counts) add(o counts) {
 	c.TextBytes += o.TextBytes
 	c.Replaced += o.Replaced
 	c.Empty += o.Empty
+	if c.NoKey == "" {
+		c.NoKey = o.NoKey
+	}
 	c.Passed += o.Passed
 	if c.Why == "" {
 		c.Why = o.Why
@@ -188,7 +192,7 @@ func (w worker) lines(b *block) error {
 			case w.strict:
 				return err
 			case errors.Is(err, errNoKey): // null, as in datasets 5.2 and polars 2.1
-				b.Empty++
+				b.add(counts{Empty: 1, NoKey: err.Error()})
 				b.doubt(err)
 			default:
 				b.pass(err)

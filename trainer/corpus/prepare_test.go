@@ -294,7 +294,7 @@ func TestRepairs(t *testing.T) {
 		t.Errorf("%q, %d replaced", got, r.Replaced)
 	}
 	var b strings.Builder
-	if err := r.Table(&b); err != nil || !strings.Contains(b.String(), "6 bytes were not UTF-8") {
+	if err := r.Table(&b); err != nil || !strings.Contains(b.String(), "bytes that were not UTF-8 and became U+FFFD: 6") {
 		t.Errorf("%s%v", b.String(), err)
 	}
 }
@@ -595,8 +595,18 @@ func TestPassedOver(t *testing.T) {
 		t.Errorf("%+v", r.counts)
 	}
 	var b strings.Builder
-	if err := r.Table(&b); err != nil || !strings.Contains(b.String(), "6 lines or files were passed over; the first: ") {
+	if err := r.Table(&b); err != nil || !strings.Contains(b.String(), "lines or files that were passed over: 6; the first: ") {
 		t.Errorf("%s%v", b.String(), err)
+	}
+	mixed := filepath.Join(dir, "mixed")
+	write(t, mixed, "a.txt", []byte("one"))
+	write(t, mixed, "b.jsonl", []byte("{\"body\": \"a\"}\n{\"body\": \"b\"}\n"))
+	b.Reset()
+	if r, err = Prepare(t.Context(), params(filepath.Join(dir, "other"), mixed)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Table(&b); err != nil || !strings.Contains(b.String(), "documents without text: 2; the first: ") || !strings.Contains(b.String(), `b.jsonl, line 1: no key "text"`) {
+		t.Errorf("a file beside others has another key: %s%v", b.String(), err)
 	}
 	p := params(filepath.Join(dir, "strict"), in)
 	p.Strict = true

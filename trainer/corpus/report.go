@@ -21,23 +21,27 @@ type Report struct {
 // Table writes the report for people.
 func (r Report) Table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "read\t%d documents, %s of text\n", r.Documents, bytesText(int64(r.TextBytes)))
-	fmt.Fprintf(w, "to train on\t%d tokens in %d shards\n", r.Set.Tokens(), len(r.Set.Shards))
+	fmt.Fprintf(w, "documents\t%d, %s of text\n", r.Documents, bytesText(int64(r.TextBytes)))
+	fmt.Fprintf(w, "to train on\t%d tokens, shards: %d\n", r.Set.Tokens(), len(r.Set.Shards))
 	fmt.Fprintf(w, "held out\t%d tokens\n", r.Set.Heldout.Tokens)
 	for _, n := range []struct {
-		count uint64
 		what  string
+		count uint64
+		first string
 	}{
-		{r.Replaced, "bytes were not UTF-8 and became U+FFFD"},
-		{r.Empty, "documents were empty"},
-		{r.Copies, "copies of texts that are held out were left out"},
+		{"bytes that were not UTF-8 and became U+FFFD", r.Replaced, ""},
+		{"documents without text", r.Empty, r.NoKey},
+		{"copies of held-out texts that were left out", r.Copies, ""},
+		{"lines or files that were passed over", r.Passed, r.Why},
 	} {
-		if n.count > 0 {
-			fmt.Fprintf(w, "note\t%d %s\n", n.count, n.what)
+		if n.count == 0 {
+			continue
 		}
-	}
-	if r.Passed > 0 {
-		fmt.Fprintf(w, "note\t%d lines or files were passed over; the first: %s\n", r.Passed, r.Why)
+		fmt.Fprintf(w, "note\t%s: %d", n.what, n.count)
+		if n.first != "" {
+			fmt.Fprintf(w, "; the first: %s", n.first)
+		}
+		fmt.Fprintln(w)
 	}
 	if r.Downloads != "" {
 		fmt.Fprintf(w, "note\t%s is no longer needed\n", r.Downloads)

@@ -51,10 +51,11 @@ func (a *allreduce) Encode(dst []byte, _ Round, head, local []float32) ([]byte, 
 }
 
 func (a *allreduce) Check(_ uint64, payload []byte) error {
-	if err := a.values.Check(payload); err != nil {
+	norm, err := a.values.CheckedNorm(payload)
+	if err != nil {
 		return err
 	}
-	if norm := a.values.Norm(payload); norm > maxGradient {
+	if norm > maxGradient {
 		return fmt.Errorf("%w: a gradient of %g, at most %g", codec.ErrPayload, norm, maxGradient)
 	}
 	return nil
