@@ -29,7 +29,7 @@ const (
 	MaxGossip     = 4 << 10   // an announcement or heartbeat
 	MaxEnvelope   = 2 << 10   // a signed update or announcement
 	MaxManifest   = 256 << 10 // a swarm's description
-	MaxCommit     = 1 << 20   // a commit with all its envelopes
+	MaxCommit     = 4 << 20   // a commit with all its envelopes: 3.9 MB where each list is full and each envelope too
 	MaxSync       = 8 << 20   // an answer with several commits
 	MaxRequest    = 64 << 10  // a request on a stream
 	MaxBlob       = 1 << 40   // a payload or a state
@@ -75,12 +75,13 @@ func signed(d Domain, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// Decode unmarshals bytes that may be at most limit long.
+// Decode unmarshals bytes that may be at most limit long. Fields that this version does not know are dropped, for nothing signed has them: a
+// message that carried them on would be larger than its parts are allowed to be, and the same parts would have many forms.
 func Decode(b []byte, limit int, m proto.Message) error {
 	if len(b) > limit {
 		return fmt.Errorf("%s of %d bytes, at most %d are allowed", m.ProtoReflect().Descriptor().Name(), len(b), limit)
 	}
-	if err := proto.Unmarshal(b, m); err != nil {
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(b, m); err != nil {
 		return fmt.Errorf("decoding %s: %w", m.ProtoReflect().Descriptor().Name(), err)
 	}
 	return nil

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 
+	protobuf "google.golang.org/protobuf/proto"
+
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
@@ -194,6 +196,9 @@ func (b *Book) decode(w *murmurv1.Commit) (c round.Commit, us []*updateRecord, n
 	c, with, err := decodeContent(b.Swarm, w.Content)
 	if err != nil {
 		return c, nil, nil, err
+	}
+	if size := protobuf.Size(w); size > proto.MaxCommit { // or it could not be read again from this disk
+		return c, nil, nil, fmt.Errorf("commit of %d bytes, at most %d are allowed", size, proto.MaxCommit)
 	}
 	var proofs []*murmurv1.Envelope
 	for _, e := range with.evidence {

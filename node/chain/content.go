@@ -113,21 +113,11 @@ func decodeContent(swarm proto.ID, b []byte) (c round.Commit, with enclosed, err
 		}
 		c.Notices = append(c.Notices, noticeOf(n))
 	}
-	for _, e := range w.Evidence {
-		with.evidence = append(with.evidence, &murmurv1.Evidence{First: bare(e.First), Second: bare(e.Second)})
-	}
-	for _, e := range w.Notices {
-		with.notices = append(with.notices, bare(e))
-	}
+	with = enclosed{w.Evidence, w.Notices} // without fields that this version does not know
 	if !bytes.Equal(encodeContent(swarm, c, with), b) {
 		return c, with, errors.New("commit is not written as this version writes it: else one content had many ids")
 	}
 	return c, with, nil
-}
-
-// bare is an envelope without fields that this version does not know.
-func bare(e *murmurv1.Envelope) *murmurv1.Envelope {
-	return &murmurv1.Envelope{Payload: e.Payload, Key: e.Key, Sig: e.Sig}
 }
 
 // kinds are a notice's on the wire and as rounds see them.

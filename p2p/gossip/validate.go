@@ -45,7 +45,7 @@ func check(swarm proto.ID, heartbeats bool, author proto.PeerID, data []byte) (M
 		m.Heartbeat, m.Author = k.Heartbeat, author
 		err = wire.CheckHeartbeat(swarm, k.Heartbeat)
 	default:
-		if len(g.ProtoReflect().GetUnknown()) > 0 {
+		if len(data) > 0 {
 			return Message{}, errUnknownKind
 		}
 		return Message{}, errors.New("an empty message")

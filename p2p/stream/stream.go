@@ -80,7 +80,7 @@ func WriteMessage(w io.Writer, m proto.Message) error {
 }
 
 // ReadMessage reads a message that is at most limit bytes long; the limit is
-// checked before anything is allocated.
+// checked before anything is allocated. Unknown fields are dropped, as by proto.Decode.
 func ReadMessage(r *bufio.Reader, limit int64, m proto.Message) error {
-	return protodelim.UnmarshalOptions{MaxSize: limit}.UnmarshalFrom(r, m)
+	return protodelim.UnmarshalOptions{MaxSize: limit, UnmarshalOptions: proto.UnmarshalOptions{DiscardUnknown: true}}.UnmarshalFrom(r, m)
 }
