@@ -318,17 +318,39 @@ func (b *List) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *m
 	return b.member(peer, s, now)
 }
 
-// Take keeps a membership that somebody renewed, if it counts.
+// Take keeps a membership that somebody renewed, if it counts and is better than the proof that this node has. Whoever answers may send an older one,
+// which stands in old updates; and before the manifest is here, nothing tells a membership from any other bytes.
 func (b *List) Take(renewed *murmurv1.Envelope, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if renewed == nil {
+	if renewed == nil || b.Open() {
 		return
 	}
 	proof := &murmurv1.Proof{Member: renewed}
-	if _, err := b.check(b.p.Self, proof, nil, now); err == nil {
+	if s, err := b.check(b.p.Self, proof, nil, now); err == nil && b.better(s, now) {
 		b.proof, b.changed = proof, true
 	}
+}
+
+// better tells whether a membership is worth more than this node's own proof: which counts no more, is of an older key, or ends earlier. In an
+// invite's place it has to be as good as new.
+func (b *List) better(s standing, now time.Time) bool {
+	was, err := b.check(b.p.Self, b.proof, nil, now)
+	if err != nil {
+		return true
+	}
+	if age := b.age(s.signer) - b.age(was.signer); age != 0 {
+		return age > 0
+	}
+	if !was.renewed {
+		return s.until > now.Add(renewBefore).Unix()
+	}
+	return s.until > was.until
+}
+
+// age orders the community's keys: those of the manifest, then the others as they became known.
+func (b *List) age(key string) int {
+	return 1 + slices.IndexFunc(b.notices, func(n wire.Notice) bool { return n.Kind == murmurv1.Notice_NEW_KEY && n.Subject == key })
 }
 
 // Proof returns this node's own proof, with all notices that it heard.
@@ -357,15 +379,7 @@ func (b *List) Hear(notices []*murmurv1.Envelope) (news bool, err error) {
 // hear takes in notices of new keys first, because another notice may be signed by a new key. It drops keys
 // last, because notices that a dropped key signed before still count.
 func (b *List) hear(notices []*murmurv1.Envelope) error {
-	fresh := map[murmurv1.Notice_Kind][]wire.Notice{}
-	for _, e := range notices {
-		if b.holds(e) {
-			continue
-		}
-		if n, err := wire.OpenNotice(b.p.Swarm, e); err == nil {
-			fresh[n.Kind] = append(fresh[n.Kind], n)
-		}
-	}
+	fresh := b.open(notices)
 	for range fresh[murmurv1.Notice_NEW_KEY] { // each may wait for another
 		if err := b.take(fresh[murmurv1.Notice_NEW_KEY]); err != nil {
 			return err
@@ -377,6 +391,33 @@ func (b *List) hear(notices []*murmurv1.Envelope) error {
 		}
 	}
 	return nil
+}
+
+// open checks notices that are new and of keys of the community's, or of such as these name, by their kinds. It ends at one whose signature is wrong:
+// nobody passes that on who checks what it passes on.
+func (b *List) open(notices []*murmurv1.Envelope) map[murmurv1.Notice_Kind][]wire.Notice {
+	fresh, named := map[murmurv1.Notice_Kind][]wire.Notice{}, map[string]bool{}
+	rest := slices.DeleteFunc(slices.Clone(notices[:min(len(notices), proto.MaxNotices)]), b.holds)
+	for before := 0; before != len(rest); {
+		before = len(rest)
+		var later []*murmurv1.Envelope
+		for _, e := range rest {
+			if key := string(e.GetKey()); !b.signs(key) && !named[key] {
+				later = append(later, e)
+				continue
+			}
+			n, err := wire.OpenNotice(b.p.Swarm, e)
+			if errors.Is(err, proto.ErrSignature) {
+				return fresh
+			}
+			if err == nil {
+				fresh[n.Kind] = append(fresh[n.Kind], n)
+				named[n.Subject] = named[n.Subject] || n.Kind == murmurv1.Notice_NEW_KEY
+			}
+		}
+		rest = later
+	}
+	return fresh
 }
 
 func (b *List) holds(e *murmurv1.Envelope) bool {

@@ -308,3 +308,85 @@ func FuzzAdmit(f *testing.F) {
 		}
 	})
 }
+
+// TestOldRenewal has somebody answer with an older membership of this node's, which stands in its old updates: the newer one stays.
+func TestOldRenewal(t *testing.T) {
+	second := keyOf("the second key")
+	news := NewNotice(community, swarm, murmurv1.Notice_NEW_KEY, second.Public().(ed25519.PublicKey))
+	drop := NewNotice(second, swarm, murmurv1.Notice_DROP_KEY, community.Public().(ed25519.PublicKey))
+	for name, rotated := range map[string]bool{"of an earlier end": false, "of an older key": true} {
+		holder, host := list(t, "holder", func(p *Params) { p.Key = community }), list(t, "host", nil)
+		ada := list(t, "ada", func(p *Params) { p.Saved = entered(t, invite(t, community, 1), p.Self, nil) })
+		renew := func(now time.Time) *murmurv1.Envelope {
+			shown, _ := ada.Proof()
+			m := holder.Renew(peerOf("ada"), shown, now)
+			ada.Take(m, now)
+			return m
+		}
+		later := start
+		old := renew(start)
+		if rotated {
+			for _, b := range []*List{holder, ada, host} {
+				if _, err := b.Hear([]*murmurv1.Envelope{news}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			holder.Sign(second, start)
+		} else {
+			later = start.Add(31 * 24 * time.Hour)
+		}
+		renew(later)
+		ada.Take(old, later)
+		if rotated {
+			if _, err := host.Hear([]*murmurv1.Envelope{drop}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shown, _ := ada.Proof()
+		if err := host.Admit(peerOf("ada"), shown, start.Add(91*24*time.Hour)); err != nil && !rotated {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := host.Admit(peerOf("ada"), shown, start); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRenewedTooEarly: without the manifest, nothing takes the place of the invite that the link had.
+func TestRenewedTooEarly(t *testing.T) {
+	ada := list(t, "ada", func(p *Params) {
+		p.Saved, p.Keys = entered(t, invite(t, community, 1), p.Self, nil), nil
+	})
+	ada.Take(&murmurv1.Envelope{Payload: []byte("anything")}, start)
+	shown, _ := ada.Proof()
+	if err := list(t, "host", nil).Admit(peerOf("ada"), shown, start); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoticesOfNobody: of a hello full of notices that the community did not sign nothing is taken; at most one signature is checked.
+func TestNoticesOfNobody(t *testing.T) {
+	stranger := keyOf("a stranger")
+	for name, forge := range map[string]func(e *murmurv1.Envelope){
+		"a stranger's":   func(*murmurv1.Envelope) {},
+		"in its name":    func(e *murmurv1.Envelope) { e.Key = community.Public().(ed25519.PublicKey) },
+		"by a named key": func(e *murmurv1.Envelope) { e.Key = nil },
+	} {
+		b := list(t, "host", nil)
+		var junk []*murmurv1.Envelope
+		for i := range 10 * proto.MaxNotices {
+			e := NewNotice(stranger, swarm, murmurv1.Notice_NEW_KEY, []byte{byte(i), byte(i >> 8)})
+			forge(e)
+			junk = append(junk, e)
+		}
+		if got := b.open(junk); len(got) > 0 {
+			t.Errorf("%s: %d kinds are taken", name, len(got))
+		}
+		if news, err := b.Hear(append(junk, NewNotice(community, swarm, murmurv1.Notice_PEER, []byte(peerOf("eve"))))); news || err != nil {
+			t.Errorf("%s: %v, %v", name, news, err)
+		}
+		if news, err := b.Hear([]*murmurv1.Envelope{NewNotice(community, swarm, murmurv1.Notice_PEER, []byte(peerOf("eve")))}); !news || err != nil {
+			t.Errorf("%s: a good one after it: %v, %v", name, news, err)
+		}
+	}
+}
