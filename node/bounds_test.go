@@ -19,7 +19,7 @@ func TestNeedsOfALargeModel(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	need := needs(m)
 	runtime.ReadMemStats(&after)
-	if params < 16e9 || need.Memory != 8*params || need.Disk != 24*params {
+	if params < 16e9 || need.Memory != 8*params || need.Disk != 44*params {
 		t.Errorf("%d parameters take %+v", params, need)
 	}
 	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {

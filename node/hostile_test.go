@@ -193,12 +193,17 @@ func (r *rogue) proof(key ed25519.PrivateKey) *murmurv1.Proof {
 func (r *rogue) update(key ed25519.PrivateKey, proof *murmurv1.Proof, parent round.Commit) round.Update {
 	var like round.Update
 	for _, like = range r.Book.All() {
-		if _, err := r.Store.Payload(like.Payload, like.Author); err == nil {
+		if p, err := r.Store.Payload(like.Payload, like.Author); err == nil {
+			_ = p.Close()
 			break
 		}
 	}
-	bytes, err := r.Store.Payload(like.Payload, like.Author)
+	p, err := r.Store.Payload(like.Payload, like.Author)
 	if err != nil {
+		r.t.Fatal(err)
+	}
+	bytes := slices.Clone(p.Bytes)
+	if err := p.Close(); err != nil {
 		r.t.Fatal(err)
 	}
 	r.seq++

@@ -308,6 +308,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	if err != nil {
 		return err
 	}
+	n.releases = append(n.releases, n.executor.Close)
 	state.Seq = n.executor.Seq()
 	state.Alone = state.Alone && state.Seq == 0
 	checkpoint, err := n.p.Dir.Checkpoint()
@@ -349,6 +350,7 @@ func (n *Node) open(m manifest.Manifest, seed [32]byte, method outer.Method) (bo
 	if err != nil {
 		return nil, nil, state, err
 	}
+	n.releases = append(n.releases, rep.Close)
 	lost := n.store.Damaged()
 	if lost != nil {
 		n.log.Warn("The chain on disk is damaged", "error", lost)

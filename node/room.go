@@ -10,12 +10,12 @@ import (
 // Room is what a machine has free, in bytes; 0: it is not known.
 type Room struct{ Memory, Disk uint64 }
 
-// needs is the least that a swarm takes of a machine, whatever its method and device: memory for two models, and disk for the
-// states of the head and of two snapshot heights and for the trainer's model and moments. It is computed without making
-// anything of the model's size.
+// needs is the least that a swarm takes of a machine, whatever its method and device: memory for parameters and gradients, and disk for eleven
+// models: two snapshots and one that is written, the trainer's model and moments, the same once more in the file that it shares with the
+// daemon, and the two states that the daemon works on. It is computed without making anything of the model's size.
 func needs(m manifest.Manifest) Room {
 	model := 4 * uint64(m.Model.Layout().Params())
-	return Room{Memory: 2 * model, Disk: 6 * model}
+	return Room{Memory: 2 * model, Disk: 11 * model}
 }
 
 // fits tells whether the swarm's model fits into this machine. If not, it waits to be stopped, before anything of the model's

@@ -36,6 +36,7 @@ func TestSIGTERMKeepsWhatWasLearned(t *testing.T) {
 			t.Fatal(err)
 		}
 		now, err := store.Local()
+		defer func() { _ = now.Close() }()
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -98,15 +98,6 @@ func (s *Store) PutPayload(author proto.PeerID, b []byte) (id proto.ID, size uin
 	return id, size, s.writeFile(s.PayloadPath(id), t[:], b)
 }
 
-// Payload reads an author's payload and checks its hash; ErrOthers where it is somebody else's.
-func (s *Store) Payload(id proto.ID, author proto.PeerID) ([]byte, error) {
-	b, err := s.readBlob(s.PayloadPath(id), id)
-	if err != nil {
-		return nil, err
-	}
-	return untagged(b, author)
-}
-
 // PutState writes a state's bytes under its root.
 func (s *Store) PutState(root proto.ID, b []byte) error {
 	if s.HasState(root) {
@@ -114,9 +105,6 @@ func (s *Store) PutState(root proto.ID, b []byte) error {
 	}
 	return s.writeFile(s.StatePath(root), b)
 }
-
-// State reads a state and checks its root.
-func (s *Store) State(root proto.ID) ([]byte, error) { return s.readBlob(s.StatePath(root), root) }
 
 // ReadPrefix fills dst with the first bytes of a state that lies in a folder of states, whose hash is checked as a whole.
 func ReadPrefix(dir string, root proto.ID, dst []byte) error {
@@ -140,19 +128,23 @@ func (s *Store) HasState(root proto.ID) bool {
 	return err == nil
 }
 
-// Payloads lists the payload files that are there.
-func (s *Store) Payloads() ([]proto.ID, error) {
+// Payloads are the payload files that are there, with their sizes.
+func (s *Store) Payloads() (map[proto.ID]uint64, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, "payloads"))
 	if err != nil {
 		return nil, fmt.Errorf("listing payloads: %w", err)
 	}
-	var ids []proto.ID
+	sizes := map[proto.ID]uint64{}
 	for _, e := range entries {
-		if id, err := proto.ParseID(e.Name()); err == nil {
-			ids = append(ids, id)
+		id, err := proto.ParseID(e.Name())
+		if err != nil {
+			continue
+		}
+		if info, err := e.Info(); err == nil { // or it went meanwhile
+			sizes[id] = uint64(info.Size())
 		}
 	}
-	return ids, nil
+	return sizes, nil
 }
 
 // RemovePayload forgets a payload, whole or half here.
@@ -188,17 +180,6 @@ func (s *Store) prune(dir string, keep, wanted map[proto.ID]bool) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func (s *Store) readBlob(path string, id proto.ID) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading blob %s: %w", id.Short(), err)
-	}
-	if proto.HashBlob(b).Root() != id {
-		return nil, s.discard(path, id)
-	}
-	return b, nil
 }
 
 // discard removes a blob whose bytes do not hash to its name, and says that it was so.

@@ -33,7 +33,13 @@ type Book struct {
 	head    proto.ID
 	base    proto.ID
 	added   load // commits and updates since the bounds were last enforced
+
+	checking sync.Mutex
+	checked  map[proto.ID]wire.Notice // notices whose signature was checked; at most maxChecked
 }
+
+// maxChecked notices are remembered as checked: those of a swarm, and as many that nobody's commit carries in the end.
+const maxChecked = 2 * proto.MaxNotices
 
 // commitRecord is a commit with its bytes.
 type commitRecord struct {
@@ -54,7 +60,7 @@ type updateRecord struct {
 func OpenBook(s *Store, swarm proto.ID, self proto.PeerID, genesis round.Commit) (*Book, error) {
 	b := &Book{
 		Swarm: swarm, Self: self, Genesis: genesis, store: s,
-		commits: map[proto.ID]*commitRecord{genesis.ID: {Commit: genesis}}, updates: map[proto.ID]*updateRecord{}, notices: map[proto.ID]*murmurv1.Envelope{},
+		commits: map[proto.ID]*commitRecord{genesis.ID: {Commit: genesis}}, updates: map[proto.ID]*updateRecord{}, notices: map[proto.ID]*murmurv1.Envelope{}, checked: map[proto.ID]wire.Notice{},
 		head: genesis.ID, base: genesis.ID,
 	}
 	var commits, updates []proto.ID // damaged
@@ -193,7 +199,7 @@ func (b *Book) AddCommit(w *murmurv1.Commit) (c round.Commit, us []round.Update,
 // decode checks all of a commit that depends on nothing but its message. An update that is held with the same signature
 // is not checked again.
 func (b *Book) decode(w *murmurv1.Commit) (c round.Commit, us []*updateRecord, news []wire.Update, err error) {
-	c, with, err := decodeContent(b.Swarm, w.Content)
+	c, with, err := decodeContent(b.Swarm, w.Content, b.openNotice)
 	if err != nil {
 		return c, nil, nil, err
 	}
@@ -230,6 +236,28 @@ func (b *Book) decode(w *murmurv1.Commit) (c round.Commit, us []*updateRecord, n
 	}
 	c.View, c.Closer = a.View, a.Closer
 	return c, us, news, nil
+}
+
+// openNotice is wire.OpenNotice, for each notice once: all commits after it carry it.
+func (b *Book) openNotice(swarm proto.ID, e *murmurv1.Envelope) (wire.Notice, error) {
+	id := proto.Sum(e.GetPayload())
+	b.checking.Lock()
+	n, ok := b.checked[id]
+	b.checking.Unlock()
+	if ok && bytes.Equal(n.Signed.Key, e.GetKey()) && bytes.Equal(n.Signed.Sig, e.GetSig()) {
+		return n, nil
+	}
+	n, err := wire.OpenNotice(swarm, e)
+	if err != nil {
+		return n, err
+	}
+	b.checking.Lock()
+	defer b.checking.Unlock()
+	if len(b.checked) >= maxChecked {
+		clear(b.checked)
+	}
+	b.checked[id] = n
+	return n, nil
 }
 
 // holds returns the update of an envelope if it is here, signed alike.

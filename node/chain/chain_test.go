@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,7 +90,7 @@ func TestReopen(t *testing.T) {
 	if got, ok := b.Newest(peerOf(1)); !ok || got != u || s.Own()[u.ID] != 700 {
 		t.Fatalf("own update is %+v", got)
 	}
-	if held, err := s.Payloads(); err != nil || !slices.Equal(held, []proto.ID{u.Payload}) {
+	if held, err := s.Payloads(); err != nil || !maps.Equal(held, map[proto.ID]uint64{u.Payload: u.Size}) {
 		t.Fatalf("payloads %v, %v", held, err)
 	}
 }
@@ -136,7 +137,7 @@ func TestRebaseForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, u := range us {
-		if kept := slices.Contains(held, u.Payload); kept != (u.Height > 4) {
+		if _, kept := held[u.Payload]; kept != (u.Height > 4) {
 			t.Errorf("payload of height %d kept: %v", i+1, kept)
 		}
 	}
@@ -171,6 +172,30 @@ func TestDamagedBlobIsGone(t *testing.T) {
 	}
 }
 
+func TestReadState(t *testing.T) {
+	s, _ := bookIn(t, t.TempDir())
+	state := []byte("a state")
+	root := proto.HashBlob(state).Root()
+	got := make([]byte, len(state))
+	if err := s.ReadState(root, got); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("before it is there: %v", err)
+	}
+	if err := s.PutState(root, state); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ReadState(root, got); err != nil || string(got) != string(state) {
+		t.Fatalf("read %q, %v", got, err)
+	}
+	for name, b := range map[string]string{"cut": "a sta", "longer": "a state!", "another": "A state"} {
+		if err := os.WriteFile(s.StatePath(root), []byte(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.ReadState(root, got); !errors.Is(err, ErrCorrupt) || s.HasState(root) {
+			t.Errorf("%s: %v, kept: %v", name, err, s.HasState(root))
+		}
+	}
+}
+
 func TestLocal(t *testing.T) {
 	s, _ := bookIn(t, t.TempDir())
 	if l, err := s.Local(); l != nil || err != nil {
@@ -184,12 +209,15 @@ func TestLocal(t *testing.T) {
 	if err != nil || got.Head != want.Head || got.Seq != 3 || got.Lacking != 400 || got.Step != 17 || string(got.Bytes) != "abcdefgh" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	whole, err := os.ReadFile(s.localPath())
+	if err := got.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all, err := os.ReadFile(s.localPath())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range whole {
-		b := slices.Clone(whole)
+	for i := range all {
+		b := slices.Clone(all)
 		b[i] ^= 1
 		if err := os.WriteFile(s.localPath(), b, 0o600); err != nil {
 			t.Fatal(err)
@@ -197,7 +225,7 @@ func TestLocal(t *testing.T) {
 		if _, err := s.Local(); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("byte %d flipped: got %v", i, err)
 		}
-		if err := os.WriteFile(s.localPath(), whole[:i], 0o600); err != nil {
+		if err := os.WriteFile(s.localPath(), all[:i], 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Local(); !errors.Is(err, ErrCorrupt) {

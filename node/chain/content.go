@@ -56,8 +56,8 @@ func encodeContent(swarm proto.ID, c round.Commit, with enclosed) []byte {
 const maxRoster = 3 * proto.MaxUpdates
 
 // decodeContent reads a commit's content and what it holds whole. The notices'
-// signatures are checked, the evidence's are not yet.
-func decodeContent(swarm proto.ID, b []byte) (c round.Commit, with enclosed, err error) {
+// signatures are checked by open, the evidence's are not yet.
+func decodeContent(swarm proto.ID, b []byte, open func(proto.ID, *murmurv1.Envelope) (wire.Notice, error)) (c round.Commit, with enclosed, err error) {
 	var w murmurv1.Content
 	if err := proto.Decode(b, proto.MaxCommit, &w); err != nil {
 		return c, with, err
@@ -107,7 +107,7 @@ func decodeContent(swarm proto.ID, b []byte) (c round.Commit, with enclosed, err
 		c.Evidence = append(c.Evidence, [2]proto.ID{proto.Sum(e.First.Payload), proto.Sum(e.Second.Payload)})
 	}
 	for _, e := range w.Notices {
-		n, err := wire.OpenNotice(swarm, e)
+		n, err := open(swarm, e)
 		if err != nil {
 			return c, with, err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // FuzzContent does the same with what a commit's id covers.
@@ -27,14 +28,14 @@ func FuzzContent(f *testing.F) {
 	f.Add(encodeContent(testSwarm, round.Commit{}, enclosed{}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, with, err := decodeContent(testSwarm, b)
+		got, with, err := decodeContent(testSwarm, b, wire.OpenNotice)
 		if err != nil {
 			return
 		}
 		if got.Height == 0 || len(with.evidence) != len(got.Evidence) || len(with.notices) != len(got.Notices) || len(got.Updates) > proto.MaxUpdates {
 			t.Fatalf("%+v was accepted", got)
 		}
-		again, _, err := decodeContent(testSwarm, encodeContent(testSwarm, got, with))
+		again, _, err := decodeContent(testSwarm, encodeContent(testSwarm, got, with), wire.OpenNotice)
 		again.ID = got.ID
 		if err != nil || !reflect.DeepEqual(again, got) {
 			t.Fatalf("%+v became %+v, %v", got, again, err)

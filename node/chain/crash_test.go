@@ -47,13 +47,14 @@ func (w *world) check(dir string, p *promise) error {
 		return err
 	}
 	local, err := s.Local()
+	defer func() { _ = local.Close() }()
 	switch {
 	case err != nil:
 		return err
 	case local == nil && p.local != 0, local != nil && local.Seq != p.local && local.Seq != p.doing.local:
 		return fmt.Errorf("local state is %+v, want that of %d or %d", local, p.local, p.doing.local)
 	}
-	return errors.Join(intact(s), kept(p.payloads, func(id proto.ID) ([]byte, error) { return s.readBlob(s.PayloadPath(id), id) }), kept(p.states, s.State), w.checkDaily(s, p))
+	return errors.Join(intact(s), kept(p.payloads, s.PayloadPath), kept(p.states, s.StatePath), w.checkDaily(s, p))
 }
 
 // checkDaily compares the daily states with those that were promised.
@@ -97,13 +98,22 @@ func (p *promise) checkOwn(s *Store, b *Book) error {
 	return nil
 }
 
-func kept(want map[proto.ID][]byte, read func(proto.ID) ([]byte, error)) error {
+func kept(want map[proto.ID][]byte, path func(proto.ID) string) error {
 	for id, b := range want {
-		if got, err := read(id); err != nil || !bytes.Equal(got, b) {
+		if got, err := hashed(path(id), id); err != nil || !bytes.Equal(got, b) {
 			return fmt.Errorf("promised %s: %d bytes, %w", id.Short(), len(got), err)
 		}
 	}
 	return nil
+}
+
+// hashed reads a blob and checks its hash.
+func hashed(path string, id proto.ID) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err == nil && proto.HashBlob(b).Root() != id {
+		err = ErrCorrupt
+	}
+	return b, err
 }
 
 // intact finds files that do not belong there, and blobs that are not what their
@@ -128,9 +138,9 @@ func intact(s *Store) error {
 			return fmt.Errorf("%s is left over", rel)
 		}
 		if strings.HasPrefix(rel, "payloads") {
-			_, err = s.readBlob(s.PayloadPath(id), id)
+			_, err = hashed(s.PayloadPath(id), id)
 		} else {
-			_, err = s.State(id)
+			_, err = hashed(s.StatePath(id), id)
 		}
 		return err
 	})

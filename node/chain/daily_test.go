@@ -201,7 +201,7 @@ func TestDailyGivesWay(t *testing.T) {
 	}
 	d.restart()
 	d.check(2, 3, 4, 5)
-	if _, err := d.s.Payload(payload, "a"); err != nil {
+	if _, err := hashed(d.s.PayloadPath(payload), payload); err != nil {
 		t.Error(err)
 	}
 	*d.disk.full = 1 << 20

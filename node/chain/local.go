@@ -12,6 +12,7 @@ import (
 	"lukechampine.com/blake3"
 
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/mapped"
 )
 
 // Local is what this node had learned at a moment: its residual d against a
@@ -22,7 +23,8 @@ type Local struct {
 	Seq     uint64   `json:"seq"`     // of the newest own update that d covers
 	Lacking uint64   `json:"lacking"` // tokens learned that Head's branch lacks
 	Step    int64    `json:"step"`
-	Bytes   []byte   `json:"-"` // d, m, v as little-endian float32
+	Bytes   []byte   `json:"-"` // d, m, v as little-endian float32; gone after Close
+	file    *mapped.File
 }
 
 // localMagic heads the file: its name, then the length of the JSON part.
@@ -46,17 +48,30 @@ func (s *Store) PutLocal(l Local, vectors ...[]byte) error {
 	return s.writeFile(s.localPath(), append(parts, h.Sum(nil))...)
 }
 
-// Local reads what was saved last; nil where nothing was, ErrCorrupt where the
-// file is damaged.
+// Local opens what was saved last; nil where nothing was, ErrCorrupt where the file is damaged. The caller closes it.
 func (s *Store) Local() (*Local, error) {
-	b, err := os.ReadFile(s.localPath())
+	f, err := mapped.Read(s.localPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the local state: %w", err)
 	}
-	return decodeLocal(b)
+	l, err := decodeLocal(f.Bytes)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	l.file = f
+	return l, nil
+}
+
+// Close lets the memory go; nil has none.
+func (l *Local) Close() error {
+	if l == nil {
+		return nil
+	}
+	l.Bytes = nil
+	return l.file.Close()
 }
 
 func decodeLocal(b []byte) (*Local, error) {

@@ -5,54 +5,76 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/edsrzf/mmap-go"
-
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/mapped"
 )
 
-// Mapped is a payload on the disk, as memory that is read from there when it is needed: a commit's payloads together
+// Payload is an author's payload on the disk, as memory that is read from there when it is needed: a commit's payloads together
 // may be larger than what a machine has. Bytes must not be written, and are gone after Close.
-type Mapped struct {
+type Payload struct {
 	Bytes []byte
-	raw   mmap.MMap
+	file  *mapped.File
 }
 
-// MapPayload opens a payload and checks its hash and its author, as Payload does.
-func (s *Store) MapPayload(id proto.ID, author proto.PeerID) (*Mapped, error) {
-	m, err := mapped(s.PayloadPath(id))
+// Payload opens an author's payload and checks its hash; ErrOthers where it is somebody else's.
+func (s *Store) Payload(id proto.ID, author proto.PeerID) (*Payload, error) {
+	f, err := mapped.Read(s.PayloadPath(id))
 	if err != nil {
 		return nil, fmt.Errorf("reading blob %s: %w", id.Short(), err)
 	}
-	if proto.HashBlob(m.Bytes).Root() == id {
-		if m.Bytes, err = untagged(m.Bytes, author); err != nil {
-			return nil, errors.Join(err, m.Close())
+	if proto.HashBlob(f.Bytes).Root() != id {
+		if err := f.Close(); err != nil {
+			return nil, fmt.Errorf("closing corrupt blob %s: %w", id.Short(), err)
 		}
-		return m, nil
+		return nil, s.discard(s.PayloadPath(id), id)
 	}
-	if err := m.Close(); err != nil {
-		return nil, fmt.Errorf("closing corrupt blob %s: %w", id.Short(), err)
+	b, err := untagged(f.Bytes, author)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return nil, s.discard(s.PayloadPath(id), id)
+	return &Payload{b, f}, nil
 }
 
-func mapped(path string) (*Mapped, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // the mapping stays
-	st, err := f.Stat()
-	if err != nil || st.Size() == 0 {
-		return &Mapped{}, err // nothing cannot be mapped
-	}
-	raw, err := mmap.Map(f, mmap.RDONLY, 0)
-	return &Mapped{Bytes: raw, raw: raw}, err
-}
+// Size is how many bytes its file has.
+func (p *Payload) Size() uint64 { return uint64(TagSize + len(p.Bytes)) }
 
 // Close lets the memory go.
-func (m *Mapped) Close() error {
-	if m.raw == nil {
-		return nil
+func (p *Payload) Close() error {
+	p.Bytes = nil
+	return p.file.Close()
+}
+
+// Scratch makes a vector of so many values in a file without a name, beside what the store keeps.
+func (s *Store) Scratch(values int) (*mapped.File, error) {
+	f, err := mapped.Scratch(s.dir, 4*int64(values))
+	if err != nil && s.MakeRoom(err) {
+		f, err = mapped.Scratch(s.dir, 4*int64(values))
 	}
-	return m.raw.Unmap()
+	return f, err
+}
+
+// ReadState fills dst with a state and checks its root.
+func (s *Store) ReadState(root proto.ID, dst []byte) error {
+	f, err := os.Open(s.StatePath(root))
+	if err != nil {
+		return fmt.Errorf("reading state %s: %w", root.Short(), err)
+	}
+	n, err := readAll(f, dst)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("reading state %s: %w", root.Short(), err)
+	}
+	if n != int64(len(dst)) || proto.HashBlob(dst).Root() != root {
+		return s.discard(s.StatePath(root), root)
+	}
+	return nil
+}
+
+// readAll fills dst from a file, and returns how many bytes that has.
+func readAll(f *os.File, dst []byte) (size int64, err error) {
+	st, err := f.Stat()
+	if err != nil || st.Size() != int64(len(dst)) {
+		return 0, err
+	}
+	n, err := f.ReadAt(dst, 0)
+	return int64(n), err
 }

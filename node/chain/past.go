@@ -10,6 +10,7 @@ import (
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/wire"
 )
 
 // MaxPast bounds the snapshot heights below the base whose contents are kept: four
@@ -19,7 +20,22 @@ const MaxPast = 4096
 
 // ReadContent reads a commit's content, which carries no signature of its closer.
 func ReadContent(swarm proto.ID, b []byte) (round.Commit, error) {
-	c, _, err := decodeContent(swarm, b)
+	c, _, err := decodeContent(swarm, b, wire.OpenNotice)
+	return c, err
+}
+
+// ReadPast reads of a commit's content its id, its height and the snapshot height below: of thousands, whose lists may be of any length, nobody needs
+// more.
+func ReadPast(swarm proto.ID, b []byte) (c round.Commit, err error) {
+	var w murmurv1.Content
+	if err := proto.Decode(b, proto.MaxCommit, &w); err != nil {
+		return c, err
+	}
+	if string(w.Swarm) != string(swarm[:]) {
+		return c, errors.New("commit of another swarm")
+	}
+	c.ID, c.Height = proto.Sum(b), w.Height
+	c.Skip, err = proto.IDFrom(w.Skip)
 	return c, err
 }
 

@@ -160,7 +160,7 @@ func TestRosterIsBounded(t *testing.T) {
 		"longer": {append(full, round.Member{Peer: peerOf(1)}), false},
 		"nobody": {make([]round.Member, 1), false},
 	} {
-		_, _, err := decodeContent(testSwarm, encodeContent(testSwarm, round.Commit{Height: 1, Roster: c.roster}, enclosed{}))
+		_, _, err := decodeContent(testSwarm, encodeContent(testSwarm, round.Commit{Height: 1, Roster: c.roster}, enclosed{}), wire.OpenNotice)
 		if (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -173,10 +173,10 @@ func TestOneContentOneID(t *testing.T) {
 	genesis := round.Genesis(testSwarm, proto.Sum([]byte("g")), 10, 100)
 	u := updateOf(signed(1, genesis, 1))
 	b := encodeContent(testSwarm, round.Derive(testConfig(), genesis, []round.Update{u}, nil, nil), enclosed{})
-	if _, _, err := decodeContent(testSwarm, b); err != nil {
+	if _, _, err := decodeContent(testSwarm, b, wire.OpenNotice); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := decodeContent(testSwarm, append(b[:len(b):len(b)], 0xf8, 0x7f, 1)); err == nil { // field 2047, a number
+	if _, _, err := decodeContent(testSwarm, append(b[:len(b):len(b)], 0xf8, 0x7f, 1), wire.OpenNotice); err == nil { // field 2047, a number
 		t.Error("a field that nobody knows is taken")
 	}
 }

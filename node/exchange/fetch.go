@@ -23,7 +23,7 @@ func (x *Exchange) fetch(ctx context.Context, e round.Fetch) {
 	// on from the leaves that are on disk.
 	limited, cancel := context.WithTimeout(ctx, fetchFloor+2*time.Duration(x.p.Manifest.Rounds.GraceMS)*time.Millisecond)
 	defer cancel()
-	b, err := x.p.Store.Payload(id, e.Update.Author)
+	p, err := x.p.Store.Payload(id, e.Update.Author)
 	if err != nil && !errors.Is(err, chain.ErrOthers) {
 		err = x.p.Net.Fetch(limited, blob.Fetch{
 			ID: id, Size: e.Update.Size, MaxSize: e.Update.Size, Path: x.p.Store.PayloadPath(id), Sources: e.Sources,
@@ -34,16 +34,20 @@ func (x *Exchange) fetch(ctx context.Context, e round.Fetch) {
 			x.p.Post(ctx, round.Missed{Payload: id})
 			return
 		}
-		b, err = x.p.Store.Payload(id, e.Update.Author)
+		p, err = x.p.Store.Payload(id, e.Update.Author)
 	}
-	of := round.Use{Payload: id, Height: e.Update.Height, Author: e.Update.Author}
+	decodes := err == nil && p.Size() == e.Update.Size && x.p.Decodes(e.Update.Height, p.Bytes) // who has it must find what who fetches it does
+	if err == nil {
+		err = p.Close()
+	}
+	of := e.Update.Use()
 	switch {
 	case errors.Is(err, chain.ErrOthers):
 		x.p.Status.Flag(e.Update.Author, fmt.Sprintf("its update for round %d is a copy of another's", e.Update.Height))
 		x.p.Post(ctx, round.Unfit{Use: of})
 	case err != nil:
 		x.p.Post(ctx, round.Missed{Payload: id})
-	case !x.p.Decodes(e.Update.Height, b):
+	case !decodes:
 		if e.Shared {
 			x.p.Log.Debug("An update names a payload of another round's", "payload", id.Short(), "author", e.Update.Author.Short())
 		} else if err := os.Remove(x.p.Store.PayloadPath(id)); err != nil { // or it would count as held after a restart

@@ -109,10 +109,15 @@ func (x *Executor) shift(ctx context.Context, e round.Adopt, next []float32) err
 			return x.beginOn(ctx, next, e.Delivered)
 		}
 		var err error
-		if undo, err = x.read(remembered(x.passed.left)); err != nil {
+		var done func()
+		undo, done, err = x.rep.Own(remembered(x.passed.left))
+		defer done()
+		if err != nil {
 			return err
 		}
-		if redo, err = x.read(remembered(x.passed.joined)); err != nil {
+		redo, done, err = x.rep.Own(remembered(x.passed.joined))
+		defer done()
+		if err != nil {
 			return err
 		}
 	}
@@ -138,16 +143,4 @@ func remembered(own []round.Own) (us []round.Update) {
 		}
 	}
 	return us
-}
-
-// read gets own updates from the disk.
-func (x *Executor) read(us []round.Update) (own []outer.Own, err error) {
-	for _, u := range us {
-		o, err := x.rep.Own(u)
-		if err != nil {
-			return nil, err
-		}
-		own = append(own, o)
-	}
-	return own, nil
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/murmurnet/murmur/node/states"
 	"github.com/murmurnet/murmur/node/status"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/mapped"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/trainer/outer"
 	"github.com/murmurnet/murmur/trainer/worker"
@@ -108,6 +109,7 @@ type Executor struct {
 	rep  *replica.Replica
 	book *chain.Book
 	own  *outer.Feedback // what this node alone has learned, beside the trainer's model
+	room []*mapped.File  // of the payload and of own
 
 	learning outer.Learning // what the method asks
 
@@ -123,7 +125,7 @@ type Executor struct {
 	passed    passed
 	delivered uint64 // tokens of Progress.Total that the head's branch has
 	seq       uint64 // of the newest own update
-	payload   []byte // reused
+	payload   []byte // room for the own update's
 	pace      pace
 	active    int
 	moves     health.Moves // of the shared model
@@ -147,11 +149,40 @@ func New(p Params) (x *Executor, lacking uint64, err error) {
 		return nil, 0, err
 	}
 	x = &Executor{
-		p: p, rep: p.Replica, book: p.Book, own: outer.NewFeedback(p.Method, len(p.Replica.Theta())), learning: p.Method.Learning(),
-		wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1,
+		p: p, rep: p.Replica, book: p.Book, learning: p.Method.Learning(), wake: make(chan struct{}, 1), ended: make(chan struct{}), active: 1,
 	}
-	lacking, err = x.restore(x.book, x.rep.Head())
-	return x, lacking, err
+	var buffer []float32
+	payload, err := x.scratch((p.Method.MaxPayload() + 3) / 4)
+	if err == nil && x.learning.Residual == outer.InBuffer {
+		buffer, err = x.scratch(len(p.Replica.Theta()))
+	}
+	x.payload = replica.Bytes(payload)
+	x.own = outer.NewFeedback(p.Method, len(p.Replica.Theta()), buffer)
+	if err == nil {
+		lacking, err = x.restore(x.book, x.rep.Head())
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, x.Close())
+	}
+	return x, lacking, nil
+}
+
+// scratch is a vector of zeros in a file without a name: a dense payload and a residual in a buffer are as large as the model.
+func (x *Executor) scratch(values int) ([]float32, error) {
+	f, err := x.p.Store.Scratch(values)
+	if err != nil {
+		return nil, err
+	}
+	x.room = append(x.room, f)
+	return f.Floats(), nil
+}
+
+// Close lets the vectors go, once Run has returned.
+func (x *Executor) Close() (err error) {
+	for _, f := range x.room {
+		err = errors.Join(err, f.Close())
+	}
+	return err
 }
 
 // Seq is the number of the newest update of this node's that is known, before Run.

@@ -136,6 +136,7 @@ func (x *Executor) carry(base round.Commit) error {
 	}
 	head := x.rep.Head()
 	r, err := x.recall(x.book, head)
+	defer func() { _ = r.local.Close() }() // it was read alone
 	if err != nil || r.local == nil || r.fresh {
 		return err
 	}
@@ -147,8 +148,17 @@ func (x *Executor) carry(base round.Commit) error {
 		return nil // its commit stays in the chain
 	}
 	size := len(x.rep.Theta())
-	d, m, v := make([]float32, size), make([]float32, size), make([]float32, size)
+	scratch, err := x.p.Store.Scratch(3 * size)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = scratch.Close() }() // its file has no name any more
+	all := scratch.Floats()
+	d, m, v := all[:size:size], all[size:2*size:2*size], all[2*size:]
 	if err := x.fill(r, d, m, v); err != nil {
+		return err
+	}
+	if err := r.local.Close(); err != nil { // or it could not be replaced everywhere
 		return err
 	}
 	return x.put(chain.Local{Head: head.ID, Seq: r.local.Seq, Lacking: r.lacking, Step: r.local.Step}, d, m, v)

@@ -27,6 +27,7 @@ type recalled struct {
 // on from the newest that the chain or the residual knows, since either may be lost.
 func (x *Executor) restore(book *chain.Book, head round.Commit) (uint64, error) {
 	r, err := x.recall(book, head)
+	defer func() { _ = r.local.Close() }() // it was read alone
 	if newest, ok := book.Newest(x.p.Self); ok {
 		x.seq = newest.Seq
 	}
@@ -36,6 +37,7 @@ func (x *Executor) restore(book *chain.Book, head round.Commit) (uint64, error) 
 	return r.lacking, err
 }
 
+// recall opens what was saved; the caller closes it.
 func (x *Executor) recall(book *chain.Book, head round.Commit) (r recalled, err error) {
 	r.local, err = x.p.Store.Local()
 	switch {
@@ -78,7 +80,7 @@ func (x *Executor) recall(book *chain.Book, head round.Commit) (r recalled, err 
 }
 
 // fill writes θ_local for the head into the trainer's vectors, and the residual
-// that is not in θ_local into own.
+// that is not in θ_local into own. It needs no room besides.
 func (x *Executor) fill(r recalled, theta, m, v []float32) error {
 	copy(theta, x.rep.Theta())
 	x.own.Forget()
@@ -89,35 +91,43 @@ func (x *Executor) fill(r recalled, theta, m, v []float32) error {
 	if err != nil {
 		return err
 	}
-	undo, err := x.read(r.undo)
+	undo, done, err := x.rep.Own(r.undo)
+	defer done()
 	if err != nil {
 		return err
 	}
-	redo, err := x.read(r.redo)
+	redo, done, err := x.rep.Own(r.redo)
+	defer done()
 	if err != nil {
 		return err
 	}
-	if saved.moments[0] != nil {
-		copy(m, saved.moments[0])
-		copy(v, saved.moments[1])
+	var d, buffer []float32
+	if !r.fresh && saved.d != nil {
+		d = m // which is read after it
+		copy(replica.Bytes(d), saved.d)
 	}
-	if r.fresh {
-		saved.d, saved.buffer = nil, nil
+	if !r.fresh && saved.buffer != nil {
+		buffer = x.own.Buffer()
+		copy(replica.Bytes(buffer), saved.buffer)
 	}
-	return x.own.Resume(theta, saved.d, saved.buffer, undo, redo)
+	if err := x.own.Resume(theta, d, buffer, undo, redo); err != nil {
+		return err
+	}
+	if saved.m != nil {
+		copy(replica.Bytes(m), saved.m)
+		copy(replica.Bytes(v), saved.v)
+	}
+	return nil
 }
 
 // saved are the vectors of the local state on disk; nil where the method has none.
-type saved struct {
-	d, buffer []float32
-	moments   [2][]float32
-}
+type saved struct{ d, m, v, buffer []byte }
 
 // vectors takes the local state apart, as save puts it together.
 func (x *Executor) vectors(b []byte) (s saved, err error) {
-	var parts []*[]float32
+	var parts []*[]byte
 	if !x.learning.Gradients {
-		parts = append(parts, &s.d, &s.moments[0], &s.moments[1])
+		parts = append(parts, &s.d, &s.m, &s.v)
 	}
 	if x.own.Buffer() != nil {
 		parts = append(parts, &s.buffer)
@@ -127,8 +137,7 @@ func (x *Executor) vectors(b []byte) (s saved, err error) {
 		return s, fmt.Errorf("the saved local model has %d bytes, want %d", len(b), len(parts)*size)
 	}
 	for i, part := range parts {
-		*part = make([]float32, len(x.rep.Theta()))
-		copy(replica.Bytes(*part), b[i*size:])
+		*part = b[i*size:][:size]
 	}
 	return s, nil
 }

@@ -43,6 +43,7 @@ func (x *Executor) Attach(ctx context.Context, p Trainer) error {
 // load loads what this node had learned into a fresh trainer.
 func (x *Executor) load(ctx context.Context, p Trainer) error {
 	r, err := x.recall(x.book, x.rep.Head())
+	defer func() { _ = r.local.Close() }() // it was read alone
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrReplica, err)
 	}
@@ -64,7 +65,6 @@ func (x *Executor) load(ctx context.Context, p Trainer) error {
 	var step int64
 	if r.local != nil {
 		step = r.local.Step
-		r.local = nil // three vectors that need not stay in memory
 	}
 	if err := p.Load(ctx, step, step > 0); err != nil {
 		return err

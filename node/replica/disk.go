@@ -27,18 +27,15 @@ type Disk struct {
 
 // FromDisk opens chain and replica; why says what is damaged there.
 func FromDisk(d Disk) (book *chain.Book, rep *Replica, why, err error) {
-	theta, err := d.initial()
+	rep, err = New(Params{Method: d.Method, Store: d.Store, Genesis: d.initial, Size: d.Manifest.Model.Layout().Params()})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	size := len(theta)
-	initial, root := Initial(d.Method, theta)
-	if book, err = chain.OpenBook(d.Store, d.Swarm, d.Self, Genesis(d.Manifest, d.Swarm, root)); err != nil {
-		return nil, nil, nil, err
+	if book, err = chain.OpenBook(d.Store, d.Swarm, d.Self, Genesis(d.Manifest, d.Swarm, rep.Root())); err != nil {
+		return nil, nil, nil, errors.Join(err, rep.Close())
 	}
 	head, _ := book.Marks()
-	rep, why = Open(Params{Method: d.Method, Book: book, Store: d.Store, Genesis: d.initial, Size: size}, initial, head)
-	return book, rep, why, nil
+	return book, rep, rep.Open(book, head), nil
 }
 
 // Genesis is the commit before all rounds of a swarm, whose state has a root.
@@ -53,17 +50,16 @@ func Genesis(m manifest.Manifest, swarm, root proto.ID) round.Commit {
 	return c
 }
 
-// initial is the θ that the swarm began with.
-func (d Disk) initial() ([]float32, error) {
-	config := d.Manifest.Model.Config
+// initial writes the θ that the swarm began with.
+func (d Disk) initial(theta []float32) error {
 	w := d.Manifest.Model.Weights
 	if w == nil {
-		return model.Init(config, d.Seed), nil
+		model.Draw(theta, d.Manifest.Model.Config, d.Seed)
+		return nil
 	}
-	theta := make([]float32, config.Layout().Params())
 	err := d.Library.ReadInto(Bytes(theta), w.ID)
 	if errors.Is(err, chain.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the swarm's initial weights are damaged on this disk (%w): start again, and they are fetched from peers", err)
+		return fmt.Errorf("the swarm's initial weights are damaged on this disk (%w): start again, and they are fetched from peers", err)
 	}
-	return theta, err
+	return err
 }

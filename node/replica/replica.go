@@ -18,6 +18,7 @@ import (
 	"github.com/murmurnet/murmur/node/chain"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/proto/mapped"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -34,36 +35,46 @@ func (e *LostError) Error() string {
 // Params say what a Replica works with.
 type Params struct {
 	Method  outer.Method
-	Book    *chain.Book
 	Store   *chain.Store
-	Genesis func() ([]float32, error) // the initial θ; what the method keeps beside it begins with zeros
-	Size    int                       // of θ, in parameters
+	Genesis func(theta []float32) error // writes the initial θ; what the method keeps beside it begins with zeros
+	Size    int                         // of θ, in parameters
 }
 
-// Replica holds the head's state and one more: the one computed last.
+// Replica holds the head's state and one more: the one computed last. Both lie in files that are mapped into memory.
 type Replica struct {
 	p     Params
+	book  *chain.Book
+	files [2]*mapped.File
 	head  round.Commit
 	state []float32 // of head
 	next  []float32 // the state with root root
 	root  proto.ID  // of next; zero when next is scratch
 }
 
-// Initial is the state before all commits, with its root.
-func Initial(m outer.Method, theta []float32) ([]float32, proto.ID) {
-	state := make([]float32, m.State())
-	copy(state, theta)
-	return state, proto.HashBlob(Bytes(state)).Root()
+// New makes a replica of the state before all commits. The caller closes it.
+func New(p Params) (*Replica, error) {
+	r := &Replica{p: p}
+	for i := range r.files {
+		var err error
+		if r.files[i], err = p.Store.Scratch(p.Method.State()); err != nil {
+			return nil, errors.Join(fmt.Errorf("making room for the shared state: %w", err), r.Close())
+		}
+	}
+	r.state, r.next = r.files[0].Floats(), r.files[1].Floats()
+	if err := p.Genesis(r.state[:p.Size]); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
 }
 
-// Open opens a replica at a commit, by its state file or by replay. The initial
-// state, which Genesis gives, is the replica's from then on. Where files are
-// damaged it is opened at the highest commit below that can still be computed, at
-// worst at genesis; why says what is wrong with the disk.
-func Open(p Params, initial []float32, head round.Commit) (r *Replica, why error) {
-	r = &Replica{
-		p: p, state: initial, next: make([]float32, len(initial)), head: p.Book.Genesis,
-	}
+// Root is the state root of the head.
+func (r *Replica) Root() proto.ID { return proto.HashBlob(Bytes(r.state)).Root() }
+
+// Open takes a new replica to a commit, by its state file or by replay. Where files are
+// damaged that is the highest commit below that can still be computed, at
+// worst genesis; why says what is wrong with the disk.
+func (r *Replica) Open(book *chain.Book, head round.Commit) (why error) {
+	r.book, r.head = book, book.Genesis
 	for head.Height > 0 {
 		err := r.StateAt(head, r.next)
 		if err == nil {
@@ -73,13 +84,19 @@ func Open(p Params, initial []float32, head round.Commit) (r *Replica, why error
 		if why == nil {
 			why = err
 		}
-		parent, ok := p.Book.Commit(head.Parent)
+		parent, ok := book.Commit(head.Parent)
 		if !ok {
 			break
 		}
 		head = parent
 	}
-	return r, why
+	return why
+}
+
+// Close lets the vectors go. Nobody may use them any more.
+func (r *Replica) Close() error {
+	r.state, r.next = nil, nil
+	return errors.Join(r.files[0].Close(), r.files[1].Close())
 }
 
 // Head returns the commit that Theta is the state of.
@@ -162,10 +179,24 @@ func (r *Replica) Put(c round.Commit) error {
 	return r.p.Store.PutState(c.Root, Bytes(r.next))
 }
 
-// Own reads an own update as the method knows it.
-func (r *Replica) Own(u round.Update) (outer.Own, error) {
-	payload, err := r.payload(u)
-	return outer.Own{Height: u.Height, Payload: payload}, err
+// Own opens own updates as the method knows them; they are good until done is called.
+func (r *Replica) Own(us []round.Update) (own []outer.Own, done func(), err error) {
+	var open []*chain.Payload
+	done = func() {
+		for _, p := range open {
+			_ = p.Close() // it was read alone
+		}
+	}
+	for _, u := range us {
+		p, err := r.p.Store.Payload(u.Payload, u.Author)
+		if err != nil {
+			done()
+			return nil, func() {}, lost(u, err)
+		}
+		open = append(open, p)
+		own = append(own, outer.Own{Height: u.Height, Payload: p.Bytes})
+	}
+	return own, done, nil
 }
 
 // StateAt computes the state of a commit into dst: from the nearest state held,
@@ -181,7 +212,7 @@ func (r *Replica) StateAt(c round.Commit, dst []float32) error {
 			break
 		}
 		path = append(path, c)
-		parent, ok := r.p.Book.Commit(c.Parent)
+		parent, ok := r.book.Commit(c.Parent)
 		if !ok {
 			return fmt.Errorf("the state at height %d cannot be had: nothing below it is held", c.Height)
 		}
@@ -191,7 +222,7 @@ func (r *Replica) StateAt(c round.Commit, dst []float32) error {
 	for _, c := range slices.Backward(path) {
 		us := make([]round.Update, 0, len(c.Updates))
 		for _, id := range c.Updates {
-			u, ok := r.p.Book.Update(id)
+			u, ok := r.book.Update(id)
 			if !ok {
 				return fmt.Errorf("update %s of height %d is not held", id.Short(), c.Height)
 			}
@@ -215,30 +246,21 @@ func (r *Replica) load(c round.Commit, dst []float32) (bool, error) {
 		copy(dst, r.state)
 		return true, nil
 	case c.Height == 0:
-		theta, err := r.p.Genesis()
-		if err != nil {
-			return false, err
-		}
-		clear(dst[copy(dst, theta):])
-		return true, nil
+		clear(dst[r.p.Size:])
+		err := r.p.Genesis(dst[:r.p.Size])
+		return err == nil, err
 	}
-	b, err := r.p.Store.State(c.Root)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, chain.ErrCorrupt):
+	err := r.p.Store.ReadState(c.Root, Bytes(dst))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, chain.ErrCorrupt) {
 		return false, nil // replay from further back
-	case err != nil:
-		return false, err
-	case len(b) != 4*len(dst):
-		return false, fmt.Errorf("state of height %d has %d bytes, want %d", c.Height, len(b), 4*len(dst))
 	}
-	copy(Bytes(dst), b)
-	return true, nil
+	return err == nil, err
 }
 
 func (r *Replica) apply(dst, from []float32, parent round.Commit, updates []round.Update) error {
 	us := make([]outer.Update, 0, len(updates))
 	for _, u := range updates {
-		m, err := r.p.Store.MapPayload(u.Payload, u.Author)
+		m, err := r.p.Store.Payload(u.Payload, u.Author)
 		if err != nil {
 			return lost(u, err)
 		}
@@ -246,11 +268,6 @@ func (r *Replica) apply(dst, from []float32, parent round.Commit, updates []roun
 		us = append(us, outer.Update{Payload: m.Bytes, Tokens: u.Tokens})
 	}
 	return r.p.Method.Apply(dst, from, outer.Round{Height: parent.Height + 1, Tokens: parent.Tokens}, us)
-}
-
-func (r *Replica) payload(u round.Update) ([]byte, error) {
-	b, err := r.p.Store.Payload(u.Payload, u.Author)
-	return b, lost(u, err)
 }
 
 // lost names the payload that is missing or damaged, if that is what an error says.

@@ -24,6 +24,7 @@ const params = 5000
 type world struct {
 	t     *testing.T
 	p     Params
+	book  *chain.Book
 	key   ed25519.PrivateKey
 	chain []round.Commit
 	own   []round.Update
@@ -47,25 +48,32 @@ func newWorldOf(t *testing.T, name string, params int) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	draw := func() []float32 {
-		v := make([]float32, params)
+	draw := func(v []float32) error {
 		for i := range v {
 			v[i] = float32(i%7) / 8
 		}
-		return v
+		return nil
 	}
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
 	swarm := proto.Sum([]byte("swarm"))
-	_, root := Initial(method, draw())
-	genesis := round.Genesis(swarm, root, 10, 100)
+	w := &world{t: t, key: key, p: Params{Method: method, Store: store, Genesis: draw, Size: params}}
+	genesis := round.Genesis(swarm, w.fresh().Root(), 10, 100)
 	book, err := chain.OpenBook(store, swarm, proto.PeerOf(key.Public().(ed25519.PublicKey)), genesis)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{
-		t: t, key: key, chain: []round.Commit{genesis},
-		p: Params{Method: method, Book: book, Store: store, Genesis: func() ([]float32, error) { return draw(), nil }, Size: params},
+	w.book, w.chain = book, []round.Commit{genesis}
+	return w
+}
+
+// fresh makes a replica that is not open yet.
+func (w *world) fresh() *Replica {
+	r, err := New(w.p)
+	if err != nil {
+		w.t.Fatal(err)
 	}
+	w.t.Cleanup(func() { _ = r.Close() })
+	return r
 }
 
 // grow makes the next commit, with an update that moves parameters by step, and
@@ -81,24 +89,24 @@ func (w *world) grow(r *Replica, step float32) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	id, size, err := w.p.Store.PutPayload(w.p.Book.Self, payload)
+	id, size, err := w.p.Store.PutPayload(w.book.Self, payload)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	sealed, err := wire.Update{
-		Author: w.p.Book.Self, Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 10,
+		Author: w.book.Self, Parent: parent.ID, Height: parent.Height + 1, Seq: parent.Height + 1, Tokens: 10,
 		Payload: id, Size: size,
-	}.Seal(w.p.Book.Swarm, w.key)
+	}.Seal(w.book.Swarm, w.key)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	u := w.p.Book.AddUpdate(sealed)
+	u := w.book.AddUpdate(sealed)
 	draft := round.Derive(round.Config{StepTokens: 100, SeqLen: 10, HMin: 1, HMax: 100, Snapshot: 6}, parent, []round.Update{u}, nil, nil)
 	if draft.Root, err = r.Compute(parent, []round.Update{u}); err != nil {
 		w.t.Fatal(err)
 	}
 	draft.Closer = u.Author
-	c, err := w.p.Book.Write(w.key, draft)
+	c, err := w.book.Write(w.key, draft)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -115,12 +123,8 @@ func (w *world) grow(r *Replica, step float32) {
 
 // open opens a replica at a commit.
 func (w *world) open(head round.Commit) (*Replica, error) {
-	theta, err := w.p.Genesis()
-	if err != nil {
-		return nil, err
-	}
-	initial, _ := Initial(w.p.Method, theta)
-	return Open(w.p, initial, head)
+	r := w.fresh()
+	return r, r.Open(w.book, head)
 }
 
 func TestReplayGivesTheSameStates(t *testing.T) {
@@ -174,11 +178,11 @@ func TestManyPayloads(t *testing.T) {
 	var us []round.Update
 	for i := range 64 {
 		payload[len(payload)-1-i] ^= 1
-		id, size, err := w.p.Store.PutPayload(w.p.Book.Self, payload)
+		id, size, err := w.p.Store.PutPayload(w.book.Self, payload)
 		if err != nil {
 			t.Fatal(err)
 		}
-		us = append(us, round.Update{Author: w.p.Book.Self, Payload: id, Size: size, Tokens: 10})
+		us = append(us, round.Update{Author: w.book.Self, Payload: id, Size: size, Tokens: 10})
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(1)) // what is not used any more is not in the way
 	runtime.GC()

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/murmurnet/murmur/proto"
@@ -22,13 +23,19 @@ func (m *Machine) check() {
 		}
 	}
 	seen, open := m.forks(), m.open()
+	if len(m.base.voters) == 0 { // of beginnings, first those that most stand on
+		slices.SortStableFunc(open, func(a, b *block) int {
+			return cmp.Or(cmp.Compare(a.Height, b.Height), cmp.Compare(m.standing(b), m.standing(a)))
+		})
+	}
 	for _, outside := range []bool{false, true} {
 		for _, b := range open {
 			if b.parent.state == invalid {
 				m.decide(b, invalid)
 				seen = m.forks()
 			}
-			if b.account() == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
+			accounts := m.checkedFor(b)
+			if accounts[0] == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
 				continue
 			}
 			if slices.ContainsFunc(m.listed(b), func(u Update) bool { return m.unfit[u.Use()] }) {
@@ -36,15 +43,40 @@ func (m *Machine) check() {
 				seen = m.forks()
 				continue
 			}
-			free := slices.IndexFunc(b.accounts(), func(p proto.PeerID) bool { return !busy[p] })
+			free := slices.IndexFunc(accounts, func(p proto.PeerID) bool { return !busy[p] })
 			if free >= 0 && m.complete(b) && m.try(root, b.ID) {
-				b.checkedFor = b.accounts()[free]
+				b.checkedFor = accounts[free]
 				busy[b.checkedFor] = true
 				m.decide(b, checking)
 				m.do(Verify{Commit: b.Commit, Updates: m.listed(b)})
 			}
 		}
 	}
+}
+
+// beginners is the account of the beginnings of a swarm that somebody stands on. They have one check at a time together: on genesis nobody votes, and
+// one answer may bring thousands, each of another closer.
+const beginners proto.PeerID = "beginners"
+
+// checkedFor are the accounts of a commit's check.
+func (m *Machine) checkedFor(b *block) []proto.PeerID {
+	switch {
+	case b.parent == nil || len(b.parent.voters) > 0:
+		return b.accounts()
+	case m.standing(b) > 0:
+		return []proto.PeerID{beginners}
+	}
+	return []proto.PeerID{""}
+}
+
+// standing counts the peers that are heard and stand on a commit or above it.
+func (m *Machine) standing(b *block) (n int) {
+	for _, beat := range m.beats {
+		if at := m.blocks[beat.Head]; at != nil && beat.fresh(m.now) && at.under(b) {
+			n++
+		}
+	}
+	return n
 }
 
 // account is whose checks a commit's counts among at first.

@@ -61,7 +61,13 @@ func (m *Machine) enter(b *block) {
 
 // meet remembers the voters of a head of this node's.
 func (m *Machine) meet(b *block) {
+	news := 0
 	for _, p := range b.voters {
+		if _, ok := m.known[p]; !ok {
+			if news++; news > maxPeers/2 {
+				continue // a snapshot may name as many as it likes, and those known before are not forgotten for them
+			}
+		}
 		m.known[p] = m.now
 	}
 	m.hadSeniors = m.hadSeniors || b.seniors() >= minSeniors

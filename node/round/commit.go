@@ -176,10 +176,12 @@ func (m *Machine) elsewhere(id proto.ID) []proto.PeerID {
 	return drawn(seed, m.peersAlive())
 }
 
-// Branches asked for at once: in all, and by word of those who were never voters here.
+// Branches asked for at once: by word of those who vote or did so here, more than may be hostile of them as far as that is at most
+// maxCatching; and by word of all others.
 const (
-	maxCatching  = 4
-	maxByUnknown = maxCatching / 2
+	minCatching  = 4
+	maxCatching  = 32 // half of what a driver asks at once
+	maxByUnknown = 2
 )
 
 // catchUp asks for the branch of a commit that hangs in the air, by word of a
@@ -191,8 +193,11 @@ func (m *Machine) catchUp(target proto.ID, of proto.PeerID) {
 			unknown++
 		}
 	}
-	_, under := m.catching[target]
-	if under || len(m.catching) >= maxCatching || unknown >= maxByUnknown && !m.familiar(of) || !m.try(branch, peerKey(of)) {
+	full := unknown >= maxByUnknown
+	if m.familiar(of) {
+		full = len(m.catching)-unknown >= min(max(minCatching, len(m.known)/vouchShare+1), maxCatching)
+	}
+	if _, under := m.catching[target]; under || full || !m.try(branch, peerKey(of)) {
 		return
 	}
 	m.catching[target] = of
@@ -210,7 +215,7 @@ func (m *Machine) caughtUp(target proto.ID) {
 		return
 	}
 	delete(m.catching, target)
-	if m.blocks[target] != nil {
+	if b := m.blocks[target]; b != nil && b.state != invalid {
 		m.done(branch, peerKey(of))
 		return
 	}

@@ -86,7 +86,7 @@ func TestCheckedInATreeThatWasLeft(t *testing.T) {
 	elsewhere := genesis
 	elsewhere.ID = proto.Sum([]byte("elsewhere"))
 	for _, base := range []Commit{elsewhere, genesis} {
-		m.entering = offer{base: base}
+		m.entering[base.ID] = offer{base: base}
 		step(Landed{Commit: base})
 	}
 	bring()

@@ -11,9 +11,10 @@ import (
 // beat is the newest heartbeat of a peer, with the local time it came.
 type beat struct {
 	Heartbeat
-	at    time.Duration
-	draw  proto.ID   // its place among peers, for this node alone
-	heads []proto.ID // that its last heartbeats named, maxHeads of them, each once
+	at      time.Duration
+	trained time.Duration // when it last said that it trains
+	draw    proto.ID      // its place among peers, for this node alone
+	heads   []proto.ID    // that its last heartbeats named, maxHeads of them, each once
 }
 
 // maxHeads is how many heads of a peer are remembered: rounds that pass while an answer about its branch travels.
@@ -47,7 +48,7 @@ func (m *Machine) heard(h Heartbeat) {
 	h.Interval = min(max(h.Interval, minInterval), maxInterval)
 	b := &beat{Heartbeat: h, at: m.now}
 	if old := m.beats[h.From]; old != nil {
-		b.draw = old.draw
+		b.draw, b.trained = old.draw, old.trained
 		if old.fresh(m.now) { // what it said before a silence tells nothing of where it is
 			b.heads = old.heads
 		}
@@ -56,6 +57,9 @@ func (m *Machine) heard(h Heartbeat) {
 		if !m.makeRoom(b) {
 			return
 		}
+	}
+	if !h.Paused {
+		b.trained = m.now
 	}
 	if !slices.Contains(b.heads, h.Head) {
 		b.heads = append(slices.Clone(b.heads[max(0, len(b.heads)+1-maxHeads):]), h.Head)

@@ -47,6 +47,7 @@ type Machine struct {
 	own       ledger
 	training  bool
 	started   time.Duration
+	trained   time.Duration // when this node's training ended last
 	awake     time.Duration // since the last gap between events, as a machine makes that slept
 	settled   bool
 	damaged   bool // no rounds until peers gave back what this disk lost
@@ -55,7 +56,7 @@ type Machine struct {
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
 	announced map[proto.ID]announcement
 	catching  map[proto.ID]proto.PeerID // branches asked for, by whose word
-	entering  offer                     // the foreign snapshot height asked for
+	entering  map[proto.ID]offer        // the foreign snapshot heights asked for; at most maxEntering
 	skipTo    *block                    // the snapshot height asked for on a branch of the tree: what lies below need not come
 	unproven  int                       // commits to compute before the first update on a snapshot of others
 	finish    finish
@@ -85,7 +86,7 @@ type State struct {
 	Head    proto.ID
 	Updates []Update            // listed in commits, and own ones
 	Covers  map[proto.ID]uint64 // own updates that the disk remembers making: the tokens each stands for
-	Held    []proto.ID          // payloads
+	Held    map[proto.ID]uint64 // payloads, and how many bytes each has
 	Lacking uint64              // tokens that this node learned and the head's branch lacks
 	Signed  []proto.ID          // commits that own updates are for, the newest MaxSigned
 	Seq     uint64              // of the newest own update
@@ -113,6 +114,7 @@ func New(cfg Config, s State) (*Machine, error) {
 		damaged:   s.Damaged,
 		announced: map[proto.ID]announcement{},
 		catching:  map[proto.ID]proto.PeerID{},
+		entering:  map[proto.ID]offer{},
 	}
 	for _, c := range s.Past {
 		for _, p := range cfg.voters(c) { // who was on this branch, and may have left it long ago
@@ -126,12 +128,8 @@ func New(cfg Config, s State) (*Machine, error) {
 	m.decide(m.base, valid)
 	m.head = m.base
 	m.meet(m.base)
-	here := map[proto.ID]bool{}
-	for _, p := range s.Held {
-		here[p] = true
-	}
 	for _, u := range s.Updates { // of others that name the same bytes nobody knows yet
-		if here[u.Payload] {
+		if size, here := s.Held[u.Payload]; here && size == u.Size {
 			m.held[u.Use()] = m.now
 		}
 	}
@@ -178,6 +176,9 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 	case Progress:
 		m.own.total, m.own.rate, m.own.done = e.Total, e.Rate, e.Done
 	case Training:
+		if m.training && !e.On {
+			m.trained = m.now
+		}
 		m.training = e.On
 	case Heartbeat:
 		m.heard(e)
@@ -204,6 +205,7 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 		m.land(e.Commit)
 	case NotLanded:
 		m.retry(snapshot, e.Commit)
+		delete(m.entering, e.Commit)
 		m.skipTo = nil
 	case Published:
 		m.published(e)

@@ -149,7 +149,8 @@ func (s *members) with(known map[proto.ID]Notice) []Notice {
 		return all
 	}
 	for _, id := range sortedIDs(known) {
-		if len(all) < proto.MaxNotices && !slices.Contains(s.notices, known[id]) && !s.dropped[known[id].Signer] {
+		carried := slices.ContainsFunc(s.notices, func(n Notice) bool { return n.ID == id }) // by whichever of the community's keys
+		if len(all) < proto.MaxNotices && !carried && !s.dropped[known[id].Signer] {
 			all = append(all[:len(all):len(all)], known[id])
 		}
 	}

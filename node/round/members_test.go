@@ -90,6 +90,12 @@ func TestNoticesGrow(t *testing.T) {
 	if got := parent.with(known); !slices.Equal(got, sorted(out, second, drop)) {
 		t.Errorf("a closer would carry %v", got)
 	}
+	again := out
+	again.Signer = "second" // two who have a community key each say the same
+	known[out.ID] = again
+	if got := parent.with(known); !slices.Equal(got, sorted(out, second, drop)) {
+		t.Errorf("with a notice by two keys, a closer would carry %v", got)
+	}
 }
 
 func TestVoters(t *testing.T) {

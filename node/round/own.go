@@ -2,6 +2,7 @@ package round
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/murmurnet/murmur/proto"
@@ -17,6 +18,7 @@ type ledger struct {
 	seq       uint64
 	included  uint64               // highest number of an own update that the head's branch lists
 	floor     uint64               // own updates up to this height are known to peers and forgotten here
+	claimed   bool                 // whether the floor is some peer's word, which was not held against the others' heights yet
 	signed    map[proto.ID]uint64  // numbers of own updates by the commits that they are for, the newest MaxSigned
 	covers    map[proto.ID]uint64  // own updates: tokens each stands for
 	byParent  map[proto.ID]*Update // the one own update for a parent
@@ -49,6 +51,27 @@ func (l *ledger) prune() {
 func (l *ledger) maySign(on Commit) bool {
 	_, twice := l.signed[on.ID]
 	return !twice && on.Height >= l.floor
+}
+
+// boundFloor takes an own update that only peers remember for no higher than what others had reached when the voters were heard: on an invented branch
+// this node may have signed for any height, and would never sign again.
+func (m *Machine) boundFloor() {
+	if !m.own.claimed || len(m.head.voters) == 0 {
+		return
+	}
+	var heights []uint64
+	for _, p := range m.head.voters {
+		if b := m.beats[p]; b != nil && b.fresh(m.now) {
+			heights = append(heights, b.Height)
+		}
+	}
+	doubted := share(len(m.head.voters), vouchShare) // of the highest; who is a third may say anything
+	if len(heights) <= doubted {
+		return
+	}
+	slices.Sort(heights)
+	m.own.claimed = false
+	m.own.floor = min(m.own.floor, max(heights[len(heights)-1-doubted], m.head.Height)+1)
 }
 
 // move follows the head from one branch to another.
@@ -84,7 +107,7 @@ func (m *Machine) publish() {
 	if m.unproven > 0 && m.now-m.round.since < m.cfg.Grace+m.cfg.ViewTimeout {
 		return // others bring the commits to compute; if nobody does, somebody must
 	}
-	if !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Commit) || !m.try(update, m.head.ID) {
+	if m.boundFloor(); !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Commit) || !m.try(update, m.head.ID) {
 		return
 	}
 	m.do(Publish{

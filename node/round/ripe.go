@@ -70,7 +70,16 @@ func (m *Machine) strange(b *block) bool {
 	return !slices.ContainsFunc(m.listed(b), func(u Update) bool { return !m.cfg.newcomer(b.parent.Commit, u.Author) })
 }
 
-// omits tells whether a commit leaves out a voter who trains, wherever it stands, or
+// restsAfter is how long somebody must not have trained to count as at rest: a trainer that starts again, or the daemons of all at once,
+// take up to a minute, and four commits of somebody who is alone for that long would be a roster.
+const restsAfter = time.Minute
+
+// rests tells whether nobody waits for one who trained last at a time, as far as this node knows.
+func (m *Machine) rests(trained time.Duration) bool {
+	return m.now-max(trained, m.started) > restsAfter
+}
+
+// omits tells whether a commit leaves out a voter who trains or did so just now, wherever it stands, or
 // this node, where there is more than its closer to leave out.
 func (m *Machine) omits(b *block) bool {
 	lists := func(p proto.PeerID) bool {
@@ -78,14 +87,14 @@ func (m *Machine) omits(b *block) bool {
 	}
 	company := false
 	for _, p := range sortedPeers(m.beats) {
-		if beat := m.beats[p]; p == b.Closer || !m.counts(p) || !beat.fresh(m.now) || beat.Paused {
+		if beat := m.beats[p]; p == b.Closer || !m.counts(p) || !beat.fresh(m.now) || beat.Paused && m.rests(beat.trained) {
 			continue
 		}
 		if company = true; !lists(p) {
 			return true
 		}
 	}
-	return company && m.training && !lists(m.cfg.Self)
+	return company && (m.training || !m.rests(m.trained)) && !lists(m.cfg.Self)
 }
 
 // matches tells whether the first commit of another branch may be taken when the fork choice

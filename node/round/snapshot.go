@@ -56,11 +56,11 @@ func (m *Machine) otherVoters() []proto.PeerID {
 	return voters
 }
 
-// lastSnapshot finds the highest snapshot height from first up to tip, and how
+// lastSnapshot finds the highest snapshot height from first up to tip that most stand on, and how
 // many payloads on the way to it are not held.
 func (m *Machine) lastSnapshot(first, tip *block) (at *block, missing uint64) {
 	for b := tip; b != first.parent; b = b.parent {
-		if at == nil && b.Height%m.cfg.Snapshot == 0 {
+		if at == nil && b.Height%m.cfg.Snapshot == 0 && m.supported(b) { // whoever told of the branch may have added to it
 			at = b
 		}
 		if at == nil {
@@ -100,28 +100,32 @@ func (m *Machine) weigh(e Foreign) {
 		ours[b.ID] = true
 	}
 	base, tip := e.Branch[0], e.Branch[len(e.Branch)-1]
-	o, mine := offer{base: base, tip: tip}, offer{base: m.base.Commit, tip: m.head.Commit}
+	o, mine := offer{base: base, tip: tip, branch: theirs}, offer{base: m.base.Commit, tip: m.head.Commit}
 	there, here, elsewhere := m.company(theirs)
 	followed, alone := there > 0 && 2*there >= elsewhere, there == 0 && m.alone()
-	if !followed && !alone && (there > 0 || m.cfg.Membership.Open()) {
+	if !followed && !alone && m.cfg.Membership.Open() {
 		return // and nothing of it is kept
 	}
 	for _, u := range e.Updates {
 		m.seen(u)
 	}
-	switch {
-	case followed:
+	if followed {
 		o.votes, mine.votes = there, here
-	case alone:
+	} else if alone {
 		o.votes, mine.votes = m.votesFor(m.cfg.voters(tip), theirs), m.votesFor(m.head.voters, ours)
-	default: // what those said who are gone may be about a past that both share
-		heard := slices.DeleteFunc(m.cfg.voters(tip), func(p proto.PeerID) bool { b := m.beats[p]; return b == nil || !b.fresh(m.now) })
-		o.votes, mine.votes = m.votesFor(heard, theirs), elsewhere
 	}
-	if !m.damaged && !o.beats(mine) || m.running[snapshot] > 0 && !o.beats(m.entering) || !m.try(snapshot, base.ID) {
+	if !alone && !m.cfg.Membership.Open() && (!followed || !o.beats(mine)) { // what those said who are gone may be about a past that both share
+		heard := slices.DeleteFunc(m.cfg.voters(tip), func(p proto.PeerID) bool { b := m.beats[p]; return b == nil || !b.fresh(m.now) })
+		o.votes, mine.votes = max(there, m.votesFor(heard, theirs)), elsewhere
+	}
+	worse := !o.beats(mine)
+	if m.damaged { // its own branch tells nothing, but the others whom it hears do
+		worse = o.votes+1 < mine.votes
+	}
+	if worse || m.skipTo != nil || !m.besides(o) || !m.try(snapshot, base.ID) {
 		return
 	}
-	m.entering = o
+	m.entering[base.ID] = o
 	m.do(Enter{Commit: base, Sources: m.sources(nil)})
 }
 
@@ -151,7 +155,7 @@ func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int)
 			continue
 		}
 		switch {
-		case theirs[b.Head], m.blocks[b.Head] == nil && slices.ContainsFunc(b.heads, func(id proto.ID) bool { return theirs[id] }):
+		case theirs[b.Head], m.blocks[b.Head] == nil && m.named(b, theirs):
 			there++ // perhaps further on by now
 		case m.blocks[b.Head] != nil:
 			here++
@@ -161,6 +165,19 @@ func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int)
 		}
 	}
 	return there, here, elsewhere
+}
+
+// named tells whether a peer's last heads were on a branch of these commits and none on this node's tree: who says the one in turn with the other
+// would have two sides change places, each to where most seem to be.
+func (m *Machine) named(b *beat, theirs map[proto.ID]bool) bool {
+	there := false
+	for _, id := range b.heads {
+		if m.blocks[id] != nil {
+			return false
+		}
+		there = there || theirs[id]
+	}
+	return there
 }
 
 // alone tells whether this node has heard of nobody whom it knows for longer than a
@@ -214,6 +231,42 @@ func (m *Machine) anchored(b *block) bool {
 type offer struct {
 	base, tip Commit
 	votes     int
+	branch    map[proto.ID]bool // its commits
+}
+
+// maxEntering bounds the states of foreign branches that are fetched at once.
+const maxEntering = 3
+
+// besides tells whether a state may be fetched beside those on their way: where it is better than each, or further up the same branch, for whoever
+// alone still holds an old state could send it as slowly as it likes. Where there are too many, the lowest is not waited for any more.
+func (m *Machine) besides(o offer) bool {
+	var lowest *offer
+	for _, id := range sortedIDs(m.entering) {
+		p := m.entering[id]
+		if !o.replaces(p) {
+			return false
+		}
+		if lowest == nil || p.base.Height < lowest.base.Height {
+			lowest = &p
+		}
+	}
+	if len(m.entering) >= maxEntering {
+		delete(m.entering, lowest.base.ID)
+	}
+	return true
+}
+
+// replaces tells whether an offer is better than another whose state is on its way, or leads further up the same branch.
+func (o offer) replaces(p offer) bool {
+	switch {
+	case o.branch[p.base.ID]:
+		return false
+	case p.branch[o.base.ID]:
+		return o.base.Height > p.base.Height
+	case p.branch[o.base.Skip] && o.base.Height > p.base.Height: // by its own word, so about as many have to be there
+		return o.votes >= p.votes-share(p.votes, vouchShare)
+	}
+	return o.beats(p)
 }
 
 func (o offer) rival() rival {
@@ -301,10 +354,14 @@ func (m *Machine) land(c Commit) {
 		}
 		return
 	}
-	if m.entering.base.ID != c.ID {
+	o, ok := m.entering[c.ID]
+	if !ok {
 		return
 	}
-	m.entering = offer{}
+	clear(m.entering)
+	if _, here, _ := m.company(o.branch); here > o.votes && !m.damaged && !m.alone() {
+		return // those who were there have come here meanwhile: two sides would change places
+	}
 	from := m.head
 	m.blocks, m.undecided, m.listings = map[proto.ID]*block{}, map[proto.ID]*block{}, listings{}
 	m.base = m.plant(c, nil)

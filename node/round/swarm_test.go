@@ -18,9 +18,10 @@ import (
 // learner that is one number: enough to check the invariants that property_test.go names.
 
 const (
-	stepTokens = 128
-	seqLen     = 32
-	nodeRate   = 128 * 10 // tokens a second
+	stepTokens  = 128
+	payloadSize = 16
+	seqLen      = 32
+	nodeRate    = 128 * 10 // tokens a second
 
 	maxHappenings = 400_000 // five nodes for three minutes make about 50,000
 
@@ -84,6 +85,8 @@ type swarm struct {
 	made    map[proto.ID]proto.PeerID // payload → author
 	signed  map[string]proto.ID       // author and parent → update
 	answer  time.Duration             // how long a branch takes to come that was asked for
+	states  time.Duration             // how much longer than usual a state takes to come
+	bridged bool                      // gossip passes cut links, by way of others
 	faults  []string
 	log     strings.Builder
 	told    bool // write the story
@@ -124,6 +127,8 @@ type simNode struct {
 	deepest               int           // commits of most of the swarm undone at once, at most
 	included              int           // own updates taken in
 	turns                 int           // times it left a branch
+	damaged               bool          // its chain was damaged when it started
+	toldFirst             *Update       // what its question for its own newest update is answered with before the truth
 	tricks
 }
 
@@ -197,7 +202,7 @@ func (s *swarm) delay() time.Duration {
 
 // send carries an event to another node, if the network likes.
 func (s *swarm) send(from, to *simNode, what func(*simNode)) {
-	if from == to || !to.up || from.hush || s.cut(from.i, to.i) || s.rng.Float64() < s.loss {
+	if from == to || !to.up || from.hush || s.cut(from.i, to.i) && !s.bridged || s.rng.Float64() < s.loss {
 		return
 	}
 	times := 1
@@ -265,6 +270,7 @@ func (n *simNode) start() {
 		}
 		return slices.Compare(a[:], b[:])
 	})
+	st.Damaged = n.damaged
 	for c, ok := s.commits[n.base.Skip]; ok && len(st.Past) < KnownPast; c, ok = s.commits[c.Skip] {
 		st.Past = append(st.Past, c)
 	}
@@ -286,7 +292,10 @@ func (n *simNode) start() {
 	for _, id := range sortedIDs(known) {
 		st.Updates = append(st.Updates, s.updates[id])
 	}
-	st.Held = sortedIDs(n.payloads)
+	st.Held = map[proto.ID]uint64{}
+	for id := range n.payloads {
+		st.Held[id] = payloadSize
+	}
 	n.d, st.Lacking = n.recall()
 	n.total, n.deliver = st.Lacking, 0
 	n.learned, n.onChain = n.d, 0
@@ -330,6 +339,9 @@ func (n *simNode) start() {
 				mine = us
 			}
 			s.send(p, n, func(n *simNode) {
+				if n.toldFirst != nil {
+					n.hear(*n.toldFirst)
+				}
 				if mine != nil {
 					n.hear(*mine)
 				}
@@ -502,7 +514,7 @@ func (n *simNode) carryOut(effect Effect) {
 		n.ask(e.Sources, func(*simNode) bool { return true }, 40*time.Millisecond,
 			func(p *simNode) { n.catchUp(p, e) }, func() { n.step(CaughtUp{Target: e.Target}) })
 	case Enter:
-		n.ask(e.Sources, func(p *simNode) bool { b := p.m.blocks[e.Commit.ID]; return b != nil && b.state == valid }, 300*time.Millisecond,
+		n.ask(e.Sources, func(p *simNode) bool { b := p.m.blocks[e.Commit.ID]; return b != nil && b.state == valid }, 300*time.Millisecond+s.states,
 			func(*simNode) { n.land(e.Commit) }, func() { n.step(NotLanded{Commit: e.Commit.ID}) })
 	case AskUpdates:
 		n.ask(e.Sources, func(*simNode) bool { return true }, 20*time.Millisecond, func(p *simNode) {

@@ -17,7 +17,7 @@ func (m *Machine) seen(u Update) {
 		// Peers remember what this disk forgot: neither this one nor those before it
 		// may be signed a second time.
 		if u.Seq > m.own.seq {
-			m.own.floor = max(m.own.floor, u.Height)
+			m.own.floor, m.own.claimed = max(m.own.floor, u.Height), true
 		}
 		m.own.note(m.updates[u.ID], m.own.covers[u.ID])
 	}
@@ -141,12 +141,13 @@ func (m *Machine) knownAuthors() []proto.PeerID {
 // anybody may announce another's.
 type Use struct {
 	Payload proto.ID
+	Size    uint64
 	Height  uint64
 	Author  proto.PeerID
 }
 
 // Use returns what an update makes of its payload.
-func (u Update) Use() Use { return Use{u.Payload, u.Height, u.Author} }
+func (u Update) Use() Use { return Use{u.Payload, u.Size, u.Height, u.Author} }
 
 // holds tells whether an update's payload is on this disk and decodes there.
 func (m *Machine) holds(u Update) bool {

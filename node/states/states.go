@@ -78,6 +78,7 @@ func opened(d home.Dir, use func(store *chain.Store, book *chain.Book, rep *repl
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, rep.Close()) }()
 	return use(disk.Store, book, rep, why)
 }
 

@@ -21,9 +21,14 @@ const initDomain = "murmur initial weights 1"
 // deviation; tails end at 6) less its mean, times one float64 factor, rounded once to float32. Integers, square root
 // and single multiplications are exact or correctly rounded everywhere, so every processor draws the same bits.
 func Init(c Config, seed [32]byte) []float32 {
-	layout := c.Layout()
-	theta := make([]float32, layout.Params())
-	for _, t := range layout {
+	theta := make([]float32, c.Layout().Params())
+	Draw(theta, c, seed)
+	return theta
+}
+
+// Draw writes what Init returns to theta, which is as long.
+func Draw(theta []float32, c Config, seed [32]byte) {
+	for _, t := range c.Layout() {
 		w := theta[t.Offset : t.Offset+t.Size]
 		if !t.Decays() {
 			for i := range w {
@@ -37,7 +42,6 @@ func Init(c Config, seed [32]byte) []float32 {
 		}
 		fill(w, tensorKey(seed, t.Name), std)
 	}
-	return theta
 }
 
 // tensorKey gives each tensor a stream of its own, whatever its place in the layout.

@@ -61,11 +61,11 @@ func (a *allreduce) Check(_ uint64, payload []byte) error {
 	return nil
 }
 
-func (a *allreduce) AddDecoded(dst []float32, height uint64, payload []byte, sign float32) error {
+func (a *allreduce) AddDecoded(dst []float32, height uint64, payload []byte, weight float32) error {
 	if err := a.Check(height, payload); err != nil {
 		return err
 	}
-	return addDecoded(a.values, dst, payload, sign)
+	return addDecoded(a.values, dst, payload, weight)
 }
 
 // Apply makes step number Height of AdamW: a commit is a step.

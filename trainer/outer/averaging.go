@@ -60,8 +60,8 @@ func (a *averaging) Check(height uint64, payload []byte) error {
 	return a.part(height).reader.Check(payload)
 }
 
-func (a *averaging) AddDecoded(dst []float32, height uint64, payload []byte, sign float32) error {
-	return addDecoded(a.part(height).reader, dst, payload, sign)
+func (a *averaging) AddDecoded(dst []float32, height uint64, payload []byte, weight float32) error {
+	return addDecoded(a.part(height).reader, dst, payload, weight)
 }
 
 // Apply is the package comment's: without momentum θ ← θ − α·Δ. With it,

@@ -56,8 +56,8 @@ func (d *distro) Encode(dst []byte, r Round, head, local []float32) ([]byte, err
 
 func (d *distro) Check(_ uint64, payload []byte) error { return d.reader().Check(payload) }
 
-func (d *distro) AddDecoded(dst []float32, _ uint64, payload []byte, sign float32) error {
-	return addDecoded(d.reader(), dst, payload, sign)
+func (d *distro) AddDecoded(dst []float32, _ uint64, payload []byte, weight float32) error {
+	return addDecoded(d.reader(), dst, payload, weight)
 }
 
 func (d *distro) Apply(dst, state []float32, r Round, updates []Update) error {

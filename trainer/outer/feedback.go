@@ -16,11 +16,14 @@ type Own struct {
 	Payload []byte
 }
 
-// NewFeedback starts with nothing learned.
-func NewFeedback(m Method, params int) *Feedback {
+// NewFeedback starts with nothing learned. A method whose residual is in a buffer has it in the one that is given, of zeros and as long as θ; where
+// none is, in one that is made.
+func NewFeedback(m Method, params int, buffer []float32) *Feedback {
 	p := &Feedback{method: m, learning: m.Learning(), params: params}
 	if p.learning.Residual == InBuffer {
-		p.buffer = make([]float32, params)
+		if p.buffer = buffer; buffer == nil {
+			p.buffer = make([]float32, params)
+		}
 	}
 	return p
 }
@@ -70,7 +73,7 @@ func (p *Feedback) Resume(theta, d, buffer []float32, undo, redo []Own) error {
 		}
 	}
 	copy(p.buffer, buffer)
-	return p.follow(theta, undo, redo)
+	return p.follow(theta, 1, undo, redo)
 }
 
 // Move follows the head from one state to another: it adds to delta what the trainer has to add to its model; where
@@ -80,39 +83,26 @@ func (p *Feedback) Move(delta, from, to []float32, undo, redo []Own) error {
 	if err := sized("move", p.params, delta, from, to); err != nil {
 		return err
 	}
-	if p.learning.Mix == 0 {
-		return p.move(delta, from, to, undo, redo)
-	}
-	whole := make([]float32, p.params)
-	if err := p.move(whole, from, to, undo, redo); err != nil {
-		return err
-	}
-	for i, d := range whole {
-		delta[i] += (1 - p.learning.Mix) * d
-	}
-	return nil
-}
-
-func (p *Feedback) move(delta, from, to []float32, undo, redo []Own) error {
 	if p.learning.Gradients {
 		copy(delta, to)
-		return p.follow(nil, undo, redo)
+		return p.follow(nil, 1, undo, redo)
 	}
+	share := 1 - p.learning.Mix
 	for i := range delta {
-		delta[i] += to[i] - from[i]
+		delta[i] += share * (to[i] - from[i])
 	}
-	return p.follow(delta, undo, redo)
+	return p.follow(delta, share, undo, redo)
 }
 
-// follow counts own updates that left the branch, then those that joined it.
-func (p *Feedback) follow(delta []float32, undo, redo []Own) error {
+// follow counts own updates that left the branch, then those that joined it; share is what of them goes to the model.
+func (p *Feedback) follow(delta []float32, share float32, undo, redo []Own) error {
 	for _, u := range undo {
-		if err := p.count(delta, u, -1); err != nil {
+		if err := p.count(delta, share, u, -1); err != nil {
 			return fmt.Errorf("taking back an own update of height %d: %w", u.Height, err)
 		}
 	}
 	for _, u := range redo {
-		if err := p.count(delta, u, 1); err != nil {
+		if err := p.count(delta, share, u, 1); err != nil {
 			return fmt.Errorf("counting an own update of height %d: %w", u.Height, err)
 		}
 	}
@@ -121,10 +111,10 @@ func (p *Feedback) follow(delta []float32, undo, redo []Own) error {
 
 // count takes an own update out of the residual, or back into it: with d = θ(head) − θ_local, z goes to the model; from a
 // buffer b, it becomes β·(b − z).
-func (p *Feedback) count(delta []float32, u Own, sign float32) error {
+func (p *Feedback) count(delta []float32, share float32, u Own, sign float32) error {
 	switch p.learning.Residual {
 	case InModel:
-		return p.method.AddDecoded(delta, u.Height, u.Payload, sign)
+		return p.method.AddDecoded(delta, u.Height, u.Payload, sign*share)
 	case InBuffer:
 		if sign < 0 {
 			p.scale(1 / p.learning.Decay)

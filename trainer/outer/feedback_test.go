@@ -76,7 +76,7 @@ func nothingIsLost(t *testing.T, m Method) {
 	var swarm []*peer
 	var drifts [][]float32
 	for range 3 {
-		swarm = append(swarm, &peer{own: NewFeedback(m, n), local: slices.Clone(theta), learned: make([]float64, n)})
+		swarm = append(swarm, &peer{own: NewFeedback(m, n, nil), local: slices.Clone(theta), learned: make([]float64, n)})
 		drifts = append(drifts, s.vector(n, 12))
 	}
 	for round := range rounds {
@@ -172,12 +172,12 @@ func TestResume(t *testing.T) {
 				d = nil // the model stays at the head
 			}
 			own := []Own{{1, payload}}
-			stayed := &peer{own: NewFeedback(m, n), local: slices.Clone(theta)}
+			stayed := &peer{own: NewFeedback(m, n, nil), local: slices.Clone(theta)}
 			if err := stayed.own.Resume(stayed.local, d, buffer, nil, nil); err != nil {
 				t.Fatal(err)
 			}
 			follow(t, stayed, theta, next, nil, own)
-			again := &peer{own: NewFeedback(m, n), local: slices.Clone(next)}
+			again := &peer{own: NewFeedback(m, n, nil), local: slices.Clone(next)}
 			if err := again.own.Resume(again.local, d, buffer, nil, own); err != nil {
 				t.Fatal(err)
 			}
@@ -195,7 +195,7 @@ func TestMixing(t *testing.T) {
 	m := method(t, Streaming, func(s *Settings) { s.Values = "fp32" })
 	n := size(tensors())
 	theta := grown(m, s.vector(n, 4))
-	p := &peer{own: NewFeedback(m, n), local: slices.Clone(theta[:n]), learned: make([]float64, n)}
+	p := &peer{own: NewFeedback(m, n, nil), local: slices.Clone(theta[:n]), learned: make([]float64, n)}
 	p.learn(s.vector(n, 9), &s)
 	r := Round{Height: 1}
 	p.publish(t, r, theta[:n])

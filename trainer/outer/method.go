@@ -27,8 +27,8 @@ type Method interface {
 	// Apply sets dst to the state that the updates, in this order, make of a state: the same bits on every CPU. dst may
 	// be state, and is untouched after an error.
 	Apply(dst, state []float32, r Round, updates []Update) error
-	// AddDecoded adds sign·z to dst, which is as long as θ; sign is 1 or −1.
-	AddDecoded(dst []float32, height uint64, payload []byte, sign float32) error
+	// AddDecoded adds weight·z to dst, which is as long as θ; weight is −1 … 1.
+	AddDecoded(dst []float32, height uint64, payload []byte, weight float32) error
 }
 
 // Round is what a method may know of the commit that is made: a pure function of its parent.
@@ -166,12 +166,12 @@ func terms(c coder, updates []Update, rate float64) ([]codec.Term, error) {
 	return ts, nil
 }
 
-// addDecoded adds sign·z to dst.
-func addDecoded(c coder, dst []float32, payload []byte, sign float32) error {
-	if sign != 1 && sign != -1 {
-		return fmt.Errorf("add payload: sign %g is neither 1 nor -1", sign)
+// addDecoded adds weight·z to dst.
+func addDecoded(c coder, dst []float32, payload []byte, weight float32) error {
+	if !(weight >= -1 && weight <= 1) {
+		return fmt.Errorf("add payload: weight %g is not between -1 and 1", weight)
 	}
-	return c.Subtract(dst, dst, []codec.Term{{Payload: payload, Weight: float64(-sign)}}, nil)
+	return c.Subtract(dst, dst, []codec.Term{{Payload: payload, Weight: float64(-weight)}}, nil)
 }
 
 // sized refuses vectors of another length.

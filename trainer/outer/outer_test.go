@@ -92,9 +92,9 @@ func TestApplyRefusesAndLeavesDst(t *testing.T) {
 			t.Error("a short destination was accepted")
 		}
 		theta := head[:size(tensors())]
-		for _, sign := range []float32{0, 2, float32(math.NaN())} {
-			if m.AddDecoded(theta, r.Height, good, sign) == nil {
-				t.Errorf("sign %g was accepted", sign)
+		for _, weight := range []float32{-1.5, 2, float32(math.NaN())} {
+			if m.AddDecoded(theta, r.Height, good, weight) == nil {
+				t.Errorf("weight %g was accepted", weight)
 			}
 		}
 		if err := m.AddDecoded(theta, r.Height, good[1:], 1); !errors.Is(err, codec.ErrPayload) {

@@ -204,7 +204,7 @@ func (b *Bench) prepare(c Cell) (*swarm, error) {
 			p.m, p.v = make([]float32, b.params), make([]float32, b.params)
 		}
 		if s.method != nil {
-			p.private = outer.NewFeedback(s.method, b.params)
+			p.private = outer.NewFeedback(s.method, b.params, nil)
 		}
 		s.peers = append(s.peers, p)
 	}
