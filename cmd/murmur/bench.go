@@ -16,6 +16,7 @@ import (
 // BenchCmd measures murmur on this machine.
 type BenchCmd struct {
 	Train   TrainCmd        `cmd:"" help:"Measure training steps through the trainer process against a bare GoMLX loop."`
+	Memory  BenchMemoryCmd  `cmd:"" help:"Measure what training takes of the memory."`
 	Kill    BenchKillCmd    `cmd:"" help:"Break nodes in the middle of exchanges and see what becomes of the others."`
 	Round   BenchRoundCmd   `cmd:"" help:"Measure how long rounds take to be exchanged, and what they cost."`
 	Soak    BenchSoakCmd    `cmd:"" help:"Run a small swarm for long and watch what it takes."`
@@ -43,40 +44,12 @@ func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
 		}
 	}
 	models = slices.DeleteFunc(models, func(m speed.Model) bool { return !slices.Contains(c.Model, m.Name) })
-	backends := c.Backend
-	if len(backends) == 0 {
-		all, err := xla.Survey(ctx, xla.Params{Probe: xla.SelfProbe()})
-		if err != nil {
-			return err
-		}
-		for _, s := range all {
-			if s.Usable {
-				backends = append(backends, s.Config)
-			}
-		}
-	}
-	trainer, err := trainerCommand()
+	p, done, err := speedParams(ctx, root, c.Backend, c.JAX)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "murmur-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // the system clears what is left
-	p := speed.Params{
-		Backends: backends, Models: models, Rounds: c.Rounds, Steps: c.Steps,
-		Open: openDevice, Command: trainer, Exchange: filepath.Join(dir, "exchange"), Log: root.log(),
-		Told: func(t speed.Turn) {
-			fmt.Fprintf(os.Stderr, "%s  %s  round %d  %-6s  %8.0f tokens/s\n", t.Backend, t.Model, t.Round, t.Side, t.TokensPerSec)
-		},
-	}
-	if c.JAX != "" {
-		p.Rival = []string{c.JAX, filepath.Join("docs", "bench", "train_jax.py")}
-		if _, err := os.Stat(p.Rival[1]); err != nil {
-			return usageError{fmt.Errorf("--jax needs %s of murmur's repository: run it there", p.Rival[1])}
-		}
-	}
+	defer done()
+	p.Models, p.Rounds, p.Steps = models, c.Rounds, c.Steps
 	if err := p.Validate(); err != nil {
 		return usageError{err}
 	}
@@ -90,10 +63,11 @@ func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
 		return out.Encode(results)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BACKEND\tMODEL\tWORKER TOKENS/S\tBARE TOKENS/S\tRATIO\tUTILISATION\tWAITED\tMEMORY, MIB\tJAX TOKENS/S\tRATIO")
+	fmt.Fprintln(w, "BACKEND\tMODEL\tWORKER TOKENS/S\tBARE TOKENS/S\tRATIO\tUTILISATION\tWAITED\tMEMORY, MIB\tBYTES A PARAMETER\tJAX TOKENS/S\tRATIO")
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.3f\t%.0f %% of %.0f GFLOP/s\t%.2f %%\t%d to %d\t", r.Backend, r.Model, r.Worker, r.Bare, r.Ratio,
-			100*r.Utilisation, r.Peak/1e9, 100*r.Waited, r.Memory[0]>>20, r.Memory[len(r.Memory)-1]>>20)
+		last := r.Memory[len(r.Memory)-1]
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.3f\t%.0f %% of %.0f GFLOP/s\t%.2f %%\t%d to %d\t%.1f\t", r.Backend, r.Model, r.Worker, r.Bare, r.Ratio,
+			100*r.Utilisation, r.Peak/1e9, 100*r.Waited, r.Memory[0]>>20, last>>20, float64(last)/float64(r.Params))
 		if r.Rival > 0 {
 			fmt.Fprintf(w, "%.0f\t%.3f\n", r.Rival, r.AgainstRival)
 		} else {
@@ -101,4 +75,41 @@ func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
 		}
 	}
 	return w.Flush()
+}
+
+// speedParams are for measuring on backends, all that work here unless some are named, and for a Python that has JAX, where one is. The
+// caller calls done in the end.
+func speedParams(ctx context.Context, root *cli, backends []string, jax string) (p speed.Params, done func(), err error) {
+	if len(backends) == 0 {
+		all, err := xla.Survey(ctx, xla.Params{Probe: xla.SelfProbe()})
+		if err != nil {
+			return p, nil, err
+		}
+		for _, s := range all {
+			if s.Usable {
+				backends = append(backends, s.Config)
+			}
+		}
+	}
+	p = speed.Params{
+		Backends: backends, Rounds: 1, Open: openDevice, Log: root.log(),
+		Told: func(t speed.Turn) {
+			fmt.Fprintf(os.Stderr, "%s  %s  round %d  %-6s  %8.0f tokens/s\n", t.Backend, t.Model, t.Round, t.Side, t.TokensPerSec)
+		},
+	}
+	if jax != "" {
+		p.Rival = []string{jax, filepath.Join("docs", "bench", "train_jax.py")}
+		if _, err := os.Stat(p.Rival[1]); err != nil {
+			return p, nil, usageError{fmt.Errorf("--jax needs %s of murmur's repository: run it there", p.Rival[1])}
+		}
+	}
+	if p.Command, err = trainerCommand(); err != nil {
+		return p, nil, err
+	}
+	dir, err := os.MkdirTemp("", "murmur-bench-")
+	if err != nil {
+		return p, nil, err
+	}
+	p.Exchange = filepath.Join(dir, "exchange")
+	return p, func() { _ = os.RemoveAll(dir) }, nil // the system clears what is left
 }

@@ -9,27 +9,19 @@ import (
 // clipEps keeps the clip factor finite at a zero gradient; torch.nn.utils.clip_grad_norm_ uses the same.
 const clipEps = 1e-6
 
-// clip scales the gradients to a global L2 norm of at most bound; 0 is no bound.
-func clip(grads []*graph.Node, bound float64) []*graph.Node {
-	if bound == 0 {
-		return grads
-	}
-	var sum *graph.Node
-	for _, g := range grads {
+// clip is what gradients, sums of which share is the mean, are multiplied by for a global L2 norm of at most bound.
+func clip(sums []*graph.Node, share, bound float64) *graph.Node {
+	var squares *graph.Node
+	for _, g := range sums {
 		s := graph.ReduceAllSum(graph.Square(g))
-		if sum == nil {
-			sum = s
+		if squares == nil {
+			squares = s
 		} else {
-			sum = graph.Add(sum, s)
+			squares = graph.Add(squares, s)
 		}
 	}
-	norm := graph.AddScalar(graph.Sqrt(sum), clipEps)
-	scale := graph.MinScalar(graph.Div(graph.ConstAs(norm, bound), norm), 1)
-	clipped := make([]*graph.Node, len(grads))
-	for i, g := range grads {
-		clipped[i] = graph.Mul(g, scale)
-	}
-	return clipped
+	norm := graph.AddScalar(graph.MulScalar(graph.Sqrt(squares), share), clipEps)
+	return graph.MinScalar(graph.Div(graph.ConstAs(norm, bound), norm), 1)
 }
 
 // adamw builds one tensor's step from its gradient: new parameter and moments. rate, decay and correction are the

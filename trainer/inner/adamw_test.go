@@ -65,17 +65,18 @@ func TestAdamWMatchesTorch(t *testing.T) {
 
 func TestClip(t *testing.T) {
 	for _, test := range []struct {
-		name string
-		clip float64
-		want []float32 // of gradients {3, 0} and {4}: norm 5
+		name        string
+		share, clip float64
+		want        float32 // of sums {3, 0} and {4}: norm 5
 	}{
-		{"off", 0, []float32{3, 0, 4}},
-		{"above the norm", 10, []float32{3, 0, 4}},
-		{"below the norm", 1, []float32{.6, 0, .8}},
+		{"above the norm", 1, 10, 1},
+		{"below the norm", 1, 1, .2},
+		{"the mean of four is above the norm", .25, 2, 1},
+		{"the mean of two is below the norm", .5, 2, .8},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			exec, err := graph.NewExec(backendtest.Open(t, backendtest.Go), func(in []*graph.Node) []*graph.Node {
-				return clip(in, test.clip)
+				return []*graph.Node{clip(in, test.share, test.clip)}
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -84,11 +85,8 @@ func TestClip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := append(tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[float32](out[1])...)
-			for i, w := range test.want {
-				if math.Abs(float64(got[i]-w)) > 1e-6 {
-					t.Fatalf("clipped to %v, want %v", got, test.want)
-				}
+			if got := tensors.MustCopyFlatData[float32](out[0])[0]; math.Abs(float64(got-test.want)) > 1e-6 {
+				t.Errorf("clipped by %v, want %v", got, test.want)
 			}
 		})
 	}

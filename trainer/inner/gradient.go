@@ -1,21 +1,18 @@
 package inner
 
 import (
-	"errors"
 	"fmt"
 
-	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
-	"github.com/murmurnet/murmur/trainer/model"
 )
 
 // Gradient is a trainer that does not move: its steps sum gradients at θ, for methods whose optimizer is part of the
 // shared state. It keeps θ once, on the device, and the sum once, on the host; it has no moments. One goroutine uses
 // it at a time.
 type Gradient struct {
-	replica
+	*replica
 	sum     []float32 // sum of gradients, as long as θ
 	scratch []float32 // room for the largest tensor; nil before a second gradient is added
 	since   int64     // number of steps in the sum
@@ -29,12 +26,11 @@ func NewGradient(p Params) (*Gradient, error) {
 	if p.Optimizer.Kind != optimizer.None {
 		return nil, fmt.Errorf("inner: the optimizer is %s, want %s", p.Optimizer.Kind, optimizer.None)
 	}
-	layout := p.Model.Layout()
-	g := &Gradient{replica: replica{params: p, layout: layout, regions: [3]model.Layout{layout}}, sum: make([]float32, layout.Params())}
-	if err := g.compile(func(_, grads, _ []*graph.Node) []*graph.Node { return grads }, 0); err != nil {
+	r, err := newReplica(p)
+	if err != nil {
 		return nil, err
 	}
-	return g, nil
+	return &Gradient{replica: r, sum: make([]float32, r.layout.Params())}, nil
 }
 
 // Load replaces the parameters and the count of steps, and forgets the sum of gradients. Moments are not read.
@@ -51,15 +47,16 @@ func (g *Gradient) Set(theta []float32) error { return g.replica.Load(theta, nil
 // Trainer.Step; the rate is not used: it belongs to who applies the gradients. After an error about something else
 // than the arguments the sum is empty; θ stays.
 func (g *Gradient) Step(tokens []int32, _ float64) (loss float32, err error) {
-	if g.state == nil {
+	if g.state[0] == nil {
 		return 0, ErrLost
 	}
 	if err := g.check(tokens); err != nil {
 		return 0, err
 	}
-	grads, loss, err := g.learn(tokens, false)
-	if len(grads) > 0 {
-		err = errors.Join(err, g.take(grads), model.Free(grads))
+	l, err := g.learn(tokens)
+	defer l.free()
+	if err == nil {
+		err = g.take(l)
 	}
 	if err != nil {
 		g.since = 0
@@ -67,28 +64,33 @@ func (g *Gradient) Step(tokens []int32, _ float64) (loss float32, err error) {
 	}
 	g.steps++
 	g.since++
-	return loss, nil
+	return l.loss, nil
 }
 
 // take adds gradients to the sum; the first one is the sum.
-func (g *Gradient) take(grads []*tensors.Tensor) error {
+func (g *Gradient) take(l gradientSum) error {
+	var factor float32
+	if err := tensors.ConstFlatData(l.factor, func(flat []float32) { factor = flat[0] }); err != nil {
+		return err
+	}
 	for i, tensor := range g.layout {
 		sum := g.sum[tensor.Offset:][:tensor.Size]
-		if g.since == 0 {
-			if err := g.read(sum, grads[i]); err != nil {
-				return fmt.Errorf("gradient of %s: %w", tensor.Name, err)
+		grad := sum
+		if g.since > 0 {
+			if len(g.scratch) < tensor.Size {
+				g.scratch = make([]float32, tensor.Size)
 			}
-			continue
+			grad = g.scratch[:tensor.Size]
 		}
-		if len(g.scratch) < tensor.Size {
-			g.scratch = make([]float32, tensor.Size)
-		}
-		grad := g.scratch[:tensor.Size]
-		if err := g.read(grad, grads[i]); err != nil {
+		if err := g.read(grad, l.grads[i]); err != nil {
 			return fmt.Errorf("gradient of %s: %w", tensor.Name, err)
 		}
 		for j, x := range grad {
-			sum[j] += x
+			if x *= factor; g.since == 0 {
+				sum[j] = x
+			} else {
+				sum[j] += x
+			}
 		}
 	}
 	return nil

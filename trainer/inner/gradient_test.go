@@ -242,6 +242,10 @@ func TestGradientRefusesBadArguments(t *testing.T) {
 	if err := g.Load(make([]float32, 3), nil, nil, 0); err == nil {
 		t.Error("loaded a vector of the wrong size")
 	}
+	if _, err := g.Step(text(p), 0); err != nil {
+		t.Errorf("a step after a vector was refused: %v", err)
+	}
+	g.drop()
 	if _, err := g.Step(text(p), 0); !errors.Is(err, ErrLost) {
 		t.Errorf("a step without parameters gives %v, want ErrLost", err)
 	}

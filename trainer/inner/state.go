@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
@@ -15,47 +16,74 @@ func (r *replica) Load(theta, m, v []float32, step int64) error {
 	if step < 0 {
 		return fmt.Errorf("inner: step is %d, want 0 or more", step)
 	}
-	r.drop()
-	var state []*tensors.Tensor
-	for k, flat := range [][]float32{theta, m, v} {
-		if len(r.regions[k]) == 0 {
-			continue
+	vectors := [][]float32{theta, m, v}
+	for k, flat := range vectors {
+		if want := r.layout.Params(); len(flat) != want && (k == 0 || flat != nil) {
+			return fmt.Errorf("inner: a vector of %d values, want %d", len(flat), want)
 		}
-		if k > 0 && flat == nil {
-			flat = make([]float32, r.layout.Params())
-		}
-		uploaded, err := r.regions[k].Upload(r.params.Backend, flat)
-		if err != nil {
-			return errors.Join(err, model.Free(state))
-		}
-		state = append(state, uploaded...)
 	}
-	r.state, r.steps = state, step
+	r.drop()
+	largest := 0
+	for _, t := range r.layout {
+		largest = max(largest, t.Size)
+	}
+	zeros := make([]float32, largest)
+	for k, flat := range vectors {
+		r.state[k] = make([]*tensors.Tensor, len(r.layout))
+		for i, t := range r.layout {
+			if !r.holds(k, t) {
+				continue
+			}
+			values := zeros[:t.Size]
+			if flat != nil {
+				values = flat[t.Offset:][:t.Size]
+			}
+			var err error
+			if r.state[k][i], err = t.Upload(r.params.Backend, values); err != nil {
+				r.drop()
+				return err
+			}
+		}
+	}
+	r.steps = step
 	return nil
+}
+
+// holds tells whether the device has a tensor of vector k of the state: all of θ has a gradient, and all that Muon does not train a second moment.
+func (r *replica) holds(k int, t model.Tensor) bool {
+	switch kind := r.params.Optimizer.Kind; {
+	case k == 0:
+		return true
+	case kind == optimizer.None:
+		return false
+	}
+	return k == 1 || !r.muon(t)
+}
+
+// muon tells whether Muon trains a tensor.
+func (r *replica) muon(t model.Tensor) bool {
+	return r.params.Optimizer.Kind == optimizer.Muon && hidden(t)
 }
 
 // Read copies parameters, moments and the count of steps done; any of the three may be nil. Moments that the optimizer
 // does not have are zero.
 func (r *replica) Read(theta, m, v []float32) (step int64, err error) {
-	if r.state == nil {
+	if r.state[0] == nil {
 		return 0, ErrLost
 	}
-	state := r.state
 	for k, flat := range [][]float32{theta, m, v} {
-		kept := state[:len(r.regions[k])]
-		state = state[len(kept):]
 		if flat == nil {
 			continue
 		}
 		if want := r.layout.Params(); len(flat) != want {
 			return 0, fmt.Errorf("inner: a vector of %d values, want %d", len(flat), want)
 		}
-		if len(kept) < len(r.layout) {
-			clear(flat)
-		}
-		for i, tensor := range r.regions[k] {
-			if err := r.read(flat[tensor.Offset:][:tensor.Size], kept[i]); err != nil {
-				return 0, fmt.Errorf("inner: reading %s: %w", tensor.Name, err)
+		for i, t := range r.layout {
+			part := flat[t.Offset:][:t.Size]
+			if r.state[k][i] == nil {
+				clear(part)
+			} else if err := r.read(part, r.state[k][i]); err != nil {
+				return 0, fmt.Errorf("inner: reading %s: %w", t.Name, err)
 			}
 		}
 	}
@@ -71,20 +99,36 @@ func (r *replica) read(dst []float32, t *tensors.Tensor) error {
 	return buffer.ToFlatData(dst)
 }
 
-// Add adds a vector to the parameters, between two steps; moments stay. After an error see Step.
+// Add adds a vector to the parameters, between two steps; moments stay. For errors see Step.
 func (r *replica) Add(delta []float32) error {
-	if r.state == nil {
+	if r.state[0] == nil {
 		return ErrLost
 	}
-	uploaded, err := r.layout.Upload(r.params.Backend, delta)
-	if err != nil {
-		return err
+	if want := r.layout.Params(); len(delta) != want {
+		return fmt.Errorf("inner: a vector of %d values, want %d", len(delta), want)
 	}
-	n := len(r.layout)
-	out, err := r.run(r.add, append(r.state[:n:n], uploaded...))
-	if err != nil {
-		return fmt.Errorf("inner: adding a delta: %w", err)
+	more := make([]*tensors.Tensor, len(r.layout))
+	for k := range r.groups {
+		g := &r.groups[k]
+		var err error
+		for _, i := range g.tensors {
+			if err == nil {
+				t := r.layout[i]
+				more[i], err = t.Upload(r.params.Backend, delta[t.Offset:][:t.Size])
+			}
+		}
+		if err == nil {
+			err = r.run(g, g.add, [][]*tensors.Tensor{r.state[0], more})
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("%w: adding a delta: %w", r.lost(), err), model.Free(more))
+		}
 	}
-	copy(r.state, out)
 	return nil
+}
+
+// lost drops the state after a program failed that it was given to.
+func (r *replica) lost() error {
+	r.drop()
+	return ErrLost
 }

@@ -7,9 +7,14 @@
 package inner
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/model"
@@ -18,7 +23,7 @@ import (
 // Trainer holds one replica on one device: parameters, moments and the compiled step. One goroutine uses it at a time.
 // With Muon, m holds hidden matrices' momentum, and they have no v.
 type Trainer struct {
-	replica
+	*replica
 }
 
 // New compiles the step of AdamW or Muon: seconds on XLA, well under one in pure Go. Load comes next.
@@ -29,77 +34,105 @@ func New(p Params) (*Trainer, error) {
 	if p.Optimizer.Kind == optimizer.None {
 		return nil, fmt.Errorf("inner: a trainer needs the optimizer %s or %s; %s is for NewGradient", optimizer.AdamW, optimizer.Muon, optimizer.None)
 	}
-	layout := p.Model.Layout()
-	t := &Trainer{replica{params: p, layout: layout, regions: [3]model.Layout{layout, layout, nil}}}
-	for _, tensor := range layout {
-		if !t.hidden(tensor) {
-			t.regions[2] = append(t.regions[2], tensor) // the last tensor is among them, so Upload sees the whole length
-		}
+	r, err := newReplica(p)
+	if err != nil {
+		return nil, err
 	}
-	if err := t.compile(t.update, 4); err != nil {
+	t := &Trainer{r}
+	if err := t.programs(t.inputs, t.updateGraph, func(g *group, exec *graph.Exec) { g.update = exec }); err != nil {
+		t.Close()
 		return nil, err
 	}
 	return t, nil
 }
 
-// hidden tells whether Muon trains a tensor.
-func (t *Trainer) hidden(tensor model.Tensor) bool {
-	return t.params.Optimizer.Kind == optimizer.Muon && hidden(tensor)
+// inputs are those of a group's update: parameters, moments, gradients, what these are multiplied by, and the scalars.
+func (t *Trainer) inputs(part model.Layout) (in []shapes.Shape) {
+	for k := range t.state {
+		for _, tensor := range part {
+			if t.holds(k, tensor) {
+				in = append(in, shapes.Make(dtypes.Float32, tensor.Shape...))
+			}
+		}
+	}
+	return append(append(in, part.Shapes()...), shapes.Make(dtypes.Float32), shapes.Make(dtypes.Float32, scalars))
 }
 
-// update takes parameters, first and second moments, clipped gradients, and as scalars the learning rate and those of
-// adam.Factors. It returns new parameters, first and second moments.
-func (t *Trainer) update(state, grads, scalars []*graph.Node) []*graph.Node {
-	o, n := t.params.Optimizer, len(t.layout)
-	params, m, v := state[:n], state[n:2*n], state[2*n:]
-	rate, adamRate, decay, correction := scalars[0], scalars[1], scalars[2], scalars[3]
+// The scalars of an update, in the order of a vector.
+const (
+	rateAt       = iota // the learning rate
+	adamRateAt          // the others are adam.Factors'
+	decayAt             //
+	correctionAt        //
+	scalars             // how many there are
+)
 
-	out := make([]*graph.Node, len(state))
-	var matrices []int
-	second := 0
-	for i, tensor := range t.layout {
-		if t.hidden(tensor) {
-			matrices = append(matrices, i)
-			continue
+// updateGraph returns new parameters and moments.
+func (t *Trainer) updateGraph(part model.Layout) graphFunc {
+	return func(in []*graph.Node) []*graph.Node {
+		o, n := t.params.Optimizer, len(part)
+		params, m, last := in[:n], in[n:2*n], len(in)-1
+		v, grads, factor := in[2*n:last-1-n], slices.Clone(in[last-1-n:last-1]), in[last-1]
+		scalar := func(at int) *graph.Node { return graph.Squeeze(graph.Slice(in[last], graph.AxisRange(at, at+1))) }
+		rate, adamRate, decay, correction := scalar(rateAt), scalar(adamRateAt), scalar(decayAt), scalar(correctionAt)
+
+		out := make([]*graph.Node, 2*n+len(v))
+		var matrices []int
+		second := 0
+		for i, tensor := range part {
+			grads[i] = graph.Mul(grads[i], factor)
+			if t.muon(tensor) {
+				matrices = append(matrices, i)
+				continue
+			}
+			d := decay
+			if !o.DecayAll && !tensor.Decays() {
+				d = nil
+			}
+			out[i], out[n+i], out[2*n+second] = adamw(o.AdamW, params[i], grads[i], m[i], v[second], adamRate, d, correction)
+			second++
 		}
-		d := decay
-		if !o.DecayAll && !tensor.Decays() {
-			d = nil
+		pick := func(all []*graph.Node) (some []*graph.Node) {
+			for _, i := range matrices {
+				some = append(some, all[i])
+			}
+			return some
 		}
-		out[i], out[n+i], out[2*n+second] = adamw(o.AdamW, params[i], grads[i], m[i], v[second], adamRate, d, correction)
-		second++
-	}
-	pick := func(all []*graph.Node) (some []*graph.Node) {
-		for _, i := range matrices {
-			some = append(some, all[i])
+		newParams, newMs := muon(o.Momentum, pick(params), pick(grads), pick(m), rate, decay)
+		for k, i := range matrices {
+			out[i], out[n+i] = newParams[k], newMs[k]
 		}
-		return some
+		return out
 	}
-	newParams, newMs := muon(o.Momentum, pick(params), pick(grads), pick(m), rate, decay)
-	for k, i := range matrices {
-		out[i], out[n+i] = newParams[k], newMs[k]
-	}
-	return out
 }
 
 // Step trains on one batch: tokens are Batch samples of SeqLen+1, each predicting its next; rate is the learning
 // rate. It returns the mean cross-entropy in nats before the update; a loss that is not finite is the caller's to
-// notice. After an error the parameters are lost (ErrLost) unless the error is about the arguments.
+// notice. An error that wraps ErrLost has cost the parameters.
 func (t *Trainer) Step(tokens []int32, rate float64) (loss float32, err error) {
-	if t.state == nil {
+	if t.state[0] == nil {
 		return 0, ErrLost
 	}
 	if err := t.check(tokens); err != nil {
 		return 0, err
 	}
-	f := t.params.Optimizer.Factors(rate, t.steps+1)
-	out, loss, err := t.learn(tokens, true, float32(rate), f.Rate, f.Decay, f.Correction)
-	if len(out) > 0 {
-		t.state = out
-		t.steps++
-	}
+	l, err := t.learn(tokens)
+	defer l.free()
 	if err != nil {
 		return 0, fmt.Errorf("inner: step %d: %w", t.steps+1, err)
 	}
-	return loss, nil
+	f := t.params.Optimizer.Factors(rate, t.steps+1)
+	with := tensors.FromValue([]float32{rateAt: float32(rate), adamRateAt: f.Rate, decayAt: f.Decay, correctionAt: f.Correction})
+	defer func() { err = errors.Join(err, with.FinalizeAll()) }()
+	vectors := append(slices.Clone(t.state[:]), l.grads)
+	for i := range t.groups {
+		if err == nil {
+			err = t.run(&t.groups[i], t.groups[i].update, vectors, l.factor, with)
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("inner: step %d: %w: %w", t.steps+1, t.lost(), err)
+	}
+	t.steps++
+	return l.loss, nil
 }

@@ -253,7 +253,10 @@ func TestStepRefusesBadArguments(t *testing.T) {
 // A step that fails in the backend loses the parameters; the trainer says so and lives on after Load.
 func TestLostParameters(t *testing.T) {
 	trainer := open(t, backendtest.Open(t, backendtest.Go), tiny)
-	if _, err := trainer.run(trainer.add, trainer.state[:1]); !errors.Is(err, ErrLost) {
+	if err := trainer.state[0][0].FinalizeAll(); err != nil {
+		t.Fatal(err)
+	}
+	if err := trainer.Add(make([]float32, trainer.layout.Params())); !errors.Is(err, ErrLost) {
 		t.Fatalf("a failed run gives %v, want ErrLost", err)
 	}
 	if _, err := trainer.Step(text(tiny), 1e-3); !errors.Is(err, ErrLost) {

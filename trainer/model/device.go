@@ -28,21 +28,21 @@ func (l Layout) Upload(backend compute.Backend, theta []float32) ([]*tensors.Ten
 		return nil, fmt.Errorf("model: a vector of %d values, want %d", len(theta), l.Params())
 	}
 	uploaded := make([]*tensors.Tensor, 0, len(l))
-	for i, shape := range l.Shapes() {
-		t := l[i]
-		tensor, err := upload(backend, theta[t.Offset:][:t.Size], shape)
+	for _, t := range l {
+		tensor, err := t.Upload(backend, theta[t.Offset:][:t.Size])
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("model: %s to the device: %w", t.Name, err), Free(uploaded))
+			return nil, errors.Join(err, Free(uploaded))
 		}
 		uploaded = append(uploaded, tensor)
 	}
 	return uploaded, nil
 }
 
-func upload(backend compute.Backend, flat []float32, shape shapes.Shape) (*tensors.Tensor, error) {
-	buffer, err := backend.BufferFromFlatData(Device, flat, shape)
+// Upload copies the tensor's values to the device. The caller frees it.
+func (t Tensor) Upload(backend compute.Backend, values []float32) (*tensors.Tensor, error) {
+	buffer, err := backend.BufferFromFlatData(Device, values, shapes.Make(dtypes.Float32, t.Shape...))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("model: %s to the device: %w", t.Name, err)
 	}
 	return tensors.FromBuffer(buffer)
 }

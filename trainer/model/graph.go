@@ -61,12 +61,8 @@ func Hidden(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *gr
 
 // Head applies the final norm and the output projection to hidden states [n, dim]: float32 [n, vocab].
 func Head(c Config, how Compute, params []*graph.Node, hidden *graph.Node) *graph.Node {
-	norm := 1 + c.Layers*tensorsPerLayer
-	head := params[0]
-	if !c.Tied {
-		head = params[norm+1]
-	}
-	return widened(how.linear(how.narrow(rmsNorm(hidden, params[norm], c.NormEps)), head))
+	norm, head := c.outside()
+	return widened(how.linear(how.narrow(rmsNorm(hidden, params[norm], c.NormEps)), params[head]))
 }
 
 // TokenLosses is each position's cross-entropy in nats: logits float32 [.., vocab], targets int32 [..]; float32 [..].

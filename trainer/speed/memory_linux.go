@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// resident is how many bytes of memory a process has.
-func resident(pid int) (uint64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+// anonymous is how many bytes of memory a process has that no file backs.
+func anonymous(pid int) (uint64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	fields := strings.Fields(string(b))
-	if len(fields) < 2 {
-		return 0, fmt.Errorf("the memory of process %d is told as %q", pid, b)
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "RssAnon:" {
+			kib, err := strconv.ParseUint(f[1], 10, 64)
+			return kib << 10, err
+		}
 	}
-	pages, err := strconv.ParseUint(fields[1], 10, 64)
-	return pages * uint64(os.Getpagesize()), err
+	return 0, fmt.Errorf("the memory of process %d is not told", pid)
 }

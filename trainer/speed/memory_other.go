@@ -2,5 +2,5 @@
 
 package speed
 
-// resident is how many bytes of memory a process has; 0 is unknown.
-func resident(int) (uint64, error) { return 0, nil }
+// anonymous is how many bytes of memory a process has that no file backs; 0 is unknown.
+func anonymous(int) (uint64, error) { return 0, nil }

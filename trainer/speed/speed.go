@@ -101,7 +101,7 @@ type Result struct {
 	Utilisation float64  `json:"utilisation"`
 	Peak        float64  `json:"matmul_flops_per_s"`
 	Waited      float64  `json:"waited"`        // the largest share of a turn in which the worker's steps waited for their batches
-	Memory      []uint64 `json:"worker_memory"` // bytes, after warming up and after each turn of the worker's
+	Memory      []uint64 `json:"worker_memory"` // anonymous bytes, after warming up and after each turn of the worker's
 	// Of a rival, where there was one.
 	Rival        float64   `json:"rival_tokens_per_s,omitempty"` // median
 	AgainstRival float64   `json:"ratio_to_rival,omitempty"`     // median over rounds of worker by rival
@@ -189,7 +189,7 @@ func measure(ctx context.Context, p Params, d worker.Device, backend string, m M
 		r.Steps = max(leastSteps, int(math.Ceil(turn.Seconds()*pace/float64(m.Batch*m.Config.SeqLen))))
 	}
 	remember := func() error {
-		bytes, err := resident(w.p.Pid())
+		bytes, err := anonymous(w.p.Pid())
 		r.Memory = append(r.Memory, bytes)
 		return err
 	}

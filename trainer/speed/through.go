@@ -15,16 +15,26 @@ type through struct {
 }
 
 func newThrough(ctx context.Context, p Params, s worker.Spec, theta []float32) (*through, error) {
-	proc, err := worker.Start(ctx, worker.Params{Command: p.Command, Exchange: p.Exchange, Spec: s, Log: p.Log})
+	w, err := startThrough(ctx, p, s)
 	if err != nil {
 		return nil, err
 	}
-	copy(proc.Vector(), theta)
-	if err := proc.Load(ctx, 0, false); err != nil {
-		_ = proc.Close() // the first error is the one to tell
+	if err := w.load(ctx, theta); err != nil {
+		_ = w.close() // the first error is the one to tell
 		return nil, err
 	}
-	return &through{p: proc}, nil
+	return w, nil
+}
+
+// startThrough starts the process, which has no parameters yet.
+func startThrough(ctx context.Context, p Params, s worker.Spec) (*through, error) {
+	proc, err := worker.Start(ctx, worker.Params{Command: p.Command, Exchange: p.Exchange, Spec: s, Log: p.Log})
+	return &through{p: proc}, err
+}
+
+func (w *through) load(ctx context.Context, theta []float32) error {
+	copy(w.p.Vector(), theta)
+	return w.p.Load(ctx, 0, false)
 }
 
 // run has the child do one step that does not count, then at least n that do, and returns their tokens/s. A child tells
