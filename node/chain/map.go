@@ -47,7 +47,7 @@ func (p *Payload) Close() error {
 // Scratch makes a vector of so many values in a file without a name, beside what the store keeps.
 func (s *Store) Scratch(values int) (*mapped.File, error) {
 	f, err := mapped.Scratch(s.dir, 4*int64(values))
-	if err != nil && s.MakeRoom(err) {
+	for err != nil && s.MakeRoom(err) {
 		f, err = mapped.Scratch(s.dir, 4*int64(values))
 	}
 	return f, err

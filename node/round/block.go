@@ -115,7 +115,7 @@ func (m *Machine) relist() {
 // that is undecided is looked through at each event: 7,600 cost 55 ms of it.
 const maxOutside = 64
 
-// thin drops undecided commits that no voter announced, the highest first of those whose payloads are not here.
+// thin drops undecided commits that no voter announced: of those that nobody stands on, first where payloads are not here, the highest first.
 func (m *Machine) thin() {
 	for {
 		outside := 0
@@ -124,15 +124,25 @@ func (m *Machine) thin() {
 			if len(b.by) > 0 {
 				continue
 			}
-			if outside++; b.state == pending && len(b.children) == 0 && !m.complete(b) {
+			if outside++; b.state == pending && len(b.children) == 0 {
 				loose = append(loose, b)
 			}
 		}
-		if outside <= maxOutside || len(loose) == 0 {
+		if outside <= maxOutside {
 			return
 		}
+		stand, here := m.standings(), map[*block]int{}
+		loose = slices.DeleteFunc(loose, func(b *block) bool { return stand[b] > 0 })
+		if len(loose) == 0 {
+			return
+		}
+		for _, b := range loose {
+			if m.complete(b) {
+				here[b] = 1
+			}
+		}
 		slices.SortFunc(loose, func(a, b *block) int {
-			return cmp.Or(cmp.Compare(b.Height, a.Height), slices.Compare(a.ID[:], b.ID[:]))
+			return cmp.Or(cmp.Compare(here[a], here[b]), cmp.Compare(b.Height, a.Height), slices.Compare(a.ID[:], b.ID[:]))
 		})
 		for _, b := range loose[:min(len(loose), outside-maxOutside)] {
 			m.remove(b)

@@ -23,9 +23,11 @@ func (m *Machine) check() {
 		}
 	}
 	seen, open := m.forks(), m.open()
+	var stand map[*block]int
 	if len(m.base.voters) == 0 { // of beginnings, first those that most stand on
+		stand = m.standings()
 		slices.SortStableFunc(open, func(a, b *block) int {
-			return cmp.Or(cmp.Compare(a.Height, b.Height), cmp.Compare(m.standing(b), m.standing(a)))
+			return cmp.Or(cmp.Compare(a.Height, b.Height), cmp.Compare(stand[b], stand[a]))
 		})
 	}
 	for _, outside := range []bool{false, true} {
@@ -34,7 +36,10 @@ func (m *Machine) check() {
 				m.decide(b, invalid)
 				seen = m.forks()
 			}
-			accounts := m.checkedFor(b)
+			accounts := b.accounts()
+			if len(b.parent.voters) == 0 {
+				accounts = beginning(stand[b] > 0)
+			}
 			if accounts[0] == "" != outside || b.state != pending || !b.parent.leads() || !m.contends(b, seen) || m.skipTo != nil && m.skipTo.under(b) {
 				continue
 			}
@@ -58,25 +63,24 @@ func (m *Machine) check() {
 // one answer may bring thousands, each of another closer.
 const beginners proto.PeerID = "beginners"
 
-// checkedFor are the accounts of a commit's check.
-func (m *Machine) checkedFor(b *block) []proto.PeerID {
-	switch {
-	case b.parent == nil || len(b.parent.voters) > 0:
-		return b.accounts()
-	case m.standing(b) > 0:
+func beginning(followed bool) []proto.PeerID {
+	if followed {
 		return []proto.PeerID{beginners}
 	}
 	return []proto.PeerID{""}
 }
 
-// standing counts the peers that are heard and stand on a commit or above it.
-func (m *Machine) standing(b *block) (n int) {
+// standings counts, for the commits of the tree, the peers that are heard and stand there or above.
+func (m *Machine) standings() map[*block]int {
+	stand := map[*block]int{}
 	for _, beat := range m.beats {
-		if at := m.blocks[beat.Head]; at != nil && beat.fresh(m.now) && at.under(b) {
-			n++
+		if beat.fresh(m.now) {
+			for b := m.blocks[beat.Head]; b != nil; b = b.parent {
+				stand[b]++
+			}
 		}
 	}
-	return n
+	return stand
 }
 
 // account is whose checks a commit's counts among at first.

@@ -18,7 +18,7 @@ type ledger struct {
 	seq       uint64
 	included  uint64               // highest number of an own update that the head's branch lists
 	floor     uint64               // own updates up to this height are known to peers and forgotten here
-	claimed   bool                 // whether the floor is some peer's word, which was not held against the others' heights yet
+	reached   uint64               // the least height that voters had reached whenever this node might have published under a floor; 0: none yet
 	signed    map[proto.ID]uint64  // numbers of own updates by the commits that they are for, the newest MaxSigned
 	covers    map[proto.ID]uint64  // own updates: tokens each stands for
 	byParent  map[proto.ID]*Update // the one own update for a parent
@@ -50,13 +50,18 @@ func (l *ledger) prune() {
 // on without it, and it is in again a few heights later.
 func (l *ledger) maySign(on Commit) bool {
 	_, twice := l.signed[on.ID]
-	return !twice && on.Height >= l.floor
+	floor := l.floor
+	if l.reached > 0 {
+		floor = min(floor, l.reached)
+	}
+	return !twice && on.Height >= floor
 }
 
-// boundFloor takes an own update that only peers remember for no higher than what others had reached when the voters were heard: on an invented branch
-// this node may have signed for any height, and would never sign again.
+// boundFloor holds an own update that only peers remember against how far others are: on an invented branch this node may have signed for any
+// height, and would never sign again. The least height counts of all heads that it stood on since, for such a branch has voters, too; two snapshot
+// heights are added, for those who are heard may be behind.
 func (m *Machine) boundFloor() {
-	if !m.own.claimed || len(m.head.voters) == 0 {
+	if m.own.floor == 0 {
 		return
 	}
 	var heights []uint64
@@ -70,8 +75,9 @@ func (m *Machine) boundFloor() {
 		return
 	}
 	slices.Sort(heights)
-	m.own.claimed = false
-	m.own.floor = min(m.own.floor, max(heights[len(heights)-1-doubted], m.head.Height)+1)
+	if h := max(heights[len(heights)-1-doubted], m.head.Height) + 2*m.cfg.Snapshot; m.own.reached == 0 || h < m.own.reached {
+		m.own.reached = h
+	}
 }
 
 // move follows the head from one branch to another.

@@ -87,7 +87,7 @@ func (m *Machine) omits(b *block) bool {
 	}
 	company := false
 	for _, p := range sortedPeers(m.beats) {
-		if beat := m.beats[p]; p == b.Closer || !m.counts(p) || !beat.fresh(m.now) || beat.Paused && m.rests(beat.trained) {
+		if beat := m.beats[p]; p == b.Closer || !m.counts(p) || !beat.fresh(m.now) || beat.Paused && (m.rests(beat.trained) || len(m.head.voters) == 0) { // on genesis nobody trained before
 			continue
 		}
 		if company = true; !lists(p) {

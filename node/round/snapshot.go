@@ -120,7 +120,7 @@ func (m *Machine) weigh(e Foreign) {
 	}
 	worse := !o.beats(mine)
 	if m.damaged { // its own branch tells nothing, but the others whom it hears do
-		worse = o.votes+1 < mine.votes
+		worse = !alone && o.votes+1 < mine.votes
 	}
 	if worse || m.skipTo != nil || !m.besides(o) || !m.try(snapshot, base.ID) {
 		return
@@ -243,7 +243,7 @@ func (m *Machine) besides(o offer) bool {
 	var lowest *offer
 	for _, id := range sortedIDs(m.entering) {
 		p := m.entering[id]
-		if !o.replaces(p) {
+		if !o.replaces(p, 2*m.cfg.Snapshot) {
 			return false
 		}
 		if lowest == nil || p.base.Height < lowest.base.Height {
@@ -257,13 +257,13 @@ func (m *Machine) besides(o offer) bool {
 }
 
 // replaces tells whether an offer is better than another whose state is on its way, or leads further up the same branch.
-func (o offer) replaces(p offer) bool {
+func (o offer) replaces(p offer, kept uint64) bool {
 	switch {
 	case o.branch[p.base.ID]:
 		return false
 	case p.branch[o.base.ID]:
-		return o.base.Height > p.base.Height
-	case p.branch[o.base.Skip] && o.base.Height > p.base.Height: // by its own word, so about as many have to be there
+		return o.base.Height >= p.base.Height+kept // its peers keep the lower one's state until then
+	case p.branch[o.base.Skip] && o.base.Height >= p.base.Height+kept: // by its own word, so about as many have to be there
 		return o.votes >= p.votes-share(p.votes, vouchShare)
 	}
 	return o.beats(p)

@@ -17,7 +17,7 @@ func (m *Machine) seen(u Update) {
 		// Peers remember what this disk forgot: neither this one nor those before it
 		// may be signed a second time.
 		if u.Seq > m.own.seq {
-			m.own.floor, m.own.claimed = max(m.own.floor, u.Height), true
+			m.own.floor = max(m.own.floor, u.Height)
 		}
 		m.own.note(m.updates[u.ID], m.own.covers[u.ID])
 	}

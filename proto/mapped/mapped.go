@@ -99,9 +99,14 @@ func Read(path string) (*File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	if info.Size() == 0 { // nothing cannot be mapped
-		return &File{file: f}, nil
+		return &File{}, f.Close()
 	}
-	return open(f, mmap.RDONLY)
+	m, err := open(f, mmap.RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	m.file = nil // the mapping stays, and as many are open as a commit has payloads
+	return m, f.Close()
 }
 
 func open(f *os.File, how int) (*File, error) {
@@ -119,17 +124,19 @@ func (m *File) Floats() []float32 {
 
 // Close lets the memory go.
 func (m *File) Close() error {
-	if m == nil || m.file == nil {
+	if m == nil {
 		return nil
 	}
-	m.Bytes = nil
 	var err error
 	if m.raw != nil {
 		err = m.raw.Unmap()
 	}
-	err = errors.Join(err, m.file.Close())
-	if m.file = nil; m.left != "" {
+	if m.file != nil {
+		err = errors.Join(err, m.file.Close())
+	}
+	if m.left != "" {
 		err = errors.Join(err, os.Remove(m.left))
 	}
+	*m = File{}
 	return err
 }
