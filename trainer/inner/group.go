@@ -10,8 +10,8 @@ import (
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
-// groupParams bounds the parameters of decoder blocks that are updated together, unless a single block has more: 32 MiB, of which an
-// update holds old and new, moments, and a few more on the way. Fewer would take more programs than a small model's step is worth.
+// groupParams bounds the parameters of decoder blocks that are updated together: 32 MiB, of which an update holds old and new, moments, and a few
+// more on the way. Fewer would take more programs than a small model's step is worth.
 const groupParams = 1 << 23
 
 // group is a part of the model that one program updates.
@@ -21,26 +21,36 @@ type group struct {
 	update  *graph.Exec // the optimizer's; nil where there is none
 }
 
-// grouped shares a layout out: whole blocks together, as many in one group as in another, and what is in no block tensor by tensor.
-// That comes last, when the gradients of the blocks are gone: embedding and head are the largest tensors.
-func grouped(l model.Layout) []group {
-	blocks, size := 0, 0
+// grouped shares a layout out: whole blocks together, as many in one group as in another; where they are too many for groupParams, of each block the
+// tensors of one size, for glibc's heap stays whole where what is freed is as large as what is asked for. What is in no block goes tensor by tensor, and last, when
+// the gradients of the blocks are gone: embedding and head are the largest.
+func grouped(l model.Layout) (groups []group) {
+	size := 0
 	for _, t := range l {
 		if t.Block >= 0 {
-			blocks, size = t.Block+1, size+t.Size
+			size += t.Size
 		}
 	}
-	parts := min(blocks, (size+groupParams-1)/groupParams)
-	groups := make([]group, parts)
+	type key struct{ block, size int }
+	at := map[key]int{}
+	var outside []group
 	for i, t := range l {
 		if t.Block < 0 {
-			groups = append(groups, group{tensors: []int{i}})
+			outside = append(outside, group{tensors: []int{i}})
 			continue
 		}
-		g := &groups[t.Block*parts/blocks]
+		k := key{t.Block, t.Size}
+		if size <= groupParams {
+			k = key{}
+		}
+		if _, ok := at[k]; !ok {
+			at[k] = len(groups)
+			groups = append(groups, group{})
+		}
+		g := &groups[at[k]]
 		g.tensors = append(g.tensors, i)
 	}
-	return groups
+	return append(groups, outside...)
 }
 
 // part is the group's tensors.

@@ -19,7 +19,7 @@ import (
 type measured struct {
 	Optimizer    string
 	Batch, Micro int
-	Remat        bool
+	Remat, Tight bool
 	Model        model.Config
 }
 
@@ -46,9 +46,9 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	cases := []measured{
-		{optimizer.Muon, 1, 1, false, config(8192, 384, 6, 64)},
-		{optimizer.AdamW, 4, 1, false, config(16384, 256, 4, 128)},
-		{optimizer.Muon, 4, 2, true, config(2048, 384, 6, 256)},
+		{optimizer.Muon, 1, 1, false, false, config(8192, 384, 6, 64)},
+		{optimizer.AdamW, 4, 1, false, true, config(16384, 256, 4, 128)},
+		{optimizer.Muon, 4, 2, true, false, config(2048, 384, 6, 256)},
 	}
 	if raw := os.Getenv("MURMUR_TEST_MEMORY_CASES"); raw != "" {
 		cases = nil
@@ -62,7 +62,7 @@ func TestMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemory$", "-test.v")
-		cmd.Env = append(os.Environ(), measuredEnv+"="+string(raw), Allocator)
+		cmd.Env = append(os.Environ(), measuredEnv+"="+string(raw), Allocator(m.Tight))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v: %s", raw, err, out)
@@ -84,7 +84,7 @@ func TestMemory(t *testing.T) {
 
 func (m measured) params() Params {
 	return Params{
-		Model: m.Model, Batch: m.Batch, Micro: m.Micro, Compute: model.Compute{Remat: m.Remat},
+		Model: m.Model, Batch: m.Batch, Micro: m.Micro, Compute: model.Compute{Remat: m.Remat}, Tight: m.Tight,
 		Optimizer: optimizer.Optimizer{Kind: m.Optimizer, Momentum: .95, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
 	}
 }

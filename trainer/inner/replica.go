@@ -27,6 +27,7 @@ type Params struct {
 	// Micro is how many samples go through the model at once; their gradients are summed on the device. It divides Batch; 0 is Batch.
 	Micro   int
 	Compute model.Compute
+	Tight   bool // whether the process has Allocator's environment for little memory
 }
 
 // Validate reports the first parameter out of its range.

@@ -30,10 +30,18 @@ func Hidden(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *gr
 	if want := len(c.Layout()); len(params) != want {
 		panic(fmt.Errorf("model: %d parameter nodes, want %d", len(params), want))
 	}
-	b, s := tokens.Shape().Dim(0), tokens.Shape().Dim(1)
-	cos, sin := c.rotary(tokens.Graph(), s)
-	// Matrices are kept two-dimensional, [batch·seq, width]: both backends multiply those fastest.
-	x := graph.Gather(params[0], graph.Reshape(tokens, b*s, 1))
+	return hiddenOf(c, how, params, embedded(params[0], tokens), tokens.Shape().Dim(0))
+}
+
+// embedded looks tokens [batch, seq] up: [batch·seq, dim]. Matrices are kept two-dimensional: both backends multiply those fastest.
+func embedded(embedding, tokens *graph.Node) *graph.Node {
+	return graph.Gather(embedding, graph.Reshape(tokens, -1, 1))
+}
+
+// hiddenOf is Hidden of what was looked up, x [b·seq, dim].
+func hiddenOf(c Config, how Compute, params []*graph.Node, x *graph.Node, b int) *graph.Node {
+	s := x.Shape().Dim(0) / b
+	cos, sin := c.rotary(x.Graph(), s)
 	linear := how.linear
 	for i := range c.Layers {
 		p := params[1+i*tensorsPerLayer:][:tensorsPerLayer]

@@ -1,20 +1,16 @@
 package model
 
-import (
-	"slices"
+import "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/gomlx/gomlx/core/graph"
-)
-
-// maxLogits bounds the logits that a training step holds at once, in values: 16 MiB, a few times over. All of them, of 1,024 tokens
+// MaxLogits bounds the logits that a training step holds at once, in values: 16 MiB, a few times over. All of them, of 1,024 tokens
 // by 151,936 ids, would take 0.6 GB, and their softmax and gradient as much again each.
-const maxLogits = 1 << 22
+const MaxLogits = 1 << 22
 
 // Gradients builds the mean cross-entropy in nats of tokens int32 [samples, seq+1], each of which predicts its next, and its
 // gradients for params. Some positions after the other go through the head, forward and back, so that logits never exist whole
 // (Cut Cross-Entropy, arXiv 2411.09009, has kernels for it): loss and gradients are those of Loss, but for the order of sums.
 func Gradients(c Config, how Compute, params []*graph.Node, tokens *graph.Node) (loss *graph.Node, grads []*graph.Node) {
-	return gradients(c, how, params, tokens, max(1, maxLogits/c.Vocab))
+	return gradients(c, how, params, tokens, max(1, MaxLogits/c.Vocab))
 }
 
 // gradients is Gradients with so many positions at a time.
@@ -23,15 +19,21 @@ func gradients(c Config, how Compute, params []*graph.Node, tokens *graph.Node, 
 	inputs := graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(0, seq))
 	targets := graph.Reshape(graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(1, seq+1)), -1)
 	last, head := c.outside()
-	x := rmsNorm(Hidden(c, how, params, inputs), params[last], c.NormEps)
+	first := embedded(params[0], inputs)
+	x := rmsNorm(hiddenOf(c, how, params, first, inputs.Shape().Dim(0)), params[last], c.NormEps)
 	loss, dx, dHead := how.crossEntropy(x, params[head], targets, rows)
 	// The gradient of x·dx, where dx stands still, is the chain rule's for all that lies before x.
-	before := graph.Gradient(graph.ReduceAllSum(graph.Mul(x, graph.StopGradient(dx))), params[:last+1]...)
+	before := graph.Gradient(graph.ReduceAllSum(graph.Mul(x, graph.StopGradient(dx))), append([]*graph.Node{first}, params[1:last+1]...)...)
+	// That of the embedding is summed where the head's is, for a tied one is both: it may be the largest tensor, and is not held twice.
+	sums := dHead
+	if !c.Tied {
+		sums = graph.ZerosLike(params[0])
+	}
+	before[0] = graph.ScatterSum(sums, graph.Reshape(inputs, -1, 1), before[0], false, false)
 	if c.Tied {
-		before[0] = graph.Add(before[0], dHead)
 		return loss, before
 	}
-	return loss, append(slices.Clip(before), dHead)
+	return loss, append(before, dHead)
 }
 
 // outside are the numbers of the tensors of the final norm and of the output projection.

@@ -61,8 +61,8 @@ func GoMLX(open func(want string) (Device, error)) Engine {
 	return Engine{
 		Open: open,
 		Learner: func(d Device, s Spec) (Learner, error) {
-			p := inner.Params{Backend: d.Backend, Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch}
-			p.Compute.Half = d.graphics()
+			p := s.step()
+			p.Backend, p.Compute.Half = d.Backend, d.graphics()
 			if s.Optimizer.Kind == optimizer.None {
 				return learner(d, p, s.Less, inner.NewGradient)
 			}

@@ -88,6 +88,9 @@ func Start(ctx context.Context, p Params) (*Process, error) {
 	if p.Limit == 0 {
 		p.Limit = AnswerLimit
 	}
+	if free := available(); p.Spec.Less > 0 || free > 0 && p.Spec.step().Memory() > free {
+		p.Spec.Tight = true
+	}
 	file, err := createExchange(p.Exchange, p.Spec.Model.Layout().Params())
 	if err != nil {
 		return nil, err
@@ -123,7 +126,7 @@ func Start(ctx context.Context, p Params) (*Process, error) {
 // thread that started it ends, not the process.
 func (p *Process) spawn() error {
 	cmd := exec.Command(p.p.Command[0], p.p.Command[1:]...)
-	cmd.Env = append(append([]string{inner.Allocator}, os.Environ()...), p.p.Env...) // the last of a name counts
+	cmd.Env = append(append([]string{inner.Allocator(p.p.Spec.Tight)}, os.Environ()...), p.p.Env...) // the last of a name counts
 	cmd.SysProcAttr = attributes()
 	cmd.Stderr = p.stderr
 	cmd.Stdout = p.answers()

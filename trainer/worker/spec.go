@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/murmurnet/murmur/trainer/data"
+	"github.com/murmurnet/murmur/trainer/inner"
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/inner/schedule"
 	"github.com/murmurnet/murmur/trainer/model"
@@ -37,7 +38,13 @@ type Spec struct {
 	Tokenizer string              `json:"tokenizer,omitempty"` // the file of what turns text into tokens; empty: bytes are tokens
 	Ends      []int32             `json:"ends,omitempty"`      // tokens that end a text; none: as the tokenizer says
 	Less      int                 `json:"less,omitempty"`      // how many times the step is laid out smaller than memory seems to allow
+	Tight     bool                `json:"tight,omitempty"`     // memory is short: arrays that are not in use go back to the kernel, and steps take longer
 	Heldout   int                 `json:"heldout"`             // tokens of the held-out part that Heldout measures, from its start; 0 for all
+}
+
+// step is how a step is laid out where there is no bound on memory.
+func (s Spec) step() inner.Params {
+	return inner.Params{Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch, Tight: s.Tight}
 }
 
 // Validate says what is wrong with the spec.
