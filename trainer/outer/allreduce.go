@@ -2,6 +2,8 @@ package outer
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/murmurnet/murmur/trainer/codec"
@@ -68,16 +70,26 @@ func (a *allreduce) AddDecoded(dst []float32, height uint64, payload []byte, wei
 	return addDecoded(a.values, dst, payload, weight)
 }
 
+// bounded holds gradients to maxGradient by the lengths of their chunks, which the mean asks for anyway: to square all values once more takes a
+// quarter of Apply. A length is rounded to float32, so it refuses none that Check passes.
+func bounded(lengths [][]float32, updates int) error {
+	for i := range updates {
+		var square float64
+		for _, chunk := range lengths {
+			square += float64(chunk[i]) * float64(chunk[i])
+		}
+		if norm := math.Sqrt(square); !(norm <= maxGradient*(1+1e-6)) {
+			return fmt.Errorf("apply update %d: %w: a gradient of %g, at most %g", i, codec.ErrPayload, norm, maxGradient)
+		}
+	}
+	return nil
+}
+
 // Apply makes step number Height of AdamW: a commit is a step.
 func (a *allreduce) Apply(dst, state []float32, r Round, updates []Update) error {
 	n := a.total
 	if err := sized("apply", a.State(), dst, state); err != nil {
 		return err
-	}
-	for i, u := range updates {
-		if err := a.Check(r.Height, u.Payload); err != nil {
-			return fmt.Errorf("apply update %d: %w", i, err)
-		}
 	}
 	ts, err := terms(a.values, updates, -1)
 	if err != nil {
@@ -87,12 +99,25 @@ func (a *allreduce) Apply(dst, state []float32, r Round, updates []Update) error
 	defer a.means.Put(mean)
 	g := *mean
 	clear(g)
+	past := slices.Clone(state[3*n:])
+	lengths := make([][]float32, a.values.Chunks())
+	most := a.settings.usual(past)
+	if err := a.values.Subtract(g, g, ts, func(c int, scales []float32) float32 {
+		lengths[c] = slices.Clone(scales)
+		if most == nil {
+			return slices.Max(scales)
+		}
+		return most(c, scales)
+	}); err != nil {
+		return err
+	}
+	if err := bounded(lengths, len(updates)); err != nil {
+		return err
+	}
 	if &dst[0] != &state[0] {
 		copy(dst, state)
 	}
-	if err := a.values.Subtract(g, g, ts, a.settings.usual(dst[3*n:])); err != nil {
-		return err
-	}
+	copy(dst[3*n:], past)
 	theta, m, v := dst[:n:n], dst[n:2*n:2*n], dst[2*n:3*n]
 	rate, at := a.schedule.Rate(int64(r.Tokens)), 0
 	for _, t := range a.tensors {
