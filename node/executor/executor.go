@@ -125,7 +125,7 @@ type Executor struct {
 	passed    passed
 	delivered uint64 // tokens of Progress.Total that the head's branch has
 	seq       uint64 // of the newest own update
-	payload   []byte // room for the own update's
+	payload   []byte // room for an own update's
 	pace      pace
 	active    int
 	moves     health.Moves // of the shared model

@@ -59,9 +59,8 @@ func (x *Executor) encode(ctx context.Context, e round.Publish) (u round.Update,
 		return u, 0, errNothing
 	}
 	covers = total - e.Delivered
-	var moved bool
 	at := outer.Round{Height: e.Height, Tokens: x.rep.Head().Tokens}
-	x.payload, moved, err = x.own.Encode(x.payload, at, x.rep.Theta(), x.trainer.Vector())
+	payload, moved, err := x.own.Encode(x.payload, at, x.rep.Theta(), x.trainer.Vector())
 	if errors.Is(err, codec.ErrDiverged) {
 		return u, 0, x.diverged(ctx, err)
 	}
@@ -73,7 +72,7 @@ func (x *Executor) encode(ctx context.Context, e round.Publish) (u round.Update,
 			return u, 0, errNothing
 		}
 	}
-	id, size, err := x.p.Store.PutPayload(x.p.Self, x.payload)
+	id, size, err := x.p.Store.PutPayload(x.p.Self, payload)
 	if err != nil {
 		return u, 0, err
 	}

@@ -1,7 +1,7 @@
 // Package mapped keeps vectors in files that are mapped into memory: the kernel writes them back and drops them when it needs the room.
 //
-// It guarantees that a file has all of its bytes on the disk before it is mapped, so that a full disk is an error here and not a fault
-// at the first touch. Every platform murmur is built for is little-endian. It must not know what a vector holds.
+// It guarantees that all bytes of a file were written before it is mapped, so that a full disk is an error here and not a fault at the first
+// touch, but on file systems that compress zeros or write each block anew. Every platform murmur is built for is little-endian. It must not know what a vector holds.
 package mapped
 
 import (
