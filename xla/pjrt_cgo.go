@@ -19,7 +19,11 @@ import (
 
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/go-xla/compute/xla" // registers the backend "xla"; without its auto-install package it downloads nothing
+
+	"github.com/murmurnet/murmur/xla/quiet"
 )
+
+func init() { quiet.Restore() } // go-xla is initialised by now
 
 // whyNoXLA is why this build cannot load plugins; "" if it can.
 func whyNoXLA() string { return "" }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,6 +81,26 @@ func TestInitStatusVersion(t *testing.T) {
 	for _, args := range [][]string{nil, {"help"}, {"help", "up"}} {
 		if out, _, code = output(t, home, args...); code != 0 || !strings.HasPrefix(out, "Usage: murmur ") {
 			t.Errorf("%v: exit %d: %s", args, code, out)
+		}
+	}
+}
+
+// TestHomeless: where HOME is not set, a command says what it has to and nothing else, and what needs a home says so in a line.
+func TestHomeless(t *testing.T) {
+	for _, c := range []struct {
+		args         []string
+		stdout, fail string
+	}{{[]string{"version"}, "murmur ", ""}, {[]string{"init"}, "", "murmur: this account has no home directory"}} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], c.args...)
+		cmd.Env = []string{asMurmur + "=1"}
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err := cmd.Run()
+		if !strings.HasPrefix(out.String(), c.stdout) || !strings.HasPrefix(errs.String(), c.fail) || strings.Count(errs.String(), "\n") > 1 || (err == nil) != (c.fail == "") {
+			t.Errorf("%v: %v, %q, %q", c.args, err, out.String(), errs.String())
+		}
+		if c.fail == "" && errs.Len() > 0 {
+			t.Errorf("%v says %q besides", c.args, errs.String())
 		}
 	}
 }
