@@ -69,8 +69,3 @@ func (i Invite) Enter(swarm proto.ID, peer proto.PeerID, saved []byte) ([]byte, 
 	list.Proof = &murmurv1.Proof{Invite: i.Signed, Entry: proto.Seal(i.Key, proto.DomainEntry, entry)}
 	return proto.Encode(&list), nil
 }
-
-// NewNotice signs a notice.
-func NewNotice(community ed25519.PrivateKey, swarm proto.ID, kind murmurv1.Notice_Kind, subject []byte) *murmurv1.Envelope {
-	return proto.Seal(community, proto.DomainNotice, proto.Encode(&murmurv1.Notice{Swarm: swarm[:], Kind: kind, Subject: subject}))
-}
