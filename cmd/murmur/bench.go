@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/murmurnet/murmur/trainer/speed"
@@ -37,13 +38,10 @@ type TrainCmd struct {
 
 // Run measures, telling of each turn on stderr and of the results on stdout.
 func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
-	models := speed.Models()
-	for _, name := range c.Model {
-		if !slices.ContainsFunc(models, func(m speed.Model) bool { return m.Name == name }) {
-			return usageError{fmt.Errorf("model %q is not one of 0.87M, 10.8M and 124M", name)}
-		}
+	models, err := chosen(speed.Models(), c.Model)
+	if err != nil {
+		return err
 	}
-	models = slices.DeleteFunc(models, func(m speed.Model) bool { return !slices.Contains(c.Model, m.Name) })
 	p, done, err := speedParams(ctx, root, c.Backend, c.JAX)
 	if err != nil {
 		return err
@@ -75,6 +73,23 @@ func (c *TrainCmd) Run(ctx context.Context, root *cli) error {
 		}
 	}
 	return w.Flush()
+}
+
+// chosen are the models of these names, in their own order.
+func chosen(all []speed.Model, names []string) (models []speed.Model, err error) {
+	var known []string
+	for _, m := range all {
+		known = append(known, m.Name)
+		if slices.Contains(names, m.Name) {
+			models = append(models, m)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, usageError{fmt.Errorf("model %q is not one of %s", name, strings.Join(known, ", "))}
+		}
+	}
+	return models, nil
 }
 
 // speedParams are for measuring on backends, all that work here unless some are named, and for a Python that has JAX, where one is. The

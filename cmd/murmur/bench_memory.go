@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/murmurnet/murmur/trainer/speed"
@@ -20,18 +19,16 @@ type BenchMemoryCmd struct {
 
 // Run measures one model after the other.
 func (c *BenchMemoryCmd) Run(ctx context.Context, root *cli) error {
-	models := speed.MemoryModels()
-	for _, name := range c.Model {
-		if !slices.ContainsFunc(models, func(m speed.Model) bool { return m.Name == name }) {
-			return usageError{fmt.Errorf("model %q is not one of 0.87M, 25M and 124M", name)}
-		}
+	models, err := chosen(speed.MemoryModels(), c.Model)
+	if err != nil {
+		return err
 	}
 	p, done, err := speedParams(ctx, root, c.Backend, c.JAX)
 	if err != nil {
 		return err
 	}
 	defer done()
-	p.Models = slices.DeleteFunc(models, func(m speed.Model) bool { return !slices.Contains(c.Model, m.Name) })
+	p.Models = models
 	trainers, err := speed.Memory(ctx, p)
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ type Footprint struct {
 	Model     string  `json:"model"`
 	Params    int     `json:"params"`
 	Optimizer string  `json:"optimizer"`
-	Planned   uint64  `json:"planned"`  // the estimate by which a step is laid out
+	Planned   uint64  `json:"planned"`  // the estimate for a step where memory is not short
 	Peak      uint64  `json:"peak"`     // the most at any time
 	Resident  uint64  `json:"resident"` // after some steps
 	PerParam  float64 `json:"peak_per_param"`
