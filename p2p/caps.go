@@ -76,6 +76,14 @@ func (c *caps) WaitUp(ctx context.Context, class shaper.Class, to peer.ID, bytes
 	return c.up.Wait(ctx, class, string(to), int(overhead*float64(bytes)))
 }
 
+// Intake is the cap on what comes from a peer, in bytes of streams a second; 0 is none.
+func (c *caps) Intake(from peer.ID) float64 {
+	if c.isNear(from) {
+		return 0
+	}
+	return c.down.Rate() / overhead
+}
+
 // WaitDown returns when the next bytes from a peer may be read, or ctx ends.
 func (c *caps) WaitDown(ctx context.Context, class shaper.Class, from peer.ID, bytes int) error {
 	if c.isNear(from) {

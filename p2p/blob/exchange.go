@@ -40,6 +40,8 @@ type Line interface {
 	stream.Line
 	// WaitDown returns when the next bytes from a peer may be read, or ctx ends.
 	WaitDown(ctx context.Context, c shaper.Class, from peer.ID, bytes int) error
+	// Intake is the cap on what comes from a peer, in bytes a second; 0 is none.
+	Intake(from peer.ID) float64
 }
 
 // Params is what an Exchange is made from.
@@ -85,6 +87,8 @@ type Exchange struct {
 	coming  coming                 // blobs that are being fetched
 	places  [shaper.Classes]places // places for peers that fetch here, by class
 	trees   trees                  // leaf hashes of served blobs
+	intake  intake                 // rates asked of servers
+	takers  takers                 // rates asked of this one
 	drawn   atomic.Uint64          // bytes that went to outsiders
 	spare   atomic.Bool            // whether outsiders get no blobs
 	paths   sync.Map               // paths that a running Fetch writes

@@ -18,6 +18,7 @@ type empty struct{ Store }
 
 func (empty) WaitUp(context.Context, shaper.Class, peer.ID, int) error   { return nil }
 func (empty) WaitDown(context.Context, shaper.Class, peer.ID, int) error { return nil }
+func (empty) Intake(peer.ID) float64                                     { return 0 }
 
 func testParams() Params {
 	return Params{

@@ -48,7 +48,9 @@ func (x *Exchange) Serve(s network.Stream) {
 	defer end()
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
-	c := blobConn{x: x, s: s, requests: make(chan *murmurv1.BlobRequest)}
+	p := s.Conn().RemotePeer()
+	c := blobConn{x: x, s: s, requests: make(chan *murmurv1.BlobRequest), taker: x.takers.join(p)}
+	defer x.takers.leave(p)
 	defer c.close()
 	var heard error
 	done := make(chan struct{})
@@ -79,6 +81,7 @@ type blobConn struct {
 	blob     Blob
 	size     uint64
 	places   *places // places for the blob's class
+	taker    *taker
 
 	placed bool      // whether this asker has a place
 	since  time.Time // when it got the place
@@ -180,7 +183,8 @@ func (c *blobConn) send(ctx context.Context, req *murmurv1.BlobRequest, head *mu
 	start := first * proto.LeafSize
 	end := min((first+count)*proto.LeafSize, c.size)
 	head.Length = end - start
-	out := stream.Shaped{Paced: stream.Paced{Stream: c.s}, Ctx: ctx, Line: c.x.params.Line, Class: c.class()}
+	c.taker.asks(req.Down)
+	out := stream.Shaped{Paced: stream.Paced{Stream: c.s}, Ctx: ctx, Line: paced{c.x.params.Line, c.taker}, Class: c.class()}
 	if err := stream.WriteMessage(out, head); err != nil {
 		return err
 	}

@@ -151,9 +151,14 @@ func (s *source) do(ctx context.Context, j job) error {
 	if j.count == 0 {
 		limit += 32 * proto.LeafCount(s.f.MaxSize)
 	}
+	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count), Rate: s.x.places[shaper.Round].carries()}
+	if j.count > 0 {
+		var done func()
+		req.Down, done = s.x.intake.begin(s.id, s.x.params.Line.Intake(s.id))
+		defer done()
+	}
 	s.w.expect(j.count > 0)
 	s.moved.Store(0)
-	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count), Rate: s.x.places[shaper.Round].carries()}
 	if err := stream.WriteMessage(stream.Paced{Stream: s.s}, req); err != nil {
 		return fmt.Errorf("sending a request: %w", err)
 	}

@@ -2649,6 +2649,7 @@ type BlobRequest struct {
 	First         uint32                 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
 	Count         uint32                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	Rate          uint64                 `protobuf:"varint,4,opt,name=rate,proto3" json:"rate,omitempty"` // bytes/s that the asker can pass on; 0: not known
+	Down          uint64                 `protobuf:"varint,5,opt,name=down,proto3" json:"down,omitempty"` // bytes/s that the asker takes in of all blobs of this server; 0: all that comes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2707,6 +2708,13 @@ func (x *BlobRequest) GetCount() uint32 {
 func (x *BlobRequest) GetRate() uint64 {
 	if x != nil {
 		return x.Rate
+	}
+	return 0
+}
+
+func (x *BlobRequest) GetDown() uint64 {
+	if x != nil {
+		return x.Down
 	}
 	return 0
 }
@@ -3231,12 +3239,13 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\aupdates\x18\x04 \x03(\v2\x13.murmur.v1.EnvelopeR\aupdates\x12\x1a\n" +
 	"\bmanifest\x18\x05 \x01(\fR\bmanifest\x12\x1a\n" +
 	"\bsnapshot\x18\x06 \x01(\bR\bsnapshot\x12\x12\n" +
-	"\x04past\x18\a \x03(\fR\x04past\"]\n" +
+	"\x04past\x18\a \x03(\fR\x04past\"q\n" +
 	"\vBlobRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\rR\x05first\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\rR\x05count\x12\x12\n" +
-	"\x04rate\x18\x04 \x01(\x04R\x04rate\"z\n" +
+	"\x04rate\x18\x04 \x01(\x04R\x04rate\x12\x12\n" +
+	"\x04down\x18\x05 \x01(\x04R\x04down\"z\n" +
 	"\n" +
 	"BlobHeader\x12\x14\n" +
 	"\x05found\x18\x01 \x01(\bR\x05found\x12\x12\n" +
