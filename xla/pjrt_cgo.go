@@ -20,6 +20,7 @@ import (
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/go-xla/compute/xla" // registers the backend "xla"; without its auto-install package it downloads nothing
 
+	_ "github.com/murmurnet/murmur/xla/heap" // XLA's arrays come from it
 	"github.com/murmurnet/murmur/xla/quiet"
 )
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	_ "github.com/gomlx/go-xla/compute/xla" // the "xla" backend
+
+	_ "github.com/murmurnet/murmur/xla/heap" // as in the program
 )
 
 // xlaConfig names the plugin file: MURMUR_XLA_PLUGIN, or where murmur's installer puts it.
