@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/data"
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/shard"
@@ -113,6 +115,7 @@ func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 // spec is the specification of this node's trainer.
 func (n *Node) spec(folder string) worker.Spec {
 	s := Spec(n.manifest, n.p.Backend, folder)
+	s.Seed = seedOf(n.self)
 	if n.manifest.Data.Name == manifest.Shards {
 		s.Folder, s.Set = n.p.Dir.Path(home.Files), n.p.Dir.Path(shard.SetFile)
 	}
@@ -120,4 +123,10 @@ func (n *Node) spec(folder string) worker.Spec {
 		s.Tokenizer = n.library.Path(t.ID)
 	}
 	return s
+}
+
+// seedOf is what a peer rounds by.
+func seedOf(p proto.PeerID) uint64 {
+	sum := proto.Sum([]byte(p))
+	return binary.LittleEndian.Uint64(sum[:])
 }

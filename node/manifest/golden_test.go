@@ -88,7 +88,7 @@ func everyKey() Manifest {
 		},
 		Inner: Inner{
 			Optimizer: optimizer.Optimizer{
-				Kind: optimizer.Muon, Momentum: .93,
+				Precision: optimizer.Float32, Kind: optimizer.Muon, Momentum: .93,
 				AdamW: adam.AdamW{Beta1: .85, Beta2: .97, Eps: 1e-7, WeightDecay: .2, ClipNorm: 2, DecayAll: true},
 			},
 			Schedule: schedule.Schedule{Kind: schedule.WSD, LR: 3e-3, LRFloor: .2, WarmupTokens: 1000, TotalTokens: 1 << 40, DecayFrom: .7},

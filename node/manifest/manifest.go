@@ -105,7 +105,7 @@ func For(method string) (Manifest, error) {
 		Method: settings,
 		Inner: Inner{
 			Optimizer: optimizer.Optimizer{
-				Kind: optimizer.Muon, Momentum: 0.95,
+				Kind: optimizer.Muon, Momentum: 0.95, Precision: optimizer.Float32,
 				AdamW: adam.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1},
 			},
 			Schedule: schedule.Schedule{Kind: schedule.Cosine, LR: 4e-3, LRFloor: 0.1, WarmupTokens: 50_000, TotalTokens: 20_000_000, DecayFrom: 0.8},
@@ -267,7 +267,7 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 		Inner: &murmurv1.Inner{
 			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule.Kind,
 			DecayFrom: i.DecayFrom, Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay,
-			ClipNorm: i.ClipNorm, DecayAll: i.DecayAll, Batch: uint32(i.Batch), Optimizer: i.Optimizer.Kind, Momentum: i.Momentum,
+			ClipNorm: i.ClipNorm, DecayAll: i.DecayAll, Batch: uint32(i.Batch), Optimizer: i.Optimizer.Kind, Momentum: i.Momentum, Precision: i.Precision,
 		},
 		Rounds: &murmurv1.Rounds{
 			H: r.H, HMin: r.HMin, HMax: r.HMax, MinMs: r.MinMS, MaxMs: r.MaxMS,
@@ -297,7 +297,7 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 		Method: decodeMethod(w.GetMethod()),
 		Inner: Inner{
 			Optimizer: optimizer.Optimizer{
-				Kind: i.GetOptimizer(), Momentum: i.GetMomentum(),
+				Kind: i.GetOptimizer(), Momentum: i.GetMomentum(), Precision: i.GetPrecision(),
 				AdamW: adam.AdamW{
 					Beta1: i.GetBeta1(), Beta2: i.GetBeta2(), Eps: i.GetEps(), WeightDecay: i.GetWeightDecay(),
 					ClipNorm: i.GetClipNorm(), DecayAll: i.GetDecayAll(),

@@ -67,7 +67,7 @@ func TestLossEqualsTraining(t *testing.T) {
 			samples = append(samples, tokens[i*tiny.SeqLen:][:tiny.SeqLen+1]...)
 		}
 		trainer, err := inner.New(inner.Params{
-			Backend: backend, Model: tiny, Batch: batch, Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
+			Backend: backend, Model: tiny, Batch: batch, Optimizer: optimizer.Optimizer{Precision: optimizer.Float32, Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ const clipEps = 1e-6
 func clip(sums []*graph.Node, share, bound float64) *graph.Node {
 	var squares *graph.Node
 	for _, g := range sums {
-		s := graph.ReduceAllSum(graph.Square(g))
+		s := graph.ReduceAllSum(graph.Square(wide(g)))
 		if squares == nil {
 			squares = s
 		} else {

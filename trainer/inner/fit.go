@@ -18,8 +18,8 @@ func Fit(p Params, memory uint64) (Params, error) {
 	if err := p.Validate(); err != nil || memory == 0 {
 		return p, err
 	}
-	for _, remat := range []bool{p.Compute.Remat, true} {
-		p.Compute.Remat = remat
+	for _, remat := range []bool{p.Remat, true} {
+		p.Remat = remat
 		for micro := p.Batch; micro >= 1; micro-- {
 			if p.Micro = micro; p.Batch%micro == 0 && p.Memory() <= memory {
 				return p, nil
@@ -39,7 +39,7 @@ func (r *replica) Plan() string {
 	if r.params.atOnce() < r.params.Batch {
 		s += fmt.Sprintf(" of %d", r.params.Batch)
 	}
-	if r.params.Compute.Remat {
+	if r.params.Remat {
 		s += ", each block computed twice"
 	}
 	if r.params.Compute.Half {
@@ -96,7 +96,7 @@ func (p Params) Memory() uint64 {
 	// and scores and their softmax, with a gradient of each while it is on its way back.
 	block := samples*seq*(6*dim+4*heads+4*kv+5*ffn) + samples*float64(c.Heads)*seq*seq*4
 	layers := float64(c.Layers) * block
-	if p.Compute.Remat {
+	if p.Remat {
 		layers = float64(c.Layers)*samples*seq*dim + 2*block
 	}
 	head := 6 * min(samples*seq*float64(c.Vocab), 2*model.MaxLogits) // logits, exponentials, the chosen ones, a gradient, of two chunks
@@ -134,8 +134,8 @@ func (p Params) Less() (Params, bool) {
 	switch next := half(p); {
 	case next > 0:
 		p.Micro = next
-	case !p.Compute.Remat:
-		p.Compute.Remat = true
+	case !p.Remat:
+		p.Remat = true
 	default:
 		return p, false
 	}

@@ -22,7 +22,7 @@ func gpt(backend compute.Backend) Params {
 			Vocab: 50304, Dim: 768, Layers: 12, Heads: 12, KVHeads: 12, HeadDim: 64, FFN: 2048, SeqLen: 1024,
 			RopeTheta: 1e4, NormEps: 1e-5, Tied: true,
 		},
-		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
+		Optimizer: optimizer.Optimizer{Precision: optimizer.Float32, Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
 	}
 }
 
@@ -34,7 +34,7 @@ func TestFit(t *testing.T) {
 			remat bool
 		}{{80, 8, false}, {24, 4, false}, {14, 2, false}, {10, 1, false}, {7.5, 4, true}, {5.5, 1, true}} {
 			p, err := Fit(gpt(backend), uint64(test.gib*(1<<30)))
-			if err != nil || p.atOnce() != test.micro || p.Compute.Remat != test.remat {
+			if err != nil || p.atOnce() != test.micro || p.Remat != test.remat {
 				t.Errorf("in %g GiB: %d at once, %+v, %v", test.gib, p.atOnce(), p.Compute, err)
 			}
 			if p.Memory() > uint64(test.gib*(1<<30)) {
@@ -72,10 +72,10 @@ func TestNewFitting(t *testing.T) {
 			var tried []string
 			_, err := NewFitting(p, func(p Params) (narrow, error) {
 				name := fmt.Sprint(p.atOnce())
-				if p.Compute.Remat {
+				if p.Remat {
 					name += "r"
 				}
-				if tried = append(tried, name); p.atOnce() > test.room && p.Compute.Remat == test.remat || p.Compute.Remat != test.remat {
+				if tried = append(tried, name); p.atOnce() > test.room && p.Remat == test.remat || p.Remat != test.remat {
 					return narrow{}, errors.New("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1.2GiB")
 				}
 				return narrow{&steps, &closed}, nil
@@ -103,7 +103,7 @@ func TestNewFitting(t *testing.T) {
 func TestLess(t *testing.T) {
 	p, seen := Params{Batch: 6}, ""
 	for less := true; less; p, less = p.Less() {
-		seen += fmt.Sprintf("%d %v, ", p.atOnce(), p.Compute.Remat)
+		seen += fmt.Sprintf("%d %v, ", p.atOnce(), p.Remat)
 	}
 	if want := "6 false, 3 false, 1 false, 1 true, "; seen != want {
 		t.Errorf("laid out as %s, want %s", seen, want)

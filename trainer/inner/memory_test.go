@@ -20,6 +20,7 @@ type measured struct {
 	Optimizer    string
 	Batch, Micro int
 	Remat, Tight bool
+	Precision    string
 	Model        model.Config
 }
 
@@ -46,9 +47,9 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	cases := []measured{
-		{optimizer.Muon, 1, 1, false, false, config(8192, 384, 6, 64)},
-		{optimizer.AdamW, 4, 1, false, true, config(16384, 256, 4, 128)},
-		{optimizer.Muon, 4, 2, true, false, config(2048, 384, 6, 256)},
+		{optimizer.Muon, 1, 1, false, false, optimizer.Float32, config(8192, 384, 6, 64)},
+		{optimizer.AdamW, 4, 1, false, true, optimizer.Float32, config(16384, 256, 4, 128)},
+		{optimizer.Muon, 4, 2, true, false, optimizer.BF16, config(2048, 384, 6, 256)},
 	}
 	if raw := os.Getenv("MURMUR_TEST_MEMORY_CASES"); raw != "" {
 		cases = nil
@@ -84,8 +85,8 @@ func TestMemory(t *testing.T) {
 
 func (m measured) params() Params {
 	return Params{
-		Model: m.Model, Batch: m.Batch, Micro: m.Micro, Compute: model.Compute{Remat: m.Remat}, Tight: m.Tight,
-		Optimizer: optimizer.Optimizer{Kind: m.Optimizer, Momentum: .95, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
+		Model: m.Model, Batch: m.Batch, Micro: m.Micro, Remat: m.Remat, Tight: m.Tight,
+		Optimizer: optimizer.Optimizer{Precision: m.Precision, Kind: m.Optimizer, Momentum: .95, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
 	}
 }
 

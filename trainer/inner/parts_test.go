@@ -36,15 +36,15 @@ func TestBatchesInParts(t *testing.T) {
 			p := tiny
 			p.Batch, p.Optimizer.Kind, p.Optimizer.Momentum, p.Optimizer.ClipNorm = 4, kind, .9, .5
 			loss, theta := learned(t, open(t, backend, p))
-			ways := []struct {
-				micro   int
-				compute model.Compute
-			}{{2, model.Compute{}}, {1, model.Compute{Remat: true}}}
-			if kind == optimizer.Muon { // compiling takes seconds
-				ways = ways[:1]
-			}
-			for _, way := range ways {
-				p.Micro, p.Compute = way.micro, way.compute
+			for _, way := range []struct {
+				micro       int
+				remat, tied bool
+			}{{2, false, true}, {4, true, true}, {1, true, true}, {4, false, false}, {2, true, false}} {
+				if way.tied != p.Model.Tied {
+					p.Micro, p.Remat, p.Model.Tied = 0, false, way.tied
+					loss, theta = learned(t, open(t, backend, p))
+				}
+				p.Micro, p.Remat = way.micro, way.remat
 				gotLoss, got := learned(t, open(t, backend, p))
 				if off := apart(got, theta); off > 2e-4 || math.Abs(float64(gotLoss-loss)) > 1e-4 {
 					t.Errorf("%s, %+v: parameters are %.2g off, the loss is %.6f and not %.6f", kind, way, off, gotLoss, loss)

@@ -27,7 +27,9 @@ type Params struct {
 	// Micro is how many samples go through the model at once; their gradients are summed on the device. It divides Batch; 0 is Batch.
 	Micro   int
 	Compute model.Compute
-	Tight   bool // whether the process has Allocator's environment for little memory
+	Remat   bool   // whether gradients are computed block by block, each block's forward pass twice
+	Tight   bool   // whether the process has Allocator's environment for little memory
+	Seed    uint64 // the peer's, from which noise follows where values are rounded
 }
 
 // Validate reports the first parameter out of its range.
@@ -64,11 +66,13 @@ type replica struct {
 	layout   model.Layout
 	groups   []group
 	gradient *graph.Exec   // gradients of the samples that go through at once, then the loss
+	blocks   *blocks       // in place of gradient, where Remat is set
 	factor   *graph.Exec   // what gradients are multiplied by; nil where it does not depend on them
 	made     []*graph.Exec // all programs
 	// state is θ, m and v on the device, each in the layout's order; a tensor is nil that is zero for good, a vector while nothing is loaded.
 	state [3][]*tensors.Tensor
 	steps int64
+	sums  int64 // additions of vectors so far
 }
 
 // graphFunc builds a program.
@@ -77,21 +81,64 @@ type graphFunc = func(in []*graph.Node) []*graph.Node
 func newReplica(p Params) (*replica, error) {
 	layout := p.Model.Layout()
 	r := &replica{params: p, layout: layout, groups: grouped(layout)}
-	theta := layout.Shapes()
-	tokens := shapes.Make(dtypes.Int32, p.atOnce(), p.Model.SeqLen+1)
+	theta := r.shapes(layout)
 	var err error
-	if r.gradient, err = r.program(r.gradientGraph, append(slices.Clone(theta), tokens)); err == nil && p.Optimizer.ClipNorm > 0 {
+	if p.Remat {
+		r.blocks, err = r.newBlocks()
+	} else {
+		tokens := shapes.Make(dtypes.Int32, p.atOnce(), p.Model.SeqLen+1)
+		r.gradient, err = r.program(r.gradientGraph, append(slices.Clone(theta), tokens))
+	}
+	if err == nil && p.Optimizer.ClipNorm > 0 {
 		r.factor, err = r.program(r.factorGraph, theta)
 	}
 	if err == nil {
-		twice := func(part model.Layout) []shapes.Shape { return append(part.Shapes(), part.Shapes()...) }
-		err = r.programs(twice, func(model.Layout) graphFunc { return addGraph }, func(g *group, exec *graph.Exec) { g.add = exec })
+		twice := func(part model.Layout) []shapes.Shape {
+			return append(append(r.shapes(part), r.shapes(part)...), r.keyShapes(part)...)
+		}
+		err = r.programs(twice, func(part model.Layout) graphFunc { return r.addGraph(len(part)) }, func(g *group, exec *graph.Exec) { g.add = exec })
 	}
 	if err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// short tells whether state and gradients are bfloat16 on the device.
+func (r *replica) short() bool { return r.params.Optimizer.Precision == optimizer.BF16 }
+
+// shapes are those of tensors on the device.
+func (r *replica) shapes(part model.Layout) []shapes.Shape {
+	all := make([]shapes.Shape, len(part))
+	for i, t := range part {
+		all[i] = shapes.Make(dtypes.Float32, t.Shape...)
+		if r.short() {
+			all[i].DType = dtypes.BFloat16
+		}
+	}
+	return all
+}
+
+// keyShapes is the shape of a group's keys, where there is anything to round.
+func (r *replica) keyShapes(part model.Layout) []shapes.Shape {
+	if !r.short() {
+		return nil
+	}
+	return []shapes.Shape{shapes.Make(dtypes.Uint32, len(part), 2)}
+}
+
+// keys are the noise of a group's tensors in one use, for a program that rounds; the caller frees them.
+func (r *replica) keys(g *group, use int, count int64) []*tensors.Tensor {
+	if !r.short() {
+		return nil
+	}
+	flat := make([]uint32, 0, 2*len(g.tensors))
+	for _, i := range g.tensors {
+		k := r.key(use, count, i)
+		flat = append(flat, k[0], k[1])
+	}
+	return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(flat, len(g.tensors), 2)}
 }
 
 // program compiles a graph.
@@ -122,14 +169,26 @@ func (r *replica) factorGraph(sums []*graph.Node) []*graph.Node {
 	return []*graph.Node{graph.MulScalar(clip(sums, r.share(), r.params.Optimizer.ClipNorm), r.share())}
 }
 
-// addGraph returns the first half of its inputs plus the second, one float32 addition each.
-func addGraph(in []*graph.Node) []*graph.Node {
-	n := len(in) / 2
-	out := make([]*graph.Node, n)
-	for i := range out {
-		out[i] = graph.Add(in[i], in[n+i])
+// addGraph returns the first n of its inputs plus the second n, one float32 addition each, which the rest rounds.
+func (r *replica) addGraph(n int) graphFunc {
+	return func(in []*graph.Node) []*graph.Node {
+		out := make([]*graph.Node, n)
+		for i := range out {
+			out[i] = graph.Add(wide(in[i]), wide(in[n+i]))
+			if r.short() {
+				out[i] = rounded(out[i], draws(out[i], keyOf(in[2*n], i))[0])
+			}
+		}
+		return out
 	}
-	return out
+}
+
+func wide(x *graph.Node) *graph.Node { return graph.ConvertDType(x, dtypes.Float32) }
+
+// sum adds a group's tensors of a vector to another's, and frees them.
+func (r *replica) sum(g *group, to, more []*tensors.Tensor) error {
+	keys := r.keys(g, forSum, r.sums)
+	return errors.Join(r.run(g, g.add, [][]*tensors.Tensor{to, more}, anys(keys)...), model.Free(keys))
 }
 
 // gradientSum is what a batch teaches.
@@ -149,26 +208,18 @@ func (r *replica) learn(tokens []int32) (l gradientSum, err error) {
 	micro, width := r.params.atOnce(), r.params.Model.SeqLen+1
 	var sum float64
 	for at := 0; at < len(tokens); at += micro * width {
-		batch, err := r.upload(tokens[at : at+micro*width])
-		if err != nil {
-			return l, err
-		}
-		out, err := r.gradient.Call(append(anys(r.state[0]), batch)...)
-		if err != nil {
-			return l, err
-		}
-		n := len(r.layout)
-		loss, err := scalar(out[n])
+		grads, loss, err := r.gradients(tokens[at : at+micro*width])
 		sum += float64(loss)
 		if l.grads == nil {
-			l.grads = out[:n:n]
+			l.grads = grads
 		} else {
-			for i := range r.groups {
+			r.sums++
+			for k := range r.groups {
 				if err == nil {
-					err = r.run(&r.groups[i], r.groups[i].add, [][]*tensors.Tensor{l.grads, out[:n]})
+					err = r.sum(&r.groups[k], l.grads, grads)
 				}
 			}
-			err = errors.Join(err, model.Free(out[:n]))
+			err = errors.Join(err, model.Free(grads))
 		}
 		if err != nil {
 			return l, err
@@ -184,6 +235,26 @@ func (r *replica) learn(tokens []int32) (l gradientSum, err error) {
 		l.factor = out[0]
 	}
 	return l, err
+}
+
+// gradients computes those of samples that go through at once, and their loss. The caller frees them, after an error too.
+func (r *replica) gradients(tokens []int32) (grads []*tensors.Tensor, loss float32, err error) {
+	cols := r.params.Model.SeqLen + 1
+	batch := tensors.FromFlatDataAndDimensions(tokens, len(tokens)/cols, cols)
+	var mean *tensors.Tensor
+	if r.blocks != nil {
+		grads, mean, err = r.byBlocks(batch)
+	} else {
+		var out []*tensors.Tensor
+		if out, err = r.gradient.Call(append(anys(r.state[0]), batch)...); err == nil {
+			n := len(r.layout)
+			grads, mean = out[:n:n], out[n]
+		}
+	}
+	if err == nil {
+		err = tensors.ConstFlatData(mean, func(flat []float32) { loss = flat[0] })
+	}
+	return grads, loss, errors.Join(err, model.Free([]*tensors.Tensor{batch, mean}))
 }
 
 func anys(ts []*tensors.Tensor) []any {
@@ -206,22 +277,6 @@ func (r *replica) check(tokens []int32) error {
 		}
 	}
 	return nil
-}
-
-// upload copies samples of a checked batch to the device.
-func (r *replica) upload(tokens []int32) (any, error) {
-	cols := r.params.Model.SeqLen + 1
-	batch, err := graph.DonateTensorBuffer(tensors.FromFlatDataAndDimensions(tokens, len(tokens)/cols, cols), r.params.Backend, model.Device)
-	if err != nil {
-		return nil, fmt.Errorf("inner: tokens to the device: %w", err)
-	}
-	return batch, nil
-}
-
-// scalar reads and frees a loss.
-func scalar(t *tensors.Tensor) (x float32, err error) {
-	err = tensors.ConstFlatData(t, func(flat []float32) { x = flat[0] })
-	return x, errors.Join(err, t.FinalizeAll())
 }
 
 // drop frees the state.

@@ -3,7 +3,9 @@ package inner
 import (
 	"errors"
 	"fmt"
+	"math"
 
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
@@ -39,7 +41,7 @@ func (r *replica) Load(theta, m, v []float32, step int64) error {
 				values = flat[t.Offset:][:t.Size]
 			}
 			var err error
-			if r.state[k][i], err = t.Upload(r.params.Backend, values); err != nil {
+			if r.state[k][i], err = r.upload(t, values, r.key(forLoad+k, step, i)); err != nil {
 				r.drop()
 				return err
 			}
@@ -47,6 +49,20 @@ func (r *replica) Load(theta, m, v []float32, step int64) error {
 	}
 	r.steps = step
 	return nil
+}
+
+// upload copies a tensor to the device, rounded by a key where it is bfloat16 there.
+func (r *replica) upload(t model.Tensor, values []float32, k key) (*tensors.Tensor, error) {
+	if !r.short() {
+		return t.Upload(r.params.Backend, values)
+	}
+	short := make([]bfloat16.BFloat16, len(values))
+	k.round(short, values)
+	buffer, err := r.params.Backend.BufferFromFlatData(model.Device, short, r.shapes(model.Layout{t})[0])
+	if err != nil {
+		return nil, fmt.Errorf("inner: %s to the device: %w", t.Name, err)
+	}
+	return tensors.FromBuffer(buffer)
 }
 
 // holds tells whether the device has a tensor of vector k of the state: all of θ has a gradient, and all that Muon does not train a second moment.
@@ -96,7 +112,17 @@ func (r *replica) read(dst []float32, t *tensors.Tensor) error {
 	if err != nil {
 		return err
 	}
-	return buffer.ToFlatData(dst)
+	if !r.short() {
+		return buffer.ToFlatData(dst)
+	}
+	short := make([]bfloat16.BFloat16, len(dst))
+	if err := buffer.ToFlatData(short); err != nil {
+		return err
+	}
+	for i, x := range short {
+		dst[i] = math.Float32frombits(uint32(x) << 16)
+	}
+	return nil
 }
 
 // Add adds a vector to the parameters, between two steps; moments stay. For errors see Step.
@@ -108,6 +134,7 @@ func (r *replica) Add(delta []float32) error {
 		return fmt.Errorf("inner: a vector of %d values, want %d", len(delta), want)
 	}
 	more := make([]*tensors.Tensor, len(r.layout))
+	r.sums++
 	for k := range r.groups {
 		g := &r.groups[k]
 		var err error
@@ -118,7 +145,7 @@ func (r *replica) Add(delta []float32) error {
 			}
 		}
 		if err == nil {
-			err = r.run(g, g.add, [][]*tensors.Tensor{r.state[0], more})
+			err = r.sum(g, r.state[0], more)
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("%w: adding a delta: %w", r.lost(), err), model.Free(more))

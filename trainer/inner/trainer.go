@@ -46,16 +46,19 @@ func New(p Params) (*Trainer, error) {
 	return t, nil
 }
 
-// inputs are those of a group's update: parameters, moments, gradients, what these are multiplied by, and the scalars.
+// inputs are those of a group's update: parameters, moments, gradients, what these are multiplied by, the scalars, and keys where values are rounded.
 func (t *Trainer) inputs(part model.Layout) (in []shapes.Shape) {
 	for k := range t.state {
+		var held model.Layout
 		for _, tensor := range part {
 			if t.holds(k, tensor) {
-				in = append(in, shapes.Make(dtypes.Float32, tensor.Shape...))
+				held = append(held, tensor)
 			}
 		}
+		in = append(in, t.shapes(held)...)
 	}
-	return append(append(in, part.Shapes()...), shapes.Make(dtypes.Float32), shapes.Make(dtypes.Float32, scalars))
+	in = append(append(in, t.shapes(part)...), shapes.Make(dtypes.Float32), shapes.Make(dtypes.Float32, scalars))
+	return append(in, t.keyShapes(part)...)
 }
 
 // The scalars of an update, in the order of a vector.
@@ -71,14 +74,21 @@ const (
 func (t *Trainer) updateGraph(part model.Layout) graphFunc {
 	return func(in []*graph.Node) []*graph.Node {
 		o, n := t.params.Optimizer, len(part)
+		var keys *graph.Node
+		if t.short() {
+			keys, in = in[len(in)-1], in[:len(in)-1]
+		}
+		in = slices.Clone(in)
+		for i, x := range in {
+			in[i] = wide(x)
+		}
 		params, m, last := in[:n], in[n:2*n], len(in)-1
 		v, grads, factor := in[2*n:last-1-n], slices.Clone(in[last-1-n:last-1]), in[last-1]
 		scalar := func(at int) *graph.Node { return graph.Squeeze(graph.Slice(in[last], graph.AxisRange(at, at+1))) }
 		rate, adamRate, decay, correction := scalar(rateAt), scalar(adamRateAt), scalar(decayAt), scalar(correctionAt)
 
 		out := make([]*graph.Node, 2*n+len(v))
-		var matrices []int
-		second := 0
+		var matrices, seconds []int // seconds have a second moment
 		for i, tensor := range part {
 			grads[i] = graph.Mul(grads[i], factor)
 			if t.muon(tensor) {
@@ -89,8 +99,9 @@ func (t *Trainer) updateGraph(part model.Layout) graphFunc {
 			if !o.DecayAll && !tensor.Decays() {
 				d = nil
 			}
-			out[i], out[n+i], out[2*n+second] = adamw(o.AdamW, params[i], grads[i], m[i], v[second], adamRate, d, correction)
-			second++
+			k := len(seconds)
+			seconds = append(seconds, i)
+			out[i], out[n+i], out[2*n+k] = adamw(o.AdamW, params[i], grads[i], m[i], v[k], adamRate, d, correction)
 		}
 		pick := func(all []*graph.Node) (some []*graph.Node) {
 			for _, i := range matrices {
@@ -101,6 +112,15 @@ func (t *Trainer) updateGraph(part model.Layout) graphFunc {
 		newParams, newMs := muon(o.Momentum, pick(params), pick(grads), pick(m), rate, decay)
 		for k, i := range matrices {
 			out[i], out[n+i] = newParams[k], newMs[k]
+		}
+		if keys != nil {
+			for i := range n {
+				noise := draws(out[i], keyOf(keys, i))
+				out[i], out[n+i] = rounded(out[i], noise[0]), rounded(out[n+i], noise[1])
+				if k := slices.Index(seconds, i); k >= 0 {
+					out[2*n+k] = rounded(out[2*n+k], noise[2])
+				}
+			}
 		}
 		return out
 	}
@@ -127,7 +147,9 @@ func (t *Trainer) Step(tokens []int32, rate float64) (loss float32, err error) {
 	vectors := append(slices.Clone(t.state[:]), l.grads)
 	for i := range t.groups {
 		if err == nil {
-			err = t.run(&t.groups[i], t.groups[i].update, vectors, l.factor, with)
+			g := &t.groups[i]
+			keys := t.keys(g, forUpdate, t.steps)
+			err = errors.Join(t.run(g, g.update, vectors, append([]any{l.factor, with}, anys(keys)...)...), model.Free(keys))
 		}
 	}
 	if err != nil {

@@ -22,7 +22,7 @@ var tiny = Params{
 		RopeTheta: 1e4, NormEps: 1e-5, Tied: true,
 	},
 	Optimizer: optimizer.Optimizer{
-		Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, ClipNorm: 1}, Momentum: .95,
+		Precision: optimizer.Float32, Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, ClipNorm: 1}, Momentum: .95,
 	},
 	Batch: 2,
 }
@@ -81,7 +81,7 @@ func TestTrainingMatchesTorch(t *testing.T) {
 	c.SeqLen = len(want.Inputs[0])
 	p := Params{
 		Model: c, Batch: len(want.Inputs),
-		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, DecayAll: true}},
+		Optimizer: optimizer.Optimizer{Precision: optimizer.Float32, Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1, DecayAll: true}},
 	}
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		trainer := open(t, backend, p)

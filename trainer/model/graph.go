@@ -12,13 +12,11 @@ import (
 
 // Compute says how a graph is computed; the zero value is the plainest.
 type Compute struct {
-	// Half multiplies matrices, and attends, in bfloat16; parameters, norms, the residual stream and the loss stay float32.
+	// Half multiplies matrices, and attends, in bfloat16; norms, the residual stream and the loss stay float32.
 	Half bool `json:"half,omitempty"`
-	// Remat keeps of each block only its input for the backward pass, and computes the rest again: about a third more work.
-	Remat bool `json:"remat,omitempty"`
 }
 
-// Logits builds the forward pass: params as the layout lists them, tokens int32 [batch, seq] with seq ≤ SeqLen;
+// Logits builds the forward pass: params as the layout lists them, float32 or bfloat16, tokens int32 [batch, seq] with seq ≤ SeqLen;
 // the result is float32 [batch, seq, vocab]. Like all graph code it panics on wrong shapes; graph.Exec recovers.
 func Logits(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *graph.Node {
 	b, s := tokens.Shape().Dim(0), tokens.Shape().Dim(1)
@@ -30,46 +28,46 @@ func Hidden(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *gr
 	if want := len(c.Layout()); len(params) != want {
 		panic(fmt.Errorf("model: %d parameter nodes, want %d", len(params), want))
 	}
-	return hiddenOf(c, how, params, embedded(params[0], tokens), tokens.Shape().Dim(0))
-}
-
-// embedded looks tokens [batch, seq] up: [batch·seq, dim]. Matrices are kept two-dimensional: both backends multiply those fastest.
-func embedded(embedding, tokens *graph.Node) *graph.Node {
-	return graph.Gather(embedding, graph.Reshape(tokens, -1, 1))
-}
-
-// hiddenOf is Hidden of what was looked up, x [b·seq, dim].
-func hiddenOf(c Config, how Compute, params []*graph.Node, x *graph.Node, b int) *graph.Node {
-	s := x.Shape().Dim(0) / b
-	cos, sin := c.rotary(x.Graph(), s)
-	linear := how.linear
+	x, b := Embed(params[0], tokens), tokens.Shape().Dim(0)
 	for i := range c.Layers {
-		p := params[1+i*tensorsPerLayer:][:tensorsPerLayer]
-		if how.Remat {
-			x = x.Checkpoint()
-		}
-
-		h := how.narrow(rmsNorm(x, p[inputNorm], c.NormEps))
-		q := graph.Reshape(linear(h, p[queryWeight]), b, s, c.Heads, c.HeadDim)
-		k := graph.Reshape(linear(h, p[keyWeight]), b, s, c.KVHeads, c.HeadDim)
-		v := graph.Reshape(linear(h, p[valueWeight]), b, s, c.KVHeads, c.HeadDim)
-		a := how.attend(rotate(q, cos, sin), rotate(k, cos, sin), v)
-		x = graph.Add(x, widened(linear(graph.Reshape(a, b*s, c.Heads*c.HeadDim), p[outWeight])))
-
-		h = how.narrow(rmsNorm(x, p[postNorm], c.NormEps))
-		gate := linear(h, p[gateWeight])
-		h = graph.Mul(graph.Mul(gate, graph.Sigmoid(gate)), linear(h, p[upWeight]))
-		x = graph.Add(x, widened(linear(h, p[downWeight])))
-	}
-	if how.Remat {
-		x = x.StopCheckpoint()
+		x = Block(c, how, c.block(params, i), x, b)
 	}
 	return x
 }
 
+// block are the parameters of block i.
+func (c Config) block(params []*graph.Node, i int) []*graph.Node {
+	from, to := c.Block(i)
+	return params[from:to]
+}
+
+// Embed looks tokens [batch, seq] up: float32 [batch·seq, dim]. Matrices are kept two-dimensional: both backends multiply those fastest.
+func Embed(embedding, tokens *graph.Node) *graph.Node {
+	return widened(graph.Gather(embedding, graph.Reshape(tokens, -1, 1)))
+}
+
+// Block builds a decoder block, whose tensors are params in the layout's order: x and the result float32 [b·seq, dim].
+func Block(c Config, how Compute, params []*graph.Node, x *graph.Node, b int) *graph.Node {
+	s := x.Shape().Dim(0) / b
+	cos, sin := c.rotary(x.Graph(), s)
+	linear := how.linear
+
+	h := how.narrow(rmsNorm(x, params[inputNorm], c.NormEps))
+	q := graph.Reshape(linear(h, params[queryWeight]), b, s, c.Heads, c.HeadDim)
+	k := graph.Reshape(linear(h, params[keyWeight]), b, s, c.KVHeads, c.HeadDim)
+	v := graph.Reshape(linear(h, params[valueWeight]), b, s, c.KVHeads, c.HeadDim)
+	a := how.attend(rotate(q, cos, sin), rotate(k, cos, sin), v)
+	x = graph.Add(x, widened(linear(graph.Reshape(a, b*s, c.Heads*c.HeadDim), params[outWeight])))
+
+	h = how.narrow(rmsNorm(x, params[postNorm], c.NormEps))
+	gate := linear(h, params[gateWeight])
+	h = graph.Mul(graph.Mul(gate, graph.Sigmoid(gate)), linear(h, params[upWeight]))
+	return graph.Add(x, widened(linear(h, params[downWeight])))
+}
+
 // Head applies the final norm and the output projection to hidden states [n, dim]: float32 [n, vocab].
 func Head(c Config, how Compute, params []*graph.Node, hidden *graph.Node) *graph.Node {
-	norm, head := c.outside()
+	norm, head := c.Outside()
 	return widened(how.linear(how.narrow(rmsNorm(hidden, params[norm], c.NormEps)), params[head]))
 }
 
@@ -90,7 +88,7 @@ func Loss(logits, targets *graph.Node) *graph.Node {
 
 // linear is x·wᵀ: x [n, in], w [out, in] as Hugging Face stores it.
 func (how Compute) linear(x, w *graph.Node) *graph.Node {
-	return graph.Dot(x, how.narrow(w)).General([]int{1}, nil, []int{1}, nil)
+	return graph.Dot(x, how.matrix(w)).General([]int{1}, nil, []int{1}, nil)
 }
 
 // attend is causal attention, scores scaled by 1/sqrt(HeadDim), Core's default: q, k, v [batch, seq, heads, HeadDim].
@@ -117,6 +115,14 @@ func (how Compute) narrow(x *graph.Node) *graph.Node {
 	return x
 }
 
+// matrix is a parameter as matrices are multiplied.
+func (how Compute) matrix(w *graph.Node) *graph.Node {
+	if how.Half {
+		return how.narrow(w)
+	}
+	return widened(w)
+}
+
 // widened is x as sums are made.
 func widened(x *graph.Node) *graph.Node {
 	if x.DType() != dtypes.Float32 {
@@ -130,7 +136,7 @@ func widened(x *graph.Node) *graph.Node {
 func rmsNorm(x, w *graph.Node, eps float64) *graph.Node {
 	square := graph.ReduceAndKeep(graph.Square(x), graph.ReduceMean, -1)
 	x = graph.Div(x, graph.Sqrt(graph.AddScalar(square, eps)))
-	return graph.Mul(x, graph.Reshape(w, 1, w.Shape().Dim(0)))
+	return graph.Mul(x, graph.Reshape(widened(w), 1, w.Shape().Dim(0)))
 }
 
 // rotary gives the tables of the rotary positions (Su et al. 2021): cosines and sines of position times frequency,

@@ -83,3 +83,17 @@ func (c Config) Layout() Layout {
 	}
 	return l
 }
+
+// Block gives the numbers of a decoder block's tensors in the layout, from and up to.
+func (c Config) Block(i int) (from, to int) {
+	return 1 + i*tensorsPerLayer, 1 + (i+1)*tensorsPerLayer
+}
+
+// Outside gives the numbers of the final norm and of the output projection, which is the embedding where they are tied.
+func (c Config) Outside() (norm, head int) {
+	_, norm = c.Block(c.Layers - 1)
+	if c.Tied {
+		return norm, 0
+	}
+	return norm, norm + 1
+}

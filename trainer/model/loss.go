@@ -15,41 +15,67 @@ func Gradients(c Config, how Compute, params []*graph.Node, tokens *graph.Node) 
 
 // gradients is Gradients with so many positions at a time.
 func gradients(c Config, how Compute, params []*graph.Node, tokens *graph.Node, rows int) (loss *graph.Node, grads []*graph.Node) {
-	seq := tokens.Shape().Dim(1) - 1
-	inputs := graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(0, seq))
-	targets := graph.Reshape(graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(1, seq+1)), -1)
-	last, head := c.outside()
-	first := embedded(params[0], inputs)
-	x := rmsNorm(hiddenOf(c, how, params, first, inputs.Shape().Dim(0)), params[last], c.NormEps)
-	loss, dx, dHead := how.crossEntropy(x, params[head], targets, rows)
-	// The gradient of x·dx, where dx stands still, is the chain rule's for all that lies before x.
-	before := graph.Gradient(graph.ReduceAllSum(graph.Mul(x, graph.StopGradient(dx))), append([]*graph.Node{first}, params[1:last+1]...)...)
-	// That of the embedding is summed where the head's is, for a tied one is both: it may be the largest tensor, and is not held twice.
+	inputs, targets := Sides(tokens)
+	norm, head := c.Outside()
+	first := Embed(params[0], inputs)
+	x := first
+	for i := range c.Layers {
+		x = Block(c, how, c.block(params, i), x, inputs.Shape().Dim(0))
+	}
+	loss, dx, dNorm, dHead := tail(c, how, params[norm], params[head], x, targets, rows)
+	grads = pull(x, dx, append([]*graph.Node{first}, params[1:norm]...)...)
+	grads = append(grads, dNorm)
+	// The embedding's is summed where the head's is, for a tied one is both: it may be the largest tensor, and is not held twice.
 	sums := dHead
 	if !c.Tied {
 		sums = graph.ZerosLike(params[0])
+		grads = append(grads, dHead)
 	}
-	before[0] = graph.ScatterSum(sums, graph.Reshape(inputs, -1, 1), before[0], false, false)
-	if c.Tied {
-		return loss, before
-	}
-	return loss, append(before, dHead)
+	grads[0] = EmbedGradient(sums, inputs, grads[0])
+	return loss, grads
 }
 
-// outside are the numbers of the tensors of the final norm and of the output projection.
-func (c Config) outside() (norm, head int) {
-	norm = 1 + c.Layers*tensorsPerLayer
-	if c.Tied {
-		return norm, 0
-	}
-	return norm, norm + 1
+// Sides are the tokens [b, seq] that go in, of samples [b, seq+1], and those that are to come out, [b·seq].
+func Sides(tokens *graph.Node) (inputs, targets *graph.Node) {
+	seq := tokens.Shape().Dim(1) - 1
+	return graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(0, seq)),
+		graph.Reshape(graph.Slice(tokens, graph.AxisRange(), graph.AxisRange(1, seq+1)), -1)
 }
 
-// crossEntropy builds the mean cross-entropy of x·headᵀ, x float32 [n, dim], head float32 [vocab, dim], for targets int32 [n], and its gradients
+// pull is the gradient of y·dy, where dy stands still: by the chain rule, that of all that y goes into, whose gradient for y is dy.
+func pull(y, dy *graph.Node, of ...*graph.Node) []*graph.Node {
+	return graph.Gradient(graph.ReduceAllSum(graph.Mul(y, graph.StopGradient(dy))), of...)
+}
+
+// BlockGradients builds the gradients of a Block for x and its parameters, from dy, that for its result.
+func BlockGradients(c Config, how Compute, params []*graph.Node, x, dy *graph.Node, b int) (dx *graph.Node, grads []*graph.Node) {
+	grads = pull(Block(c, how, params, x, b), dy, append([]*graph.Node{x}, params...)...)
+	return grads[0], grads[1:]
+}
+
+// Tail builds what lies behind the last block: the mean cross-entropy in nats of its result x for targets int32 [b·seq], and its gradients
+// for x, the final norm and the head. Logits never exist whole; see Gradients.
+func Tail(c Config, how Compute, norm, head, x, targets *graph.Node) (loss, dx, dNorm, dHead *graph.Node) {
+	return tail(c, how, norm, head, x, targets, max(1, MaxLogits/c.Vocab))
+}
+
+func tail(c Config, how Compute, norm, head, x, targets *graph.Node, rows int) (loss, dx, dNorm, dHead *graph.Node) {
+	normed := rmsNorm(x, norm, c.NormEps)
+	loss, d, dHead := how.crossEntropy(normed, head, targets, rows)
+	ds := pull(normed, d, x, norm)
+	return loss, ds[0], ds[1], dHead
+}
+
+// EmbedGradient adds the gradient for looked-up rows, dx float32 [b·seq, dim], to that of the embedding.
+func EmbedGradient(sums, tokens, dx *graph.Node) *graph.Node {
+	return graph.ScatterSum(sums, graph.Reshape(tokens, -1, 1), graph.ConvertDType(dx, sums.DType()), false, false)
+}
+
+// crossEntropy builds the mean cross-entropy of x·headᵀ, x float32 [n, dim], head [vocab, dim], for targets int32 [n], and its gradients
 // for x and head. So many rows of x are taken at a time.
 func (how Compute) crossEntropy(x, head, targets *graph.Node, rows int) (loss, dx, dHead *graph.Node) {
 	n, vocab := x.Shape().Dim(0), head.Shape().Dim(0)
-	narrow := how.narrow(head)
+	narrow := how.matrix(head)
 	var dxs []*graph.Node
 	sum := func(total, more *graph.Node) *graph.Node {
 		if total == nil {
@@ -70,5 +96,5 @@ func (how Compute) crossEntropy(x, head, targets *graph.Node, rows int) (loss, d
 		dxs = append(dxs, widened(graph.Dot(d, narrow).General([]int{1}, nil, []int{0}, nil)))
 		dHead = sum(dHead, widened(graph.Dot(d, part).General([]int{0}, nil, []int{0}, nil)))
 	}
-	return graph.MulScalar(loss, 1/float64(n)), graph.Concatenate(dxs, 0), dHead
+	return graph.MulScalar(loss, 1/float64(n)), graph.Concatenate(dxs, 0), graph.ConvertDType(dHead, head.DType())
 }

@@ -145,7 +145,7 @@ func runBackend(ctx context.Context, p Params, backend string) ([]Result, error)
 func spec(backend string, m Model) worker.Spec {
 	return worker.Spec{
 		Backend: backend, Model: m.Config, Batch: m.Batch, Data: worker.DataOpticks,
-		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, DecayAll: true}},
+		Optimizer: optimizer.Optimizer{Precision: optimizer.Float32, Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, DecayAll: true}},
 		Schedule:  schedule.Schedule{Kind: schedule.Constant, LR: 1e-4, TotalTokens: 1 << 40, DecayFrom: .8},
 	}
 }

@@ -33,6 +33,7 @@ type Cell struct {
 	Total     int             `json:"total"` // steps of the schedule, of which these are the first
 	Heldout   int             `json:"heldout"`
 	Fresh     bool            `json:"fresh,omitempty"` // the inner optimizer's moments begin at 0 in each round
+	Short     bool            `json:"short,omitempty"` // parameters and moments are bfloat16 on the device, optimizer.BF16
 	Seed      uint64          `json:"seed"`            // of initial weights and of the order of the data
 	Attack    *Attack         `json:"attack,omitempty"`
 }

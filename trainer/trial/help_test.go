@@ -26,7 +26,7 @@ func tiny() worker.Spec {
 			Vocab: 256, Dim: 16, Layers: 3, Heads: 2, KVHeads: 2, HeadDim: 8, FFN: 32, SeqLen: 16,
 			RopeTheta: 10000, NormEps: 1e-5, Tied: true,
 		},
-		Optimizer: optimizer.Optimizer{AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1}, Momentum: .95},
+		Optimizer: optimizer.Optimizer{Precision: optimizer.Float32, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, WeightDecay: .1}, Momentum: .95},
 		Schedule:  schedule.Schedule{LRFloor: .1},
 		Batch:     2,
 	}

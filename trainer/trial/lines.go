@@ -21,6 +21,7 @@ type Line struct {
 	Claimed   bool    // a claim rests on it, so it is run with all seeds
 	Like      string  // the line that it varies: it has that one's learning rate, and no search of its own
 	Fresh     bool
+	Short     bool
 	Attack    *Attack
 }
 
@@ -124,6 +125,6 @@ func Select(names []string) ([]Line, error) {
 func (l Line) cell(p TableParams, rate float64, steps int, seed uint64) Cell {
 	return Cell{
 		Line: l.Name, Method: l.Method, Optimizer: l.Optimizer, Rate: rate, H: l.H, Late: l.Late, Peers: l.Peers,
-		Batch: p.Batch, Steps: steps, Total: p.Steps, Heldout: p.Heldout, Fresh: l.Fresh, Seed: seed, Attack: l.Attack,
+		Batch: p.Batch, Steps: steps, Total: p.Steps, Heldout: p.Heldout, Fresh: l.Fresh, Short: l.Short, Seed: seed, Attack: l.Attack,
 	}
 }

@@ -50,6 +50,7 @@ type Bench struct {
 type kind struct {
 	optimizer string
 	batch     int
+	short     bool
 }
 
 // New opens the device.
@@ -89,6 +90,9 @@ func (b *Bench) learner(k kind) (worker.Learner, error) {
 	}
 	s := b.p.Spec
 	s.Optimizer.Kind, s.Batch = k.optimizer, k.batch
+	if k.short {
+		s.Optimizer.Precision = optimizer.BF16
+	}
 	l, err := b.p.Engine.Learner(b.device, s)
 	if err != nil {
 		return nil, err
@@ -160,7 +164,7 @@ func (b *Bench) prepare(c Cell) (*swarm, error) {
 	s := &swarm{cell: c, set: b.p.Data, rates: b.rates(c)}
 	binary.LittleEndian.PutUint64(s.id[:], c.Seed)
 	theta := model.Init(b.p.Spec.Model, s.id)
-	nodes, k := c.Peers, kind{c.Optimizer, c.Batch}
+	nodes, k := c.Peers, kind{c.Optimizer, c.Batch, c.Short}
 	if c.Method == nil {
 		nodes, k.batch = 1, c.Peers*c.Batch
 		s.head = theta

@@ -63,6 +63,7 @@ func GoMLX(open func(want string) (Device, error)) Engine {
 		Learner: func(d Device, s Spec) (Learner, error) {
 			p := s.step()
 			p.Backend, p.Compute.Half = d.Backend, d.graphics()
+			p.Remat = p.Remat && !d.graphics()
 			if s.Optimizer.Kind == optimizer.None {
 				return learner(d, p, s.Less, inner.NewGradient)
 			}

@@ -211,7 +211,7 @@ func tiny() Spec {
 			Vocab: 256, Dim: 32, Layers: 1, Heads: 2, KVHeads: 2, HeadDim: 16, FFN: 64, SeqLen: 16,
 			RopeTheta: 10000, NormEps: 1e-5, Tied: true,
 		},
-		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, ClipNorm: 1}},
+		Optimizer: optimizer.Optimizer{Precision: optimizer.Float32, Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8, ClipNorm: 1}},
 		Schedule:  schedule.Schedule{Kind: schedule.Cosine, LR: 1e-2, LRFloor: .1, WarmupTokens: 64, TotalTokens: 1 << 20, DecayFrom: .8},
 		Batch:     4,
 		Data:      DataOpticks,

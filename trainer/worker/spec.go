@@ -39,13 +39,17 @@ type Spec struct {
 	Ends      []int32             `json:"ends,omitempty"`      // tokens that end a text; none: as the tokenizer says
 	Less      int                 `json:"less,omitempty"`      // how many times the step is laid out smaller than memory seems to allow
 	Tight     bool                `json:"tight,omitempty"`     // memory is short: arrays that are not in use go back to the kernel, and steps take longer
+	Seed      uint64              `json:"seed,omitempty"`      // the peer's, for what is rounded at random
 	Heldout   int                 `json:"heldout"`             // tokens of the held-out part that Heldout measures, from its start; 0 for all
 }
 
-// step is how a step is laid out where there is no bound on memory.
+// step is how a step is laid out where there is no bound on memory. On a processor one that is to take little, by its precision, goes block by
+// block: all of the model's matrices at once would be widened at once.
 func (s Spec) step() inner.Params {
-	return inner.Params{Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch, Tight: s.Tight}
+	return inner.Params{Model: s.Model, Optimizer: s.Optimizer, Batch: s.Batch, Remat: s.short(), Tight: s.Tight, Seed: s.Seed}
 }
+
+func (s Spec) short() bool { return s.Optimizer.Precision == optimizer.BF16 }
 
 // Validate says what is wrong with the spec.
 func (s Spec) Validate() error {

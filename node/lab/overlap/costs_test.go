@@ -46,7 +46,7 @@ func BenchmarkCosts(b *testing.B) {
 	defer backend.Finalize()
 	trainer, err := inner.New(inner.Params{
 		Backend: backend, Model: m, Batch: 1,
-		Optimizer: optimizer.Optimizer{Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1}},
+		Optimizer: optimizer.Optimizer{Precision: optimizer.Float32, Kind: optimizer.AdamW, AdamW: adam.AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1}},
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -1435,6 +1435,7 @@ type Inner struct {
 	Batch         uint32                 `protobuf:"varint,13,opt,name=batch,proto3" json:"batch,omitempty"`        // sequences in a step
 	Optimizer     string                 `protobuf:"bytes,14,opt,name=optimizer,proto3" json:"optimizer,omitempty"` // "muon", "adamw", or "none" where the method steps by itself
 	Momentum      float64                `protobuf:"fixed64,15,opt,name=momentum,proto3" json:"momentum,omitempty"` // muon's
+	Precision     string                 `protobuf:"bytes,16,opt,name=precision,proto3" json:"precision,omitempty"` // of parameters, gradients and moments on the device: "float32" or "bf16"
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1572,6 +1573,13 @@ func (x *Inner) GetMomentum() float64 {
 		return x.Momentum
 	}
 	return 0
+}
+
+func (x *Inner) GetPrecision() string {
+	if x != nil {
+		return x.Precision
+	}
+	return ""
 }
 
 // Rounds bounds the round protocol. Times are milliseconds.
@@ -3115,7 +3123,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x06tokens\x18\x01 \x01(\x04R\x06tokens\x12\f\n" +
 	"\x01h\x18\x02 \x01(\rR\x01h\x12\x12\n" +
 	"\x04keep\x18\x03 \x01(\rR\x04keep\x12\x19\n" +
-	"\bouter_lr\x18\x04 \x01(\x01R\aouterLr\"\xa0\x03\n" +
+	"\bouter_lr\x18\x04 \x01(\x01R\aouterLr\"\xbe\x03\n" +
 	"\x05Inner\x12\x0e\n" +
 	"\x02lr\x18\x01 \x01(\x01R\x02lr\x12\x19\n" +
 	"\blr_floor\x18\x02 \x01(\x01R\alrFloor\x12#\n" +
@@ -3133,7 +3141,8 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\tdecay_all\x18\f \x01(\bR\bdecayAll\x12\x14\n" +
 	"\x05batch\x18\r \x01(\rR\x05batch\x12\x1c\n" +
 	"\toptimizer\x18\x0e \x01(\tR\toptimizer\x12\x1a\n" +
-	"\bmomentum\x18\x0f \x01(\x01R\bmomentum\"\xf9\x01\n" +
+	"\bmomentum\x18\x0f \x01(\x01R\bmomentum\x12\x1c\n" +
+	"\tprecision\x18\x10 \x01(\tR\tprecision\"\xf9\x01\n" +
 	"\x06Rounds\x12\f\n" +
 	"\x01h\x18\x01 \x01(\rR\x01h\x12\x13\n" +
 	"\x05h_min\x18\x02 \x01(\rR\x04hMin\x12\x13\n" +

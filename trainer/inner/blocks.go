@@ -1,0 +1,142 @@
+package inner
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/murmurnet/murmur/trainer/model"
+)
+
+// blocks are the programs of a backward pass that goes block by block. All blocks share them, so they compile in the same time at any depth. Of
+// a block only its input is held for the way back, where the rest is computed again: about a third more work.
+type blocks struct {
+	embed, forward *graph.Exec
+	tail           *graph.Exec // the loss, and gradients for the last block's result, the final norm and the head
+	backward       *graph.Exec // a block's gradients, and that for its input
+	embedding      *graph.Exec // the gradient of what was looked up, added to the head's where that is tied
+}
+
+func (r *replica) newBlocks() (*blocks, error) {
+	c, how, b := r.params.Model, r.params.Compute, r.params.atOnce()
+	tokens, x := shapes.Make(dtypes.Int32, b, c.SeqLen+1), shapes.Make(dtypes.Float32, b*c.SeqLen, c.Dim)
+	params := r.shapes(r.layout)
+	from, to := c.Block(0)
+	norm, head := c.Outside()
+	block, n := params[from:to], to-from
+	embed := func(in []*graph.Node) []*graph.Node {
+		inputs, _ := model.Sides(in[1])
+		return []*graph.Node{model.Embed(in[0], inputs)}
+	}
+	forward := func(in []*graph.Node) []*graph.Node { return []*graph.Node{model.Block(c, how, in[:n], in[n], b)} }
+	tail := func(in []*graph.Node) []*graph.Node {
+		_, targets := model.Sides(in[3])
+		loss, dx, dNorm, dHead := model.Tail(c, how, in[0], in[1], in[2], targets)
+		return []*graph.Node{loss, dx, dNorm, dHead}
+	}
+	backward := func(in []*graph.Node) []*graph.Node {
+		dx, grads := model.BlockGradients(c, how, in[:n], in[n], in[n+1], b)
+		return append(grads, dx)
+	}
+	embedding := func(in []*graph.Node) []*graph.Node {
+		inputs, _ := model.Sides(in[0])
+		sums := graph.Zeros(in[0].Graph(), params[0])
+		if c.Tied {
+			sums = in[2]
+		}
+		return []*graph.Node{model.EmbedGradient(sums, inputs, in[1])}
+	}
+	sums := []shapes.Shape{tokens, x}
+	if c.Tied {
+		sums = append(sums, params[0])
+	}
+	var p blocks
+	for _, program := range []struct {
+		exec  **graph.Exec
+		build graphFunc
+		in    []shapes.Shape
+	}{
+		{&p.embed, embed, []shapes.Shape{params[0], tokens}},
+		{&p.forward, forward, append(slices.Clone(block), x)},
+		{&p.tail, tail, []shapes.Shape{params[norm], params[head], x, tokens}},
+		{&p.backward, backward, append(slices.Clone(block), x, x)},
+		{&p.embedding, embedding, sums},
+	} {
+		var err error
+		if *program.exec, err = r.program(program.build, program.in); err != nil {
+			return nil, err
+		}
+	}
+	return &p, nil
+}
+
+// byBlocks computes the gradients of samples on the device, in the layout's order, and their loss. The caller frees the gradients, after an error too.
+func (r *replica) byBlocks(tokens *tensors.Tensor) (grads []*tensors.Tensor, loss *tensors.Tensor, err error) {
+	c, p, theta := r.params.Model, r.blocks, r.state[0]
+	grads = make([]*tensors.Tensor, len(theta))
+	xs := make([]*tensors.Tensor, c.Layers+1) // the blocks' inputs, and the last one's result
+	var dx *tensors.Tensor
+	defer func() { err = errors.Join(err, model.Free(append(xs, dx))) }()
+
+	out, err := p.embed.Call(theta[0], tokens)
+	for i := 0; err == nil; i++ {
+		xs[i] = out[0]
+		if i == c.Layers {
+			break
+		}
+		from, to := c.Block(i)
+		out, err = p.forward.Call(append(anys(theta[from:to]), xs[i])...)
+	}
+	if err != nil {
+		return grads, nil, err
+	}
+	norm, head := c.Outside()
+	with, err := r.given(&xs[c.Layers])
+	if err == nil {
+		out, err = p.tail.Call(theta[norm], theta[head], with[0], tokens)
+	}
+	if err != nil {
+		return grads, nil, err
+	}
+	loss, dx, grads[norm], grads[head] = out[0], out[1], out[2], out[3]
+	for i := c.Layers - 1; i >= 0; i-- {
+		from, to := c.Block(i)
+		with, err := r.given(&xs[i], &dx)
+		if err == nil {
+			out, err = p.backward.Call(append(anys(theta[from:to]), with...)...)
+		}
+		if err != nil {
+			return grads, loss, err
+		}
+		copy(grads[from:to], out)
+		dx = out[to-from]
+	}
+	args := []any{tokens, dx}
+	if c.Tied {
+		sums, err := r.given(&grads[0])
+		if err != nil {
+			return grads, loss, err
+		}
+		args = append(args, sums...)
+	}
+	if out, err = p.embedding.Call(args...); err == nil {
+		grads[0] = out[0]
+	}
+	return grads, loss, err
+}
+
+// given hands tensors to a program, which may overwrite their memory.
+func (r *replica) given(ts ...**tensors.Tensor) (args []any, err error) {
+	for _, t := range ts {
+		arg, err := graph.DonateTensorBuffer(*t, r.params.Backend, model.Device)
+		if err != nil {
+			return nil, err
+		}
+		*t, args = nil, append(args, arg)
+	}
+	return args, nil
+}
