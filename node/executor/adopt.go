@@ -68,7 +68,7 @@ func (x *Executor) move(ctx context.Context, e round.Adopt) error {
 	if err != nil {
 		return err
 	}
-	if x.trainer != nil {
+	if x.trainer != nil || x.dropped != nil {
 		if err := x.shift(ctx, e, next); err != nil {
 			return err
 		}
@@ -121,7 +121,11 @@ func (x *Executor) shift(ctx context.Context, e round.Adopt, next []float32) err
 			return err
 		}
 	}
-	delta := x.trainer.Vector()
+	t := x.trainer
+	if t == nil {
+		t = x.dropped
+	}
+	delta := t.Vector()
 	if !x.deltaPending {
 		clear(delta)
 	}

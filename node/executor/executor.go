@@ -99,6 +99,8 @@ type Trainer interface {
 	Generate(ctx context.Context, r writer.Request, emit func(text string)) error
 	Vector() []float32
 	Moments() (m, v []float32)
+	Saved()                         // the moments of the last capture are on disk
+	Kept() (k worker.Kept, ok bool) // what it had learned, once it has ended
 	Kill(why error)
 }
 
@@ -140,6 +142,7 @@ type pace struct {
 	now       int64         // the newest inner step heard of
 	stepTime  time.Duration
 	saved     time.Time // local state on disk
+	savedStep int64     // its inner step
 	saveCost  time.Duration
 }
 

@@ -105,10 +105,58 @@ func (x *Executor) save(seq, lacking uint64, step int64) error {
 	began := time.Now()
 	m, v := x.trainer.Moments()
 	err := x.put(chain.Local{Head: x.rep.Head().ID, Seq: seq, Lacking: lacking, Step: step}, x.trainer.Vector(), m, v)
+	x.trainer.Saved()
 	if err != nil {
 		return err
 	}
-	x.pace.saved, x.pace.saveCost = time.Now(), time.Since(began)
+	x.pace.saved, x.pace.savedStep, x.pace.saveCost = time.Now(), step, time.Since(began)
+	return nil
+}
+
+// rescue saves what an ended trainer had kept in its exchange file since the last save. The moments are that save's.
+func (x *Executor) rescue(t Trainer) {
+	k, ok := t.Kept()
+	if !ok || x.learning.Gradients || k.Step <= x.pace.savedStep || k.Step < x.pace.step {
+		return
+	}
+	if x.deltaPending && !k.Added {
+		for i, d := range t.Vector() {
+			k.Theta[i] += d
+		}
+	}
+	theta := t.Vector()
+	copy(theta, k.Theta) // which may lie where the moments go
+	m, v := t.Moments()
+	err := x.remember(m, v)
+	if err == nil {
+		total := x.total(k.Step)
+		err = x.put(chain.Local{Head: x.rep.Head().ID, Seq: x.seq, Lacking: total - min(x.delivered, total), Step: k.Step}, theta, m, v)
+	}
+	if err != nil {
+		x.trouble("saving what an ended trainer had learned", err)
+		return
+	}
+	x.p.Log.Info("What the trainer had learned is saved", "step", k.Step, "savedBefore", x.pace.savedStep)
+}
+
+// remember reads the moments of the last save; without one they are zero.
+func (x *Executor) remember(m, v []float32) error {
+	clear(m)
+	clear(v)
+	local, err := x.p.Store.Local()
+	if errors.Is(err, chain.ErrCorrupt) {
+		return nil
+	}
+	if err != nil || local == nil {
+		return err
+	}
+	defer func() { _ = local.Close() }() // it was read alone
+	saved, err := x.vectors(local.Bytes)
+	if err != nil || saved.m == nil {
+		return err
+	}
+	copy(replica.Bytes(m), saved.m)
+	copy(replica.Bytes(v), saved.v)
 	return nil
 }
 

@@ -14,18 +14,20 @@ import (
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
-// session is one trainer's, from Attach to its end. It is in one of four states:
+// session is one trainer's, from Attach to its end. It is in one of five states:
 //
 //	none      trainer is nil: Attach begins one from the disk: θ(head) with the residual and the moments that lie there
 //	running   the trainer has the head's delta and its assignment
 //	behind    a commit was adopted and one on it is at hand: what the trainer is to add waits in its vector until that is
 //	          adopted too, or until behindLimit
+//	dropped   it has ended, or cannot do what it is asked: what the head moves by waits in its vector, and Detach saves what it had kept
 //	diverged  what it learned is no number: it begins anew from the head, with nothing learned
 //
-// A trainer that cannot do what it is asked is dropped, which leads to none; the keeper attaches another. Where the chain has
+// A dropped trainer leads to none; the keeper attaches another. Where the chain has
 // updates of this node's that its disk has forgotten, the trainer is set onto the commit's state, for its residual is not known.
 type session struct {
 	trainer       Trainer // nil while no trainer is up
+	dropped       Trainer // nil but between a failure and Detach
 	behind        bool
 	deltaPending  bool   // its vector holds a delta that the trainer has not added yet
 	firstStep     int64  // of the inner optimizer, when the counts began
@@ -70,7 +72,7 @@ func (x *Executor) load(ctx context.Context, p Trainer) error {
 		return err
 	}
 	x.session = session{trainer: p, behind: x.behind, firstStep: step, learnedBefore: x.delivered + r.lacking}
-	x.pace.now, x.pace.step = step, step
+	x.pace.now, x.pace.step, x.pace.savedStep = step, step, step
 	x.p.Status.TrainerBegins(x.learnedBefore)
 	x.p.Post(ctx, round.Progress{Total: x.learnedBefore})
 	x.runOn(ctx, x.p.Status.Status())
@@ -103,13 +105,14 @@ func (x *Executor) Yield(p Trainer) {
 	}
 }
 
-// Detach lets go of a trainer, and waits until that is done.
+// Detach lets go of a trainer that has ended, saves what it had kept, and waits until that is done.
 func (x *Executor) Detach(p Trainer) {
 	done := make(chan struct{})
 	x.do(func(context.Context) {
 		defer close(done)
-		if x.trainer == p {
-			x.trainer = nil
+		if x.trainer == p || x.dropped == p {
+			x.rescue(p)
+			x.trainer, x.dropped, x.deltaPending = nil, nil, false
 		}
 	})
 	select {
@@ -156,7 +159,7 @@ func (x *Executor) progress(ctx context.Context, g worker.Progress) {
 func (x *Executor) dropTrainer(err error) {
 	if err != nil {
 		x.trainer.Kill(fmt.Errorf("the trainer cannot go on: %w", err))
-		x.trainer = nil
+		x.trainer, x.dropped = nil, x.trainer
 	}
 }
 
@@ -187,10 +190,11 @@ func (x *Executor) runOn(ctx context.Context, s round.Status) {
 // flushDelta has the trainer add what its vector holds for it. Whoever uses that vector
 // comes here first.
 func (x *Executor) flushDelta(ctx context.Context) {
-	if x.deltaPending && x.trainer != nil {
-		x.dropTrainer(x.applyDelta(ctx))
+	if !x.deltaPending || x.trainer == nil {
+		return
 	}
-	x.deltaPending = false
+	x.dropTrainer(x.applyDelta(ctx))
+	x.deltaPending = x.trainer == nil
 }
 
 // applyDelta has the trainer take what its vector holds: a delta, or a model where it
@@ -207,6 +211,10 @@ func (x *Executor) applyDelta(ctx context.Context) error {
 func (x *Executor) beginOn(ctx context.Context, next []float32, delivered uint64) error {
 	x.deltaPending = false // a delta has no use where the trainer is set onto another state
 	x.own.Forget()
+	if x.trainer == nil {
+		x.dropped = nil
+		return nil
+	}
 	c, err := x.trainer.Capture(ctx, worker.Capture{})
 	if err != nil {
 		x.dropTrainer(err)

@@ -36,6 +36,8 @@ type fake struct {
 	did                 []string
 	fails               string // the call that does not succeed
 	killed              error
+	kept                worker.Kept // Theta nil: nothing
+	saved               int
 }
 
 func newFake(size int) *fake {
@@ -86,6 +88,12 @@ func (f *fake) Generate(context.Context, writer.Request, func(string)) error {
 func (f *fake) Vector() []float32         { return f.vector }
 func (f *fake) Moments() (m, v []float32) { return f.m, f.v }
 func (f *fake) Kill(why error)            { f.killed = why }
+func (f *fake) Saved()                    { f.saved++ }
+
+func (f *fake) Kept() (worker.Kept, bool) { return f.kept, f.kept.Theta != nil }
+
+// keep has it keep its model as it is.
+func (f *fake) keep() { f.kept = worker.Kept{Theta: slices.Clone(f.theta), Step: f.step} }
 
 // learn takes steps that move every parameter down.
 func (f *fake) learn(steps int64, by float32) {
@@ -377,4 +385,94 @@ func TestSessionFromTheDisk(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestRescue ends a trainer that had kept what it learned since the last save, whatever the executor was about, and attaches another.
+func TestRescue(t *testing.T) {
+	const by = 0.01
+	for _, c := range []struct {
+		name  string
+		do    func(b *bench, f *fake, settle func())
+		steps int64   // that the next trainer begins with
+		ahead float32 // of θ(head), by which its model is lower on the mean
+	}{
+		{"nothing is kept", func(*bench, *fake, func()) {}, 3, by},
+		{"a crash", func(_ *bench, f *fake, _ func()) { f.learn(2, by); f.keep() }, 5, 2 * by},
+		{"what is kept is older than the save", func(b *bench, f *fake, settle func()) {
+			f.keep()
+			f.learn(2, by)
+			b.x.Save(func(err error) { b.must(err) })
+			settle()
+		}, 5, 2 * by},
+		{"the device is wanted while a step goes on", func(b *bench, f *fake, _ func()) {
+			f.learn(2, by)
+			f.keep()
+			f.fails = "capture"
+			b.x.Yield(f)
+		}, 5, 2 * by},
+		{"it fails at a delta", func(b *bench, f *fake, settle func()) {
+			f.learn(2, by)
+			f.keep()
+			f.fails = "add"
+			b.adopt(b.commit(b.x.rep.Head(), settle, b.others(b.x.rep.Head())), 0, false)
+			settle()
+		}, 5, 2 * by},
+		{"it fails behind a delta", func(b *bench, f *fake, settle func()) {
+			f.learn(2, by)
+			f.fails = "add"
+			b.adopt(b.commit(b.x.rep.Head(), settle, b.others(b.x.rep.Head())), 0, false)
+			settle()
+			f.keep() // which has the delta
+			f.kept.Added = true
+		}, 5, 2 * by},
+		{"a commit comes after it has failed", func(b *bench, f *fake, settle func()) {
+			f.learn(2, by)
+			f.keep()
+			f.fails = "capture"
+			b.publish(settle)
+			b.adopt(b.commit(b.x.rep.Head(), settle, b.others(b.x.rep.Head())), 0, false)
+			settle()
+		}, 5, 2 * by},
+		{"a delta waits", func(b *bench, f *fake, settle func()) {
+			f.learn(2, by)
+			f.keep()
+			b.adopt(b.commit(b.x.rep.Head(), settle, b.others(b.x.rep.Head())), 0, true)
+			settle()
+		}, 5, 2 * by},
+		{"what is kept is older than what was published", func(b *bench, f *fake, settle func()) {
+			f.learn(2, by)
+			f.keep()
+			f.learn(2, by)
+			b.publish(settle)
+		}, 3, 3 * by}, // the steps of the moments; the payload has what was learned
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, t.TempDir())
+				f, g := newFake(len(b.x.rep.Theta())), newFake(len(b.x.rep.Theta()))
+				b.work(func(settle func()) {
+					b.must(b.x.Attach(t.Context(), f))
+					f.learn(3, by)
+					b.x.Save(func(err error) { b.must(err) })
+					settle()
+					c.do(b, f, settle)
+					b.x.Detach(f)
+					b.must(b.x.Attach(t.Context(), g))
+				})
+				var ahead float64
+				for i, x := range b.x.rep.Theta() {
+					ahead += float64(x-g.theta[i]) / float64(len(g.theta))
+				}
+				if g.step != c.steps || math.Abs(ahead-float64(c.ahead)) > .3*by {
+					t.Errorf("the next begins with %d steps, %.4f from the shared model, want %d and %.4f", g.step, ahead, c.steps, c.ahead)
+				}
+				if g.m[0] != 1 || g.v[0] != 2 {
+					t.Errorf("moments are %g and %g", g.m[0], g.v[0])
+				}
+				if want := uint64(c.steps) * uint64(b.m.Inner.Batch) * 16; c.steps == 5 && b.x.learnedBefore != want {
+					t.Errorf("%d tokens are told, want %d", b.x.learnedBefore, want)
+				}
+			})
+		})
+	}
 }

@@ -12,11 +12,12 @@ import (
 
 // call is a request without an answer.
 type call struct {
-	id     uint64
-	file   bool         // it uses the exchange file
-	answer chan message // capacity 1
-	texts  chan string  // of opGenerate; room for all it may send
-	timer  *time.Timer  // kills the child
+	id      uint64
+	file    bool         // it uses the exchange file
+	changes bool         // it changes θ
+	answer  chan message // capacity 1
+	texts   chan string  // of opGenerate; room for all it may send
+	timer   *time.Timer  // kills the child
 }
 
 // Load has the child take θ from Vector, and with moments m and v from Moments, as the state after step steps; without,
@@ -145,7 +146,7 @@ func (p *Process) send(ctx context.Context, op string, args any, file bool, text
 			return nil, err
 		}
 	}
-	c := &call{file: file, answer: make(chan message, 1), texts: texts}
+	c := &call{file: file, changes: op == opLoad || op == opAdd || op == opSet, answer: make(chan message, 1), texts: texts}
 	p.mu.Lock()
 	p.last++
 	c.id, r.ID = p.last, p.last
@@ -243,6 +244,9 @@ func (p *Process) receive(line []byte) error {
 	if m.Event == "" {
 		c.timer.Stop()
 		delete(p.calls, m.ID)
+		if c.changes && m.Error == "" {
+			p.changes++
+		}
 		p.release(c)
 		c.answer <- m
 		return nil

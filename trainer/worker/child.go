@@ -122,6 +122,7 @@ type child struct {
 	judge   Judge   // nil until first needed
 	loaded  bool
 	stepper stepper
+	keeping keeping
 }
 
 // errStop ends the loop in peace.
@@ -188,9 +189,14 @@ func (c *child) serve(ctx context.Context, r request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.forget()
 		return nil, g.Set(c.file.vector(0))
 	case opAdd:
-		return nil, c.learner.Add(c.file.vector(0))
+		if err := c.learner.Add(c.file.vector(0)); err != nil {
+			return nil, err
+		}
+		c.moved()
+		return nil, nil
 	case opHeldout:
 		return c.heldout()
 	case opGenerate:
@@ -250,6 +256,7 @@ func (c *child) load(a loadArgs) (any, error) {
 		m, v = c.file.vector(1), c.file.vector(2)
 	}
 	c.loaded, c.stepper.active = false, false
+	c.forget()
 	if err := c.learner.Load(c.file.vector(0), m, v, a.Step); err != nil {
 		return nil, err
 	}
@@ -260,13 +267,19 @@ func (c *child) load(a loadArgs) (any, error) {
 }
 
 func (c *child) capture(a Capture) (any, error) {
-	var m, v []float32
-	if a.Moments {
-		m, v = c.file.vector(1), c.file.vector(2)
-	}
 	if !a.Gradient {
-		if _, err := c.learner.Read(c.file.vector(0), m, v); err != nil {
+		if _, err := c.learner.Read(c.file.vector(0), nil, nil); err != nil {
 			return nil, err
+		}
+		if !a.Moments {
+			c.copied()
+		} else { // θ is kept where they do not go
+			c.note(0)
+			c.file.head.lose(1, 2)
+			atomic.StoreUint32(&c.file.head.lent, 1)
+			if _, err := c.learner.Read(nil, c.file.vector(1), c.file.vector(2)); err != nil {
+				return nil, err
+			}
 		}
 		return c.stepper.captured(a.Reset), nil
 	}

@@ -4,16 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"github.com/murmurnet/murmur/proto/mapped"
 )
 
-// regions of the exchange file: θ or a delta, m, v.
+// regions of the exchange file, behind its head: θ or a delta, m, v. Between two saves θ is kept in those of the moments.
 const regions = 3
+
+// headSize is the bytes before the first region, a page, so that vectors begin at one.
+const headSize = 4 << 10
 
 // exchange is the memory-mapped file that vectors cross through.
 type exchange struct {
 	file *mapped.File
+	head *head
 	all  []float32 // regions·P
 }
 
@@ -34,10 +39,10 @@ func asExchange(f *mapped.File, err error) (*exchange, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the trainer's exchange file: %w", err)
 	}
-	return &exchange{f, f.Floats()}, nil
+	return &exchange{f, (*head)(unsafe.Pointer(unsafe.SliceData(f.Bytes))), f.Floats()[headSize/4:]}, nil
 }
 
-func exchangeSize(params int) int64 { return regions * 4 * int64(params) }
+func exchangeSize(params int) int64 { return headSize + regions*4*int64(params) }
 
 // vector is region i.
 func (e *exchange) vector(i int) []float32 {
@@ -47,6 +52,6 @@ func (e *exchange) vector(i int) []float32 {
 
 // close unmaps the file; its vectors are gone.
 func (e *exchange) close() error {
-	e.all = nil
+	e.all, e.head = nil, nil
 	return e.file.Close()
 }

@@ -277,6 +277,31 @@ func (i *Island) Vector() []float32 { return i.parts[0].Vector() }
 // Moments are the first child's.
 func (i *Island) Moments() (m, v []float32) { return i.parts[0].Moments() }
 
+// Kept is Process.Kept of the mean of all children.
+func (i *Island) Kept() (all Kept, ok bool) {
+	vectors, shares := make([][]float32, len(i.parts)), make([]float32, len(i.parts))
+	for k, p := range i.parts {
+		one, ok := p.Kept()
+		if !ok || k > 0 && one.Added != all.Added {
+			return Kept{}, false
+		}
+		all.Step, all.Added = all.Step+one.Step, one.Added
+		vectors[k], shares[k] = one.Theta, 1/float32(len(i.parts))
+	}
+	if len(i.parts) > 1 {
+		average(vectors, shares, false)
+	}
+	all.Theta = vectors[0]
+	return all, true
+}
+
+// Saved is Process.Saved for all children.
+func (i *Island) Saved() {
+	for _, p := range i.parts {
+		p.Saved()
+	}
+}
+
 // Progress gives the newest progress of all children together.
 func (i *Island) Progress() <-chan Progress {
 	if len(i.parts) == 1 {

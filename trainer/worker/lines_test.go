@@ -102,7 +102,7 @@ func TestExchangeFile(t *testing.T) {
 		wantRamp(t, "the other side's view", b.vector(i), float32(1000*i))
 	}
 	must(t, b.close())
-	if _, err := openExchange(path, 1000); err == nil || !strings.Contains(err.Error(), "12012 bytes") {
+	if _, err := openExchange(path, 1000); err == nil || !strings.Contains(err.Error(), "16108 bytes") {
 		t.Errorf("a file of the wrong size: %v", err)
 	}
 	// A file that a dead daemon left is replaced, and whoever still has it keeps it.

@@ -69,13 +69,14 @@ type Process struct {
 	closing   sync.Once
 	releasing sync.Once
 
-	mu     sync.Mutex
-	last   uint64 // id of the newest request
-	calls  map[uint64]*call
-	why    error // why the child is being killed
-	failed string
-	stop   bool // Close was called
-	err    error
+	mu      sync.Mutex
+	last    uint64 // id of the newest request
+	changes uint64 // answered requests that changed θ
+	calls   map[uint64]*call
+	why     error // why the child is being killed
+	failed  string
+	stop    bool // Close was called
+	err     error
 
 	done chan struct{}
 }
@@ -212,6 +213,7 @@ func (p *Process) Progress() <-chan Progress { return p.progress }
 // It waits for a request that uses the file and whose caller went away. The view dies with Close: do not keep it.
 func (p *Process) Vector() []float32 {
 	p.settle()
+	p.file.head.lose(0) // the caller may write there
 	return p.file.vector(0)
 }
 

@@ -110,6 +110,7 @@ func (c *child) step() error {
 		return fmt.Errorf("training step %d: %w", s.since.Step+1, err)
 	}
 	if !finite(float64(loss)) {
+		c.file.head.lose(0, 1, 2) // θ is of no use
 		return fmt.Errorf("training step %d: the loss is not a finite number: the model has diverged; a lower learning rate may help", s.since.Step+1)
 	}
 	tokens := uint64(c.spec.Batch) * uint64(c.spec.Model.SeqLen)
@@ -126,6 +127,9 @@ func (c *child) step() error {
 	now := time.Now()
 	s.measure(tokens, now.Sub(s.stepped))
 	s.stepped = now
+	if err := c.keep(now); err != nil {
+		return fmt.Errorf("keeping what was learned: %w", err)
+	}
 	if s.run.Most > 0 && s.done >= s.run.Most {
 		s.active, s.idle = false, true
 	}
