@@ -86,7 +86,8 @@ func (n *Network) admitted(id peer.ID) bool {
 
 // outsider tells whether a peer takes no part in the swarm, as far as this node knows.
 func (n *Network) outsider(p peer.ID) bool {
-	return n.members() == nil && (n.params.Known == nil || !n.params.Known(proto.PeerID(p)))
+	b := n.members() // who joined an open swarm has an empty list, which it got before it had the manifest
+	return (b == nil || b.Open()) && (n.params.Known == nil || !n.params.Known(proto.PeerID(p)))
 }
 
 // arrived begins what a new connection needs before it may be used.

@@ -59,7 +59,8 @@ type Network struct {
 	syncID  protocol.ID
 	joinID  protocol.ID
 
-	handling chan struct{} // one token for each sync request that is being answered
+	handling chan struct{} // one token for each sync request whose answer is being made
+	sending  *turnstile    // for longer answers that are being sent
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -85,11 +86,11 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	self := peer.ID(proto.PeerOf(p.Key.Public().(ed25519.PublicKey)))
 	n := &Network{
 		params: p, log: p.Log, ctx: ctx, cancel: cancel,
-		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1")},
+		traffic: &traffic{blob: protocol.ID(prefix + "/blob/1"), sync: protocol.ID(prefix + "/sync/1")},
 		changes: make(chan struct{}, 1), search: make(chan struct{}, 1), ready: make(chan struct{}),
 		prefix: protocol.ID(prefix), blobID: protocol.ID(prefix + "/blob/1"), syncID: protocol.ID(prefix + "/sync/1"), joinID: protocol.ID(prefix + "/join/1"),
 		gate:     admission{list: p.Members, greets: map[peer.ID]*greeting{}, let: make(chan struct{})},
-		handling: make(chan struct{}, maxServedSync),
+		handling: make(chan struct{}, maxServedSync), sending: newTurnstile(maxServedSync, maxPeerLong),
 	}
 	n.reached.now = Reachability{Verdict: verdict(network.ReachabilityUnknown), Router: map[string]string{}}
 	n.gater = newGater()
@@ -112,7 +113,7 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		return nil, err
 	}
 	n.stops = append(n.stops, n.host.Close)
-	n.peers, err = peerbook.New(peerbook.Params{Self: n.host.ID(), Bootstrap: p.Bootstrap, File: p.PeersFile, Log: p.Log})
+	n.peers, err = peerbook.New(peerbook.Params{Self: n.host.ID(), Bootstrap: p.Bootstrap, File: p.PeersFile, Log: p.Log, Known: func(id peer.ID) bool { return p.Known != nil && p.Known(proto.PeerID(id)) }})
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +121,8 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		return nil, err
 	}
 	members := guarded{n.host, n}
-	members.SetStreamHandler(n.blobID, n.blobs.Serve)
-	members.SetStreamHandler(n.syncID, n.serveSync)
+	members.SetStreamHandler(n.blobID, newCrowd(maxBlobStreams).only(n.blobs.Serve))
+	members.SetStreamHandler(n.syncID, newCrowd(maxSyncStreams).only(n.serveSync))
 	n.host.SetStreamHandler(n.joinID, n.serveJoin)
 	n.dht, err = dht.New(members, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(p.Reach.mode()), dht.DisableValues())
 	if err != nil {

@@ -37,7 +37,8 @@ const (
 // sync on it; gossip, DHT and identify need a few more.
 const (
 	maxRequests    = 8   // sync requests at once, to or from one peer
-	maxServedSync  = 16  // sync requests answered at once, over all peers
+	maxServedSync  = 16  // sync requests whose answers are made, and longer answers that are sent, at once, over all peers
+	maxPeerLong    = 2   // of these to one peer
 	maxBlobStreams = 256 // open blob streams, served or waiting, over all peers
 	maxSyncStreams = 128
 	// A handshake is one stream, after a connection and once an hour; each side may begin
@@ -85,8 +86,9 @@ func bounds(prefix protocol.ID, g *gater) ([]libp2p.Option, error) {
 		name      protocol.ID
 		all, peer rcmgr.LimitVal
 	}{
-		{"/blob/1", maxBlobStreams, blob.MaxFetches},
-		{"/sync/1", maxSyncStreams, maxRequests},
+		// Twice what is served: a crowd says whose stream makes room.
+		{"/blob/1", 2 * maxBlobStreams, blob.MaxFetches},
+		{"/sync/1", 2 * maxSyncStreams, maxRequests},
 		{"/join/1", maxJoinStreams, maxPeerJoins},
 		{"/meshsub/1.3.0", maxGossipStreams, maxPeerGossip},
 		{"/meshsub/1.2.0", maxGossipStreams, maxPeerGossip},

@@ -20,6 +20,9 @@ import (
 // smallAnswer is the largest answer, in bytes, that is sent in the class of a round's payloads.
 const smallAnswer = 64 << 10
 
+// maxRead is the longest answer that is read: of lists no more than half of an answer's bound is given.
+const maxRead = proto.MaxSync/2 + smallAnswer
+
 // Request asks one peer a chain question.
 func (n *Network) Request(ctx context.Context, to proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
 	resp, err := n.request(ctx, peer.ID(to), req)
@@ -46,7 +49,7 @@ func (n *Network) request(ctx context.Context, to peer.ID, req *murmurv1.SyncReq
 		return nil, fmt.Errorf("sending the question: %w", err)
 	}
 	_ = s.CloseWrite() // fails where the peer has answered already, and reads no more
-	if err := stream.ReadMessage(bufio.NewReader(s), proto.MaxSync, resp); err != nil {
+	if err := stream.ReadMessage(bufio.NewReaderSize(&shapedReader{s, ctx, &n.traffic.caps, 0}, smallAnswer), maxRead, resp); err != nil {
 		_ = s.Reset()
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -54,6 +57,28 @@ func (n *Network) request(ctx context.Context, to peer.ID, req *murmurv1.SyncReq
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
 	return resp, s.Close()
+}
+
+// shapedReader reads an answer under the download cap.
+type shapedReader struct {
+	network.Stream
+	ctx  context.Context
+	caps *caps
+	read int
+}
+
+func (r *shapedReader) Read(b []byte) (int, error) {
+	k, err := r.Stream.Read(b[:min(len(b), stream.Chunk)])
+	if r.read += k; k > 0 {
+		class := shaper.Round
+		if r.read > smallAnswer {
+			class = shaper.Bulk
+		}
+		if waited := r.caps.WaitDown(r.ctx, class, r.Conn().RemotePeer(), k); err == nil {
+			err = waited
+		}
+	}
+	return k, err
 }
 
 // serveSync answers one question and closes the stream; where there is no
@@ -73,6 +98,17 @@ func (n *Network) serveSync(s network.Stream) {
 	_ = s.Close()
 }
 
+// answer makes an answer, of which few are made at once.
+func (n *Network) answer(ctx context.Context, asker peer.ID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+	select {
+	case n.handling <- struct{}{}:
+		defer func() { <-n.handling }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return n.params.Sync.HandleSync(ctx, proto.PeerID(asker), req)
+}
+
 func (n *Network) answerSync(s network.Stream) error {
 	if err := s.SetReadDeadline(time.Now().Add(requestTimeout)); err != nil {
 		return err
@@ -81,15 +117,17 @@ func (n *Network) answerSync(s network.Stream) error {
 	if err := stream.ReadMessage(bufio.NewReader(s), proto.MaxRequest, &req); err != nil {
 		return fmt.Errorf("reading: %w", err)
 	}
+	asker := s.Conn().RemotePeer()
+	outsider := n.outsider(asker)
+	if outsider && n.blobs.Spares() {
+		return errors.New("this month's share for those who take no part is used")
+	}
+	if !n.traffic.isNear(asker) {
+		n.traffic.down.Charge(overhead * float64(pb.Size(&req))) // a question does not wait
+	}
 	ctx, cancel := context.WithTimeout(n.ctx, handleTimeout)
 	defer cancel()
-	select {
-	case n.handling <- struct{}{}:
-		defer func() { <-n.handling }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	resp, err := n.params.Sync.HandleSync(ctx, proto.PeerID(s.Conn().RemotePeer()), &req)
+	resp, err := n.answer(ctx, asker, &req)
 	if err != nil {
 		return err
 	}
@@ -97,11 +135,22 @@ func (n *Network) answerSync(s network.Stream) error {
 	if size > proto.MaxSync {
 		return fmt.Errorf("an answer of %d bytes, at most %d are allowed", size, proto.MaxSync)
 	}
-	sending, stop := context.WithTimeout(n.ctx, syncTimeout)
-	defer stop()
 	class := shaper.Round
 	if size > smallAnswer {
 		class = shaper.Bulk // a question of a hundred bytes may have an answer of four megabytes, which must not delay a round
+		if resp = nil; n.sending.enter(ctx, asker) != nil {
+			return ctx.Err()
+		}
+		defer n.sending.leave(asker)
+		if resp, err = n.answer(ctx, asker, &req); err != nil { // made anew, for many wait
+			return err
+		}
 	}
+	if outsider {
+		n.blobs.Draw(size)
+	}
+	sending, stop := context.WithTimeout(n.ctx, syncTimeout)
+	defer stop()
+	defer context.AfterFunc(sending, func() { _ = s.Reset() })() // who reads slowly has no longer than who is sent to slowly
 	return stream.WriteMessage(stream.Shaped{Paced: stream.Paced{Stream: s}, Ctx: sending, Line: &n.traffic.caps, Class: class}, resp)
 }

@@ -37,6 +37,7 @@ func (m *meter) stats() metrics.Stats {
 type traffic struct {
 	caps
 	blob      protocol.ID // protocol whose bytes wait under the caps
+	sync      protocol.ID // protocol whose answers do so where they come
 	total     meter
 	outside   atomic.Int64 // bytes both ways, of peers outside the local network
 	protocols meters[protocol.ID]
@@ -113,7 +114,7 @@ func (t *traffic) LogRecvMessageStream(n int64, id protocol.ID, p peer.ID) {
 	t.protocols.get(id).in.Add(n)
 	t.peers.get(p).in.Add(n)
 	t.cross(n, p)
-	t.received(n, p, id == t.blob)
+	t.received(n, p, id == t.blob || id == t.sync)
 }
 
 // cross counts bytes that leave or enter the local network.

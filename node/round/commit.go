@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/murmurnet/murmur/proto"
 )
@@ -182,7 +183,23 @@ const (
 	minCatching  = 4
 	maxCatching  = 32 // half of what a driver asks at once
 	maxByUnknown = 2
+	// A branch may be 4 MiB and tens of thousands of signatures. By word of those who never voted here, whom anybody can be, few are asked for
+	// in a while, but where nobody else is heard.
+	unknownEvery, unknownBurst = 30 * time.Second, 4
 )
+
+// unknownTurn tells whether one more branch may be asked for by word of somebody who never voted here.
+func (m *Machine) unknownTurn() bool {
+	if m.alone() {
+		return true
+	}
+	m.byUnknown = max(m.byUnknown, m.now-unknownBurst*unknownEvery)
+	if m.byUnknown+unknownEvery > m.now {
+		return false
+	}
+	m.byUnknown += unknownEvery
+	return true
+}
 
 // catchUp asks for the branch of a commit that hangs in the air, by word of a
 // peer: one at a time of each, so that no peer's inventions are in another's way.
@@ -197,11 +214,15 @@ func (m *Machine) catchUp(target proto.ID, of proto.PeerID) {
 	if m.familiar(of) {
 		full = len(m.catching)-unknown >= min(max(minCatching, len(m.known)/vouchShare+1), maxCatching)
 	}
-	if _, under := m.catching[target]; under || full || !m.try(branch, peerKey(of)) {
+	if _, under := m.catching[target]; under || full || !m.rested(branch, peerKey(of)) || !m.familiar(of) && !m.unknownTurn() || !m.try(branch, peerKey(of)) {
 		return
 	}
 	m.catching[target] = of
-	m.do(CatchUp{Target: target, Have: m.locator(), Sources: m.sources([]proto.PeerID{of})})
+	sources := m.sources([]proto.PeerID{of})
+	if !m.familiar(of) && !m.alone() {
+		sources = []proto.PeerID{of} // it may have friends, each with as long an answer
+	}
+	m.do(CatchUp{Target: target, Have: m.locator(), Sources: sources})
 }
 
 // peerKey is a peer's place among the tries.

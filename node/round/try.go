@@ -67,6 +67,12 @@ func (m *Machine) try(w what, id proto.ID) bool {
 	return true
 }
 
+// rested tells whether try would be true.
+func (m *Machine) rested(w what, id proto.ID) bool {
+	t := m.tries[errand{w, id}]
+	return t == nil || !t.open && m.now >= t.after
+}
+
 // maxTries are kept before those that came to nothing long ago are forgotten: what announcements name need not be anywhere.
 const maxTries = 4096
 

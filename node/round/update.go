@@ -327,7 +327,7 @@ func (m *Machine) want(u Update, in *block) {
 		}
 	}
 	if _, open := m.asked[u.Payload]; open || m.holds(u) || m.unfit[u.Use()] || m.running[payload] >= MaxFetching || m.fetching[share] >= m.placesOf() ||
-		stranger && m.strangers >= MaxFetching/4 || !m.try(payload, u.ID) {
+		stranger && m.strangers >= MaxFetching/4 || share.strangers && m.listedStrangers() >= MaxFetching/4 || !m.try(payload, u.ID) {
 		return
 	}
 	m.asked[u.Payload] = u.ID
@@ -344,6 +344,17 @@ func (m *Machine) want(u Update, in *block) {
 		}
 	}
 	m.do(Fetch{Update: u, Shared: m.shared(u.Payload), Sources: m.sources(first)})
+}
+
+// listedStrangers counts the payloads under way that voters' commits list of strangers': each voter has places for them beside its own, and a third of
+// many voters would have most of all.
+func (m *Machine) listedStrangers() (n int) {
+	for q, open := range m.fetching {
+		if q.strangers {
+			n += open
+		}
+	}
+	return n
 }
 
 // answered ends the fetch of a payload that is under way, by the update that it went by: copies have pauses of their own, for they may say another size.

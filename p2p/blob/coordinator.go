@@ -46,6 +46,7 @@ type coordinator struct {
 	left  int
 	todo  []int // leaves that no source works on, ascending
 	said  []said
+	seen  map[peer.ID]float64 // bytes/s at which a source sent whose job another took
 }
 
 // said is a source's reason for being given up.
@@ -115,6 +116,9 @@ func (c *coordinator) handle(r report) error {
 			return fmt.Errorf("it has %d bytes, announced were %d (0 = any) and at most %d are allowed", o.tree.Size, c.f.Size, c.f.MaxSize)
 		}
 		r.src.offered, r.src.rate = true, o.rate
+		if was, ok := c.seen[r.src.id]; ok && (o.rate == 0 || o.rate > was) {
+			r.src.rate = was // what a source says of itself counts once, or it could take a leaf from a slow one again and again
+		}
 		if !c.ready {
 			c.begin(&o.tree, o.tree.Size)
 		}

@@ -17,8 +17,9 @@ import (
 	"github.com/murmurnet/murmur/proto"
 )
 
-// MaxFetches is how many blobs are fetched at once; each has at most one stream to a source.
-const MaxFetches = 16
+// MaxFetches is how many blobs are fetched at once; each has at most one stream to a source. It is more than the 32 payloads that a node asks for at
+// once, of which others may have half come as slowly as they like, the three states of branches beside them, and a token shard.
+const MaxFetches = 40
 
 // Store holds the blobs that a node serves.
 type Store interface {
@@ -110,8 +111,14 @@ func New(ctx context.Context, p Params) (*Exchange, error) {
 	return x, nil
 }
 
-// Drawn is how many bytes of blobs went to peers who take no part in the swarm's rounds.
+// Drawn is how many bytes of blobs and answers went to peers who take no part in the swarm's rounds.
 func (x *Exchange) Drawn() uint64 { return x.drawn.Load() }
+
+// Draw counts what went to them in answers about the chain.
+func (x *Exchange) Draw(bytes int) { x.drawn.Add(uint64(bytes)) }
+
+// Spares tells whether outsiders get nothing.
+func (x *Exchange) Spares() bool { return x.spare.Load() }
 
 // Spare has blobs served to those alone who take part, or to all again.
 func (x *Exchange) Spare(on bool) { x.spare.Store(on) }

@@ -37,12 +37,13 @@ const (
 type places struct {
 	mu     sync.Mutex
 	used   int
-	queue  []*waiter     // one waiter at most for a served stream, which the host bounds
-	turns  map[asker]int // turns since the last time that nobody waited
-	rate   float64       // bytes/s that this line has carried; 0: not measured
-	active int           // answers that are being sent
-	began  time.Time     // beginning of the window
-	bytes  int           // bytes sent in the window
+	queue  []*waiter       // one waiter at most for a served stream, which the host bounds
+	turns  map[asker]int   // turns since the last time that nobody waited
+	dull   map[peer.ID]int // of these, turns that a peer lost because it read too slowly
+	rate   float64         // bytes/s that this line has carried; 0: not measured
+	active int             // answers that are being sent
+	began  time.Time       // beginning of the window
+	bytes  int             // bytes sent in the window
 }
 
 // asker is whose turns are counted. For a blob that a round waits for, turns are counted
@@ -96,6 +97,19 @@ func (p *places) leave() {
 	p.hand()
 }
 
+// lose gives back the place of a peer that read too slowly: who does goes behind all who do not, or one that reads nothing
+// could ask for one blob after the other and have all places.
+func (p *places) lose(of peer.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dull == nil {
+		p.dull = make(map[peer.ID]int)
+	}
+	p.dull[of]++
+	p.used--
+	p.hand()
+}
+
 // wanted tells whether somebody waits for a place.
 func (p *places) wanted() bool {
 	p.mu.Lock()
@@ -121,11 +135,14 @@ func (p *places) hand() {
 		close(w.ready)
 	}
 	if len(p.queue) == 0 && p.used == 0 {
-		p.turns = nil
+		p.turns, p.dull = nil, nil
 	}
 }
 
 func (p *places) before(a, b *waiter) bool {
+	if x, y := p.dull[a.peer], p.dull[b.peer]; x != y {
+		return x < y
+	}
 	if x, y := p.turns[a.asker], p.turns[b.asker]; x != y {
 		return x < y
 	}

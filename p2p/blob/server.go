@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -35,6 +36,8 @@ const (
 	// its place. Less is no reason: a slow line has less than half of itself left beside what it
 	// acknowledges, and another asker would only divide that further.
 	slowReader = 4
+	// lookAgain is how often somebody is looked for who waits for the place of an asker that reads nothing.
+	lookAgain = 250 * time.Millisecond
 )
 
 // Serve answers blob requests on one stream, one after the other, until the asker
@@ -83,9 +86,10 @@ type blobConn struct {
 	places   *places // places for the blob's class
 	taker    *taker
 
-	placed bool      // whether this asker has a place
-	since  time.Time // when it got the place
-	bytes  uint64    // bytes sent since then
+	mu     sync.Mutex // guards placed, which a write that takes too long changes
+	placed bool       // whether this asker has a place
+	since  time.Time  // when it got the place
+	bytes  uint64     // bytes sent since then
 }
 
 // hear passes requests on until the asker hangs up.
@@ -110,7 +114,7 @@ func (c *blobConn) hear(ctx context.Context) error {
 func (c *blobConn) serve(ctx context.Context) error {
 	for {
 		silent := time.NewTimer(idleTimeout)
-		if c.placed {
+		if c.hasPlace() {
 			silent.Reset(placeHold)
 		}
 		select {
@@ -120,7 +124,7 @@ func (c *blobConn) serve(ctx context.Context) error {
 				return err
 			}
 		case <-silent.C:
-			if !c.placed {
+			if !c.hasPlace() {
 				return nil
 			}
 			c.leave()
@@ -162,13 +166,13 @@ func (c *blobConn) answer(ctx context.Context, req *murmurv1.BlobRequest) error 
 		head.Leaves, head.Rate = tree.Bytes(), uint64(c.places.share())
 		return stream.WriteMessage(stream.Paced{Stream: c.s}, head)
 	}
-	if c.size > smallBlob && !c.placed {
+	if c.size > smallBlob && !c.hasPlace() {
 		return stream.WriteMessage(stream.Paced{Stream: c.s}, head)
 	}
 	if err := c.send(ctx, req, head); err != nil {
 		return err
 	}
-	if c.placed && time.Since(c.since) > turnTime && c.places.wanted() {
+	if c.hasPlace() && time.Since(c.since) > turnTime && c.places.wanted() {
 		c.leave()
 	}
 	return nil
@@ -184,7 +188,9 @@ func (c *blobConn) send(ctx context.Context, req *murmurv1.BlobRequest, head *mu
 	end := min((first+count)*proto.LeafSize, c.size)
 	head.Length = end - start
 	c.taker.asks(req.Down)
-	out := stream.Shaped{Paced: stream.Paced{Stream: c.s}, Ctx: ctx, Line: paced{c.x.params.Line, c.taker}, Class: c.class()}
+	out := stream.Shaped{
+		Paced: stream.Paced{Stream: impatient{c.s, c}}, Ctx: ctx, Line: paced{c.x.params.Line, c.taker}, Class: c.class(),
+	}
 	if err := stream.WriteMessage(out, head); err != nil {
 		return err
 	}
@@ -195,6 +201,50 @@ func (c *blobConn) send(ctx context.Context, req *murmurv1.BlobRequest, head *mu
 		return fmt.Errorf("sending blob %s: %w", c.id.Short(), err)
 	}
 	return nil
+}
+
+// impatient is a stream to an asker that loses its place to who waits for it where a write takes longer than a turn.
+type impatient struct {
+	network.Stream
+	c *blobConn
+}
+
+func (w impatient) Write(b []byte) (int, error) {
+	over := make(chan struct{})
+	defer func() {
+		w.c.mu.Lock()
+		defer w.c.mu.Unlock()
+		close(over)
+	}()
+	stuck := time.AfterFunc(turnTime, func() {
+		again := time.NewTicker(lookAgain)
+		defer again.Stop()
+		for !w.c.stuck(over) {
+			select {
+			case <-again.C:
+			case <-over:
+				return
+			}
+		}
+	})
+	defer stuck.Stop()
+	return w.Stream.Write(b)
+}
+
+// stuck takes the place of an asker that reads too slowly, where another waits for it, and tells whether it has none any more; over ends that.
+func (c *blobConn) stuck(over <-chan struct{}) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-over:
+		return true
+	default:
+	}
+	if c.placed && c.places.wanted() {
+		c.placed = false
+		c.places.lose(c.s.Conn().RemotePeer())
+	}
+	return !c.placed
 }
 
 // measured is what a blob is written to.
@@ -219,13 +269,17 @@ func (w *measured) Write(b []byte) (int, error) {
 // is for has gone, and where the asker reads slower than the line sends.
 func (c *blobConn) moved(n int, left uint64) {
 	c.bytes += uint64(n)
-	if !c.placed {
+	if !c.hasPlace() {
 		return
 	}
 	d, share := time.Since(c.since), c.places.share()
 	last := c.bytes+left >= c.size || d > turnTime
 	slow := d > turnTime && float64(c.bytes) < d.Seconds()*share/slowReader
-	if (slow || last && float64(left) <= share*handOver.Seconds()) && c.places.wanted() {
+	switch {
+	case !c.places.wanted():
+	case slow:
+		c.stuck(nil)
+	case last && float64(left) <= share*handOver.Seconds():
 		c.leave()
 	}
 }
@@ -268,12 +322,23 @@ func (c *blobConn) enter(ctx context.Context, rate uint64) bool {
 	} else {
 		rate = 0
 	}
-	c.placed = c.places.take(ctx, a, c.x.coming.pace(c.id), rate) == nil
+	placed := c.places.take(ctx, a, c.x.coming.pace(c.id), rate) == nil
 	c.since, c.bytes = time.Now(), 0
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.placed = placed
+	return placed
+}
+
+func (c *blobConn) hasPlace() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.placed
 }
 
 func (c *blobConn) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.placed {
 		c.placed = false
 		c.places.leave()

@@ -99,6 +99,10 @@ func (c *coordinator) take(s *source) {
 		}
 	}
 	if worst != nil {
+		if c.seen == nil {
+			c.seen = map[peer.ID]float64{}
+		}
+		c.seen[worst.id] = max(worst.speed(), 1)
 		c.dismiss(worst)
 	}
 }

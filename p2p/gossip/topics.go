@@ -92,6 +92,7 @@ type Topics struct {
 type author struct {
 	seen     time.Time
 	said     bucket
+	echoed   bucket    // updates and announcements that others passed on
 	stranger bool      // whether it took no part in the swarm when it was first heard
 	seqno    uint64    // number of the newest heartbeat
 	beat     time.Time // arrival of the newest heartbeat
@@ -301,20 +302,27 @@ func (g *Topics) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 		a = &author{stranger: stranger}
 		g.authors[from] = a
 	}
-	if !a.said.take(now, authorRate, authorBurst) {
-		g.dropped.add(tooMany)
-		return false
-	}
+	// What somebody repeats of an author's, which gossip knows for two minutes, must not use up what its author may say.
+	said := &a.said
+	var s uint64
 	if heartbeat {
 		if len(seqno) != 8 {
 			g.dropped.add(malformed)
 			return false
 		}
-		s := binary.BigEndian.Uint64(seqno)
+		s = binary.BigEndian.Uint64(seqno)
 		if s <= a.seqno && (a.seqno-s < seqnoSpread || via != from && now.Sub(a.beat) < seqnoMemory) {
 			g.dropped.add(stale)
 			return false
 		}
+	} else if via != from {
+		said = &a.echoed
+	}
+	if !said.take(now, authorRate, authorBurst) {
+		g.dropped.add(tooMany)
+		return false
+	}
+	if heartbeat {
 		a.seqno, a.beat = s, now
 	}
 	a.seen = now

@@ -25,7 +25,9 @@ const MaxPeers = 256
 const (
 	maxPeerAddrs = 16 // addresses of one peer
 	maxTold      = 8  // of these that others told, which come last
-	maxFile      = 1 << 20
+	// Of a longer address nobody is in need, and all peers' together must fit into a file that is read again: one of 8 KB would be 72 KB as text.
+	maxAddr = 320 // characters of an address
+	maxFile = 2 << 20
 	// At most maxFresh dials at once go to peers that were never reached, of which anybody can tell: one that does not
 	// answer takes one of p2p's eight places for ten seconds.
 	maxFresh = 6
@@ -53,6 +55,7 @@ type Params struct {
 	Bootstrap []string // multiaddrs that end in /p2p/ID: peers that the operator named
 	File      string   // where reached peers are kept between starts; "" = nowhere
 	Log       *slog.Logger
+	Known     func(peer.ID) bool // who takes part in the swarm's rounds, and stays where there are too many; nil: nobody
 }
 
 // Validate says what is missing or wrong, in one line.
@@ -73,8 +76,9 @@ func (p Params) Validate() error {
 
 // Peers is the peers that a node knows, with when to dial them again.
 type Peers struct {
-	self peer.ID
-	file string
+	self  peer.ID
+	file  string
+	known func(peer.ID) bool
 
 	mu    sync.Mutex
 	peers map[peer.ID]*known
@@ -112,7 +116,10 @@ func New(p Params) (*Peers, error) {
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("peer book parameters: %w", err)
 	}
-	b := &Peers{self: p.Self, file: p.File, peers: make(map[peer.ID]*known)}
+	b := &Peers{self: p.Self, file: p.File, known: p.Known, peers: make(map[peer.ID]*known)}
+	if b.known == nil {
+		b.known = func(peer.ID) bool { return false }
+	}
 	if err := b.load(); err != nil {
 		p.Log.Warn("The file of known peers is not readable and will be written anew", "file", p.File, "error", err)
 	}
@@ -404,16 +411,21 @@ func (b *Peers) Attempts(connected func(peer.ID) bool) (out []Attempt) {
 }
 
 // get returns a peer's entry, making room for it where needed: the one that was
-// reached longest ago, or never, goes.
+// reached longest ago, or never, goes, of those who take no part in the swarm as long as there are any.
 func (b *Peers) get(id peer.ID) *known {
 	if k := b.peers[id]; k != nil {
 		return k
 	}
 	if len(b.peers) >= MaxPeers {
 		var worst peer.ID
+		stays := false // whether the worst takes part
 		for id, k := range b.peers {
-			if w := b.peers[worst]; len(k.fixed) == 0 && !k.dialing && (w == nil || k.seen.Before(w.seen)) {
-				worst = id
+			if len(k.fixed) > 0 || k.dialing {
+				continue
+			}
+			in := b.known(id)
+			if w := b.peers[worst]; w == nil || stays && !in || stays == in && k.seen.Before(w.seen) {
+				worst, stays = id, in
 			}
 		}
 		delete(b.peers, worst)
@@ -427,7 +439,7 @@ func (b *Peers) get(id peer.ID) *known {
 func Merge(a, b []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	var out []multiaddr.Multiaddr
 	for _, m := range slices.Concat(a, b) {
-		if len(out) < maxPeerAddrs && !slices.ContainsFunc(out, m.Equal) {
+		if len(out) < maxPeerAddrs && len(m.String()) <= maxAddr && !slices.ContainsFunc(out, m.Equal) {
 			out = append(out, m)
 		}
 	}
