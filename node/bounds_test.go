@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/murmurnet/murmur/node/fits"
 	"github.com/murmurnet/murmur/node/manifest"
 )
 
@@ -17,10 +18,10 @@ func TestNeedsOfALargeModel(t *testing.T) {
 	params := uint64(m.Model.Layout().Params())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	need := needs(m)
+	r, err := fits.Of(m, Spec(m, "", ""), fits.Machine{Memory: 1 << 34, Host: 1 << 34, Disk: 1 << 40})
 	runtime.ReadMemStats(&after)
-	if params < 16e9 || need.Memory != 8*params || need.Disk != 44*params {
-		t.Errorf("%d parameters take %+v", params, need)
+	if err != nil || params < 16e9 || r.Fits || r.Step.Memory < 12*params || r.Disk < 44*params || r.Daemon < params {
+		t.Errorf("%d parameters take %+v, %v", params, r, err)
 	}
 	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
 		t.Errorf("%d bytes were allocated to find that out", took)

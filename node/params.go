@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/murmurnet/murmur/node/fits"
 	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/node/round"
@@ -27,18 +28,18 @@ type Params struct {
 	Listen    []string // multiaddrs
 	Bootstrap []string
 	MDNS      bool
-	Trainer   []string    // the command that runs a trainer child
-	Env       []string    // added to its environment
-	Backend   string      // wanted; empty: the best there is
-	Devices   []int       // graphics cards to train on, by number, a trainer each; empty: the first
-	Private   string      // the folder of texts to train on, where the swarm's data are private
-	Seed      bool        // serve others, from an address that they can dial, and do not train
-	Metrics   string      // host:port at which Prometheus finds metrics; empty: nowhere
-	Page      string      // loopback host:port at which browsers of this machine find the page; empty: nowhere
-	Routers   bool        // have ports opened and holes punched, where others are beyond routers
-	Room      func() Room // what the machine has free; nil: nobody asks
-	Anyway    bool        // take part even in a swarm that needs more
-	DataQuota uint64      // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
+	Trainer   []string            // the command that runs a trainer child
+	Env       []string            // added to its environment
+	Backend   string              // wanted; empty: the best there is
+	Devices   []int               // graphics cards to train on, by number, a trainer each; empty: the first
+	Private   string              // the folder of texts to train on, where the swarm's data are private
+	Seed      bool                // serve others, from an address that they can dial, and do not train
+	Metrics   string              // host:port at which Prometheus finds metrics; empty: nowhere
+	Page      string              // loopback host:port at which browsers of this machine find the page; empty: nowhere
+	Routers   bool                // have ports opened and holes punched, where others are beyond routers
+	Machine   func() fits.Machine // what the machine has free; nil: nobody asks
+	Anyway    bool                // take part even in a swarm that needs more
+	DataQuota uint64              // bytes of token shards to keep, beside those that training needs next and those that were brought here; 0: all
 	// For simulations: Engine trains inside this process, in place of a child, Net
 	// changes the network's parameters, Senses feel another machine, and Contract holds the node to what it owes the round machine.
 	Contract *round.Contract

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/fits"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p/simtest"
 	"github.com/murmurnet/murmur/trainer/outer"
@@ -22,9 +23,9 @@ func TestTooLarge(t *testing.T) {
 		s.change = func(m *manifest.Manifest) { m.Model.Dim = 64 }
 		defer s.end()
 		s.found()
-		rooms := []node.Room{{Memory: 1 << 16}, {Disk: 1 << 18}, {Memory: 1 << 16}, {Memory: 1 << 40, Disk: 1 << 40}}
+		rooms := []fits.Machine{{Memory: 1 << 16}, {Disk: 1 << 18}, {Memory: 1 << 16}, {Memory: 1 << 40, Disk: 1 << 40}}
 		s.params = func(d *daemon, p *node.Params) {
-			p.Room, p.Anyway = func() node.Room { return rooms[d.i-1] }, d.i == 3
+			p.Machine, p.Anyway = func() fits.Machine { return rooms[d.i-1] }, d.i == 3
 		}
 		for range rooms {
 			s.join()
@@ -38,7 +39,7 @@ func TestTooLarge(t *testing.T) {
 				}
 				continue
 			}
-			if st.Reason != "too-large" || !strings.Contains(st.Why, "this swarm's model takes 0.0 GiB of memory") || !strings.Contains(st.Why, "--anyway") {
+			if st.Reason != "too-large" || !strings.Contains(st.Why, "does not fit here: ") || !strings.Contains(st.Why, "--anyway") {
 				t.Errorf("node %d: %s: %s", d.i, st.Reason, st.Why)
 			}
 			var all int64
@@ -59,7 +60,7 @@ func TestTooLarge(t *testing.T) {
 		for !s.ended(again) {
 			time.Sleep(look)
 		}
-		s.params = func(_ *daemon, p *node.Params) { p.Room = func() node.Room { return node.Room{Memory: 1} } }
+		s.params = func(_ *daemon, p *node.Params) { p.Machine = func() fits.Machine { return fits.Machine{Memory: 1} } }
 		s.open(again)
 		s.run(20 * time.Second)
 		if st := again.n.State(); st.Reason == "too-large" {

@@ -58,6 +58,7 @@ type cli struct {
 	XLA      XLACmd      `cmd:"" name:"xla" help:"Show and install the backends that training runs on."`
 	Data     DataCmd     `cmd:"" help:"Make and check data sets of token shards."`
 	Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
+	Fits     FitsCmd     `cmd:"" help:"Say what a swarm takes of this machine, and what would make it fit."`
 	Doctor   DoctorCmd   `cmd:"" help:"Look for what is wrong on this machine, and say what to do."`
 	Support  SupportCmd  `cmd:"" help:"Pack what others need to help into a file, without secrets."`
 	Version  VersionCmd  `cmd:"" help:"Print the version."`

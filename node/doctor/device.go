@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/murmurnet/murmur/node/fits"
 )
 
 func (f Facts) backend() Finding {
@@ -44,13 +46,12 @@ func (f Facts) clock() Finding {
 }
 
 func (f Facts) memory() Finding {
-	need := 4 * memoryVectors * f.Params
-	switch {
+	switch line := f.Fit.Line(); {
 	case f.Memory == 0 || f.Params == 0:
 		return Finding{}
-	case f.Memory < need && (f.State == nil || !f.State.Trainer.Up):
-		return warning("memory", "end other programs, or train where there is more; on a graphics card its own memory counts", "%s are free, and the model with its optimizer takes about %s", size(f.Memory), size(need))
+	case line != "" && (f.State == nil || !f.State.Trainer.Up):
+		return warning("memory", "end other programs; murmur fits says what else would help", "%s are free, and %s", fits.Size(f.Memory), line)
 	default:
-		return ok("memory", "%s are free", size(f.Memory))
+		return ok("memory", "%s are free", fits.Size(f.Memory))
 	}
 }

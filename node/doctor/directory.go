@@ -2,9 +2,10 @@ package doctor
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"runtime"
+
+	"github.com/murmurnet/murmur/node/fits"
 )
 
 // directory is about what lies on the disk.
@@ -28,13 +29,13 @@ func (f Facts) disk() Finding {
 	case !d.Known:
 		return ok("disk", "%s can be written to", f.Dir)
 	case d.Free < need:
-		return problem("disk", "make room, or move the directory (docs/operate/upgrade.md)", "%s are left where %s lies, and a round may write %s", size(d.Free), f.Dir, size(need))
+		return problem("disk", "make room, or move the directory (docs/operate/upgrade.md)", "%s are left where %s lies, and a round may write %s", fits.Size(d.Free), f.Dir, fits.Size(need))
 	case d.Kind != "":
 		return warning("disk", "move the directory to a disk of this machine (docs/operate/upgrade.md)", "%s lies on %s", f.Dir, d.Kind)
 	case d.Free < leastFree:
-		return warning("disk", "make room", "%s are left where %s lies", size(d.Free), f.Dir)
+		return warning("disk", "make room", "%s are left where %s lies", fits.Size(d.Free), f.Dir)
 	default:
-		return ok("disk", "%s can be written to, %s are left", f.Dir, size(d.Free))
+		return ok("disk", "%s can be written to, %s are left", f.Dir, fits.Size(d.Free))
 	}
 }
 
@@ -45,7 +46,7 @@ func (f Facts) swarm() Finding {
 	case f.Swarm == "":
 		return ok("swarm", "its description is not here yet: a peer gives it")
 	}
-	return ok("swarm", "%s, %s parameters", f.Swarm, count(f.Params))
+	return ok("swarm", "%s, %s parameters", f.Swarm, fits.Count(f.Params))
 }
 
 func (f Facts) secrets() Finding {
@@ -65,22 +66,4 @@ func (f Facts) settings() Finding {
 		return problem("settings", "what the sentence says", "%v", errors.Join(f.Settings...))
 	}
 	return ok("settings", "pauses, hours and limits can be read")
-}
-
-// size writes bytes for people.
-func size(n uint64) string {
-	switch {
-	case n < 10_000_000:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	case n < 1_000_000_000:
-		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
-}
-
-func count(n uint64) string {
-	if n < 1_000_000_000 {
-		return fmt.Sprintf("%.2f million", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.2f billion", float64(n)/1e9)
 }

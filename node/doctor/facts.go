@@ -4,6 +4,7 @@ import (
 	"io/fs"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/fits"
 	"github.com/murmurnet/murmur/xla"
 )
 
@@ -12,12 +13,13 @@ type Facts struct {
 	Version  string // of this program
 	Platform string
 
-	Dir         string // of the swarm
-	DirErr      error  // why it cannot be used
-	VersionErr  error  // why its layout cannot be read
-	ManifestErr error  // why its manifest cannot be read, or this program cannot take part
-	Swarm       string // its name; empty while the manifest is not here
-	Params      uint64 // of its model
+	Dir         string      // of the swarm
+	DirErr      error       // why it cannot be used
+	VersionErr  error       // why its layout cannot be read
+	ManifestErr error       // why its manifest cannot be read, or this program cannot take part
+	Swarm       string      // its name; empty while the manifest is not here
+	Params      uint64      // of its model
+	Fit         fits.Report // what its model takes of this machine
 	Secrets     []Secret
 	Settings    []error // of files that a person's wishes lie in
 	Disk        Disk

@@ -8,9 +8,8 @@ import (
 
 // How much a model of n parameters takes, in vectors of n float32.
 const (
-	diskVectors   = 6 // a state, of up to three, and what was learned, written before older ones go
-	memoryVectors = 8 // parameters, gradients and moments of the trainer, two states of the daemon
-	leastFree     = 1 << 30
+	diskVectors = 6 // a state, of up to three, and what was learned, written before older ones go
+	leastFree   = 1 << 30
 )
 
 // Judge says what the facts mean.

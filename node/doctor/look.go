@@ -16,9 +16,12 @@ import (
 
 	"github.com/murmurnet/murmur/node"
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/fits"
 	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/node/senses/device"
 	"github.com/murmurnet/murmur/p2p"
+	"github.com/murmurnet/murmur/trainer/worker"
 	"github.com/murmurnet/murmur/xla"
 )
 
@@ -40,7 +43,7 @@ type Params struct {
 
 // Look gathers facts.
 func Look(ctx context.Context, p Params) Facts {
-	f := Facts{Version: p.Version, Platform: runtime.GOOS + "/" + runtime.GOARCH, Dir: string(p.Dir), DirErr: p.DirErr, Port: p.Port, Clock: clock(), Memory: memory()}
+	f := Facts{Version: p.Version, Platform: runtime.GOOS + "/" + runtime.GOARCH, Dir: string(p.Dir), DirErr: p.DirErr, Port: p.Port, Clock: clock(), Memory: worker.Free()}
 	f.DaemonErr = api.ErrNoDaemon
 	if f.DirErr == nil {
 		f.readDirectory(p)
@@ -94,7 +97,9 @@ func (f *Facts) readDirectory(p Params) {
 		return
 	}
 	f.Swarm, f.Params = m.Name, uint64(m.Model.Layout().Params())
-	f.ManifestErr = m.Runs(p.Version)
+	if f.ManifestErr = m.Runs(p.Version); f.ManifestErr == nil {
+		f.Fit, f.ManifestErr = fits.Of(m, node.Spec(m, "", ""), Machine(f.Dir))
+	}
 }
 
 // usable tries whether this account can work in a directory.
@@ -170,5 +175,15 @@ func busy(err error) error {
 	return err
 }
 
-// Room is what the machine has free for a node in a directory.
-func Room(dir string) node.Room { return node.Room{Memory: memory(), Disk: disk(dir).Free} }
+// Machine is what a node in a directory may take here: of the first graphics card where there is one, else of this machine's memory.
+func Machine(dir string) fits.Machine {
+	free := worker.Free()
+	m := fits.Machine{Device: "this machine's processor", Memory: worker.Share(free), Host: free - worker.Share(free), Disk: disk(dir).Free}
+	if cards, err := device.Open(); err == nil {
+		defer func() { _ = cards.Close() }() // it was asked alone
+		if r, err := cards.Read(0, nil); err == nil && r.Total > r.Memory {
+			m.Device, m.Memory, m.Host = r.Name, worker.Share(r.Total-r.Memory), free
+		}
+	}
+	return m
+}

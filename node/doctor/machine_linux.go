@@ -1,10 +1,6 @@
 package doctor
 
 import (
-	"bufio"
-	"os"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -36,21 +32,4 @@ func clock() Clock {
 		return ClockFree
 	}
 	return ClockSteered
-}
-
-// memory is what the kernel could give without swapping.
-func memory() uint64 {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 3 && fields[0] == "MemAvailable:" {
-			kib, _ := strconv.ParseUint(fields[1], 10, 54)
-			return kib << 10
-		}
-	}
-	return 0
 }

@@ -13,9 +13,9 @@ import (
 var ErrMemory = errors.New("the model does not fit into this device's memory")
 
 // Fit lays out a step for so many bytes of memory: as many samples at once as fit, and only where not one does, each block
-// computed twice. It goes by an estimate, which measured peaks stay below (fit_test.go); 0 bytes are no bound.
+// computed twice. It needs no backend, and goes by an estimate, which measured peaks stay below (fit_test.go); 0 bytes are no bound.
 func Fit(p Params, memory uint64) (Params, error) {
-	if err := p.Validate(); err != nil || memory == 0 {
+	if err := p.shape(); err != nil || memory == 0 {
 		return p, err
 	}
 	for _, remat := range []bool{p.Remat, true} {
@@ -62,45 +62,54 @@ func Allocator(tight bool) string {
 	return one + "glibc.malloc.mmap_max=0"
 }
 
-// programBytes is what a process takes beside a step's arrays: the programs, and what XLA and Go keep.
-const programBytes = 170 << 20
+// What a process takes beside a step's arrays: the programs, and what XLA and Go keep. More programs widen and round.
+const (
+	programBytes = 160 << 20
+	roundedBytes = 212 << 20
+)
 
 // Memory bounds the bytes that a step holds on the device, as measured with XLA's plugin for CPUs and Allocator (TestMemory). Parameters, moments and
-// gradients exist together, and one group's new state; what was freed lies in pieces, as much again, where memory is not tight. A twelfth is added, for from one
-// run to the next it differs by as much. For shapes from 0.9M to 124M parameters it was 3 to 37 % above what was taken.
+// gradients exist together; where memory is not tight, holes lie between them, and the largest tensor finds none that is large enough. A block holds what its
+// backward pass needs, in XLA's order. The factors are the least that stay above 104 measured peaks, of ten shapes from 0.9M to 240M parameters, by linear
+// programming; a twenty-fourth is added, for runs differ. It was 4 to 50 % above what was taken, 6 to 20 above 100M.
 func (p Params) Memory() uint64 {
 	c := p.Model
 	r := replica{params: p, layout: c.Layout()}
-	var vectors float64
-	for k := range r.state {
-		for _, t := range r.layout {
+	width, base := 4.0, float64(programBytes)
+	if r.short() {
+		width, base = 2, roundedBytes
+	}
+	var vectors, largest, host float64
+	for _, t := range r.layout {
+		for k := range r.state {
 			if r.holds(k, t) {
 				vectors += float64(t.Size)
 			}
 		}
+		largest = max(largest, float64(t.Size))
 	}
 	grads := float64(r.layout.Params())
 	if p.Optimizer.Kind == optimizer.None {
-		vectors += grads // their sum, on the host
+		host = 4 * grads // their sum
+	}
+	live, held, through := 1.3, 1.22, 1.1*4*largest
+	if p.Tight {
+		live, held, through = 1.02, 0.77, 0
 	}
 	if p.atOnce() < p.Batch {
-		grads *= 1.5 // the sum, and what is added to it and gone by and by
-	}
-	apart := 1.95
-	if p.Tight {
-		apart = 1.2
+		through += 0.86 * width * grads // another part's, which go one by one as they are added
 	}
 	samples, seq, dim := float64(p.atOnce()), float64(c.SeqLen), float64(c.Dim)
 	heads, kv, ffn := float64(c.Heads*c.HeadDim), float64(c.KVHeads*c.HeadDim), float64(c.FFN)
 	// What a block keeps for the backward pass: norms, projections before and after turning, attention, the gated layer;
 	// and scores and their softmax, with a gradient of each while it is on its way back.
 	block := samples*seq*(6*dim+4*heads+4*kv+5*ffn) + samples*float64(c.Heads)*seq*seq*4
-	layers := float64(c.Layers) * block
+	layers := held * float64(c.Layers) * block
 	if p.Remat {
-		layers = float64(c.Layers)*samples*seq*dim + 2*block
+		layers = float64(c.Layers)*samples*seq*dim + 1.44*block
 	}
-	head := 6 * min(samples*seq*float64(c.Vocab), 2*model.MaxLogits) // logits, exponentials, the chosen ones, a gradient, of two chunks
-	return uint64((programBytes + 4*(apart*(vectors+grads)+layers+head)) * 13 / 12)
+	head := 5.5 * min(samples*seq*float64(c.Vocab), 2*model.MaxLogits) // logits, exponentials, the chosen ones, a gradient, of two chunks
+	return uint64((base + host + live*width*(vectors+grads) + through + 4*(layers+head)) * 25 / 24)
 }
 
 // NewFitting makes a trainer for a device that does not say how much memory it has: it tries a step, and half as many

@@ -32,7 +32,7 @@ func TestFit(t *testing.T) {
 			gib   float64
 			micro int
 			remat bool
-		}{{80, 8, false}, {24, 4, false}, {14, 2, false}, {10, 1, false}, {7.5, 4, true}, {5.5, 1, true}} {
+		}{{80, 8, false}, {24, 4, false}, {14, 2, false}, {9, 1, false}, {5.5, 4, true}, {4, 1, true}} {
 			p, err := Fit(gpt(backend), uint64(test.gib*(1<<30)))
 			if err != nil || p.atOnce() != test.micro || p.Remat != test.remat {
 				t.Errorf("in %g GiB: %d at once, %+v, %v", test.gib, p.atOnce(), p.Compute, err)

@@ -37,6 +37,11 @@ func (p Params) Validate() error {
 	if p.Backend == nil {
 		return errors.New("inner: no backend")
 	}
+	return p.shape()
+}
+
+// shape validates all but the backend.
+func (p Params) shape() error {
 	if p.Batch < 1 || p.Batch > optimizer.MaxBatch {
 		return fmt.Errorf("inner: batch is %d, want 1 to %d", p.Batch, optimizer.MaxBatch)
 	}

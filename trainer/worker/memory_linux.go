@@ -10,17 +10,13 @@ import (
 	"strings"
 )
 
-// memoryShare of what is free may a training step take; the rest is for the daemon, caches, and what comes later.
-const memoryShare = 0.8
-
-// available is how many bytes a training step may take on this machine, and in the control groups that the process is
-// in; 0 is unknown.
-func available() uint64 {
+// Free is how many bytes programs may still take on this machine, and in the control groups that the process is in; 0 is unknown.
+func Free() uint64 {
 	free := min(memoryFree(), groupsFree(os.DirFS("/")))
 	if free == math.MaxUint64 {
 		return 0
 	}
-	return uint64(memoryShare * float64(free))
+	return free
 }
 
 // groupsFree is what the tightest of the control groups has left from the process's own to the root: a unit of systemd has

@@ -89,9 +89,7 @@ func Start(ctx context.Context, p Params) (*Process, error) {
 	if p.Limit == 0 {
 		p.Limit = AnswerLimit
 	}
-	if free := available(); p.Spec.short() || p.Spec.Less > 0 || free > 0 && p.Spec.step().Memory() > free {
-		p.Spec.Tight = true
-	}
+	p.Spec.tighten(available())
 	file, err := createExchange(p.Exchange, p.Spec.Model.Layout().Params())
 	if err != nil {
 		return nil, err
