@@ -8,7 +8,7 @@ import (
 )
 
 // Models are the names of the models that benches exchange: by parameters, and one so small that rounds cost nothing.
-func Models() []string { return []string{"25M", "2.4M", "tiny"} }
+func Models() []string { return []string{"124M", "25M", "2.4M", "0.87M", "tiny"} }
 
 // Rounds of benches: as a user would set them for a few machines on a local network. steps of stepTime make a round.
 const (
@@ -28,6 +28,9 @@ func benchManifest(model, method string) (manifest.Manifest, error) {
 	o := &m.Model
 	o.SeqLen = 16
 	switch model {
+	case "124M": // 123,688,704 parameters
+		o.Vocab, o.Dim, o.Layers, o.Heads, o.KVHeads, o.HeadDim, o.FFN, o.Tied = 32000, 768, 14, 12, 12, 64, 2048, true
+	case "0.87M": // manifest.Default's
 	case "25M": // 25,174,528 parameters
 		o.Dim, o.Layers, o.Heads, o.KVHeads, o.HeadDim, o.FFN = 512, 8, 8, 8, 64, 1344
 	case "2.4M": // 2,404,416 parameters

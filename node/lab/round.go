@@ -60,7 +60,8 @@ type RoundResult struct {
 	Ratio      float64 `json:"bytes_ratio"`
 	CPU        float64 `json:"cpu_s_per_round_and_node"`
 	TrainerCPU float64 `json:"trainer_cpu_s_per_round_and_node"`
-	Memory     uint64  `json:"memory_bytes_per_node"` // a daemon's proportional share, without its trainer's
+	Memory     uint64  `json:"memory_bytes_per_node"`    // a daemon's proportional share, without its trainer's
+	Anonymous  uint64  `json:"anonymous_bytes_per_node"` // of Memory, what no file backs
 	TrainerMem uint64  `json:"trainer_memory_bytes_per_node"`
 	Heap       uint64  `json:"heap_bytes_per_node"`
 	Goroutines int     `json:"goroutines_per_node"`
@@ -130,7 +131,7 @@ func rounds(ctx context.Context, p RoundParams, c RoundCase) (r RoundResult, err
 		RoundCase: c, Params: s.nodes[0].state.Trainer.Params,
 		Bytes: (after.sent - before.sent) / went, CPU: millis((after.cpu - before.cpu) / went / n),
 		TrainerCPU: millis((after.trainerCPU - before.trainerCPU) / went / n),
-		Memory:     uint64(after.memory / n), TrainerMem: uint64(after.trainerMem / n),
+		Memory:     uint64(after.memory / n), Anonymous: uint64(after.anonymous / n), TrainerMem: uint64(after.trainerMem / n),
 		Heap: uint64(after.heap / n), Goroutines: int(after.goroutines / n),
 	}
 	payload, err := s.nodes[0].payload()

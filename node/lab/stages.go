@@ -61,7 +61,7 @@ func (s *swarm) time(ctx context.Context, r *RoundResult, from, to uint64) error
 
 // used is what all nodes have taken of the machine.
 type used struct {
-	sent, cpu, trainerCPU, memory, trainerMem, heap, goroutines float64
+	sent, cpu, trainerCPU, memory, anonymous, trainerMem, heap, goroutines float64
 }
 
 func (s *swarm) used() (u used, err error) {
@@ -77,7 +77,11 @@ func (s *swarm) used() (u used, err error) {
 		if err != nil {
 			return u, err
 		}
-		u.cpu, u.memory = u.cpu+cpu, u.memory+float64(memory)
+		own, err := anonymous(d.cmd.Process.Pid)
+		if err != nil {
+			return u, err
+		}
+		u.cpu, u.memory, u.anonymous = u.cpu+cpu, u.memory+float64(memory), u.anonymous+float64(own)
 		u.trainerCPU, u.trainerMem = u.trainerCPU+trainerCPU, u.trainerMem+float64(trainerMem)
 	}
 	return u, nil

@@ -33,6 +33,9 @@ func usage(pid int) (cpu float64, memory uint64, err error) {
 // resident is what a process has in memory, whoever shares it.
 func resident(pid int) (uint64, error) { return rollup(pid, "Rss:") }
 
+// anonymous is what a process has that no file backs: it cannot be dropped, but for swapping.
+func anonymous(pid int) (uint64, error) { return rollup(pid, "Anonymous:") }
+
 // rollup is a sum over a process's mappings, in bytes.
 func rollup(pid int, of string) (bytes uint64, err error) {
 	sums, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
