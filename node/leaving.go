@@ -43,5 +43,5 @@ func (n *Node) unsaved(err error) {
 		n.log.Info("The step under way was not kept; all that went before is in the shared model", "error", err)
 		return
 	}
-	n.log.Warn("What was learned since the last save is lost", "error", err)
+	n.log.Warn("The step under way is lost; what the trainer had kept before is saved as it ends", "error", err)
 }

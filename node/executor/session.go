@@ -84,7 +84,7 @@ func (x *Executor) load(ctx context.Context, p Trainer) error {
 const yieldLimit = 700 * time.Millisecond
 
 // Yield has a trainer give the device back, and saves what it has learned. A step that takes
-// longer than yieldLimit is lost, with what came since the last save.
+// longer than yieldLimit is lost; Detach saves what the trainer had kept before it.
 func (x *Executor) Yield(p Trainer) {
 	late := time.AfterFunc(yieldLimit, func() { p.Kill(ErrYielded) })
 	defer late.Stop()
@@ -96,7 +96,7 @@ func (x *Executor) Yield(p Trainer) {
 			return
 		}
 		if err := x.saveAnd(ctx, func() { p.Kill(ErrYielded) }); err != nil {
-			x.p.Log.Warn("What was learned since the last save is lost", "error", err)
+			x.p.Log.Warn("The step under way is lost; what the trainer had kept before is saved as it ends", "error", err)
 		}
 	})
 	select {
