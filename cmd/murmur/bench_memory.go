@@ -14,11 +14,12 @@ import (
 
 // BenchMemoryCmd measures memory.
 type BenchMemoryCmd struct {
-	Backend []string `help:"Measure on these backends (default: all that work here)." placeholder:"NAME"`
-	Model   []string `help:"Measure these models: 0.87M, 25M, 124M." default:"0.87M,25M,124M" placeholder:"NAME"`
-	Method  []string `help:"Measure the daemons of swarms of three nodes with these methods too, which learn a toy problem; none: no daemons." default:"bitloco,fedavg" placeholder:"NAME"`
-	JAX     string   `name:"jax" type:"existingfile" help:"Measure docs/bench/train_jax.py as well, by this Python." placeholder:"PYTHON"`
-	JSON    bool     `help:"Print one JSON object."`
+	Backend   []string `help:"Measure on these backends (default: all that work here)." placeholder:"NAME"`
+	Model     []string `help:"Measure these models: 0.87M, 25M, 124M." default:"0.87M,25M,124M" placeholder:"NAME"`
+	Precision []string `help:"Of parameters and moments on the device." default:"float32,bf16" placeholder:"NAME"`
+	Method    []string `help:"Measure the daemons of swarms of three nodes with these methods too, which learn a toy problem; none: no daemons." default:"bitloco,fedavg" placeholder:"NAME"`
+	JAX       string   `name:"jax" type:"existingfile" help:"Measure docs/bench/train_jax.py as well, by this Python." placeholder:"PYTHON"`
+	JSON      bool     `help:"Print one JSON object."`
 }
 
 // Run measures one model after the other.
@@ -34,7 +35,7 @@ func (c *BenchMemoryCmd) Run(ctx context.Context, root *cli) error {
 	defer done()
 	p.Models = models
 	r := memoryReport{}
-	if r.Trainers, err = speed.Memory(ctx, p); err != nil {
+	if r.Trainers, err = speed.Memory(ctx, p, c.Precision); err != nil {
 		return err
 	}
 	exe, err := program()
@@ -71,10 +72,10 @@ type memoryReport struct {
 // Table has a line for each trainer, and one for the daemons of each swarm.
 func (r memoryReport) Table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BACKEND\tMODEL\tPEAK, MIB\tBYTES A PARAMETER\tAT REST\tPLANNED\tEXCHANGE FILE\tJAX, MIB\tBYTES A PARAMETER")
+	fmt.Fprintln(w, "BACKEND\tMODEL\tPRECISION\tPEAK, MIB\tBYTES A PARAMETER\tAT REST\tPLANNED\tEXCHANGE FILE\tJAX, MIB\tBYTES A PARAMETER")
 	for _, f := range r.Trainers {
 		n := float64(f.Params)
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t", f.Backend, f.Model, f.Peak>>20, f.PerParam, float64(f.Resident)/n, float64(f.Planned)/n, float64(f.Exchange)/n)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t", f.Backend, f.Model, f.Precision, f.Peak>>20, f.PerParam, float64(f.Resident)/n, float64(f.Planned)/n, float64(f.Exchange)/n)
 		if f.Rival > 0 {
 			fmt.Fprintf(w, "%d\t%.1f\n", f.Rival>>20, float64(f.Rival)/n)
 		} else {

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/murmurnet/murmur/trainer/inner"
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
 	"github.com/murmurnet/murmur/trainer/model"
+	"github.com/murmurnet/murmur/trainer/worker"
 )
 
 const (
@@ -37,7 +37,8 @@ type Footprint struct {
 	Model     string  `json:"model"`
 	Params    int     `json:"params"`
 	Optimizer string  `json:"optimizer"`
-	Planned   uint64  `json:"planned"`  // the estimate for a step where memory is not short
+	Precision string  `json:"precision"`
+	Planned   uint64  `json:"planned"`  // the estimate by which the step was laid out
 	Peak      uint64  `json:"peak"`     // the most at any time
 	Resident  uint64  `json:"resident"` // after some steps
 	PerParam  float64 `json:"peak_per_param"`
@@ -45,8 +46,8 @@ type Footprint struct {
 	Rival     uint64  `json:"rival_peak,omitempty"` // of the rival's process, with AdamW
 }
 
-// Memory measures what trainers of all models hold on all backends, and a rival with the same models.
-func Memory(ctx context.Context, p Params) (all []Footprint, err error) {
+// Memory measures what trainers of all models hold on all backends in each precision, and a rival with the same models.
+func Memory(ctx context.Context, p Params, precisions []string) (all []Footprint, err error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
@@ -58,23 +59,28 @@ func Memory(ctx context.Context, p Params) (all []Footprint, err error) {
 			}
 		}
 		for _, backend := range p.Backends {
-			f, err := footprint(ctx, p, backend, m)
-			if err != nil {
-				return all, fmt.Errorf("memory of %s on %s: %w", m.Name, backend, err)
+			for _, precision := range precisions {
+				f, err := footprint(ctx, p, backend, precision, m)
+				if err != nil {
+					return all, fmt.Errorf("memory of %s on %s in %s: %w", m.Name, backend, precision, err)
+				}
+				f.Rival = other
+				all = append(all, f)
 			}
-			f.Rival = other
-			all = append(all, f)
 		}
 	}
 	return all, nil
 }
 
-func footprint(ctx context.Context, p Params, backend string, m Model) (f Footprint, err error) {
+func footprint(ctx context.Context, p Params, backend, precision string, m Model) (f Footprint, err error) {
 	s := spec(backend, m)
-	s.Optimizer.Kind, s.Optimizer.Momentum, s.Optimizer.ClipNorm = optimizer.Muon, .95, 1
-	layout := inner.Params{Model: m.Config, Optimizer: s.Optimizer, Batch: m.Batch}
+	s.Optimizer.Kind, s.Optimizer.Momentum, s.Optimizer.ClipNorm, s.Optimizer.Precision = optimizer.Muon, .95, 1, precision
+	plan, err := s.Plan(worker.Share(worker.Free()))
+	if err != nil {
+		return f, err
+	}
 	f = Footprint{
-		Model: m.Name, Params: m.Config.Layout().Params(), Optimizer: s.Optimizer.Kind, Planned: layout.Memory(),
+		Model: m.Name, Params: m.Config.Layout().Params(), Optimizer: s.Optimizer.Kind, Precision: precision, Planned: plan.Memory,
 	}
 	w, err := startThrough(ctx, p, s)
 	if err != nil {
