@@ -62,7 +62,7 @@ func (g *Gradient) Step(tokens []int32, _ float64) (loss float32, err error) {
 		g.since = 0
 		return 0, fmt.Errorf("inner: step %d: %w", g.steps+1, err)
 	}
-	g.steps++
+	g.steps, g.sums = g.steps+1, 0
 	g.since++
 	return l.loss, nil
 }

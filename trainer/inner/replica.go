@@ -77,7 +77,7 @@ type replica struct {
 	// state is θ, m and v on the device, each in the layout's order; a tensor is nil that is zero for good, a vector while nothing is loaded.
 	state [3][]*tensors.Tensor
 	steps int64
-	sums  int64 // additions of vectors so far
+	sums  int64 // additions of vectors since the last step
 }
 
 // graphFunc builds a program.
@@ -192,7 +192,7 @@ func wide(x *graph.Node) *graph.Node { return graph.ConvertDType(x, dtypes.Float
 
 // sum adds a group's tensors of a vector to another's, and frees them.
 func (r *replica) sum(g *group, to, more []*tensors.Tensor) error {
-	keys := r.keys(g, forSum, r.sums)
+	keys := r.keys(g, forSum, r.steps<<20+r.sums)
 	return errors.Join(r.run(g, g.add, [][]*tensors.Tensor{to, more}, anys(keys)...), model.Free(keys))
 }
 

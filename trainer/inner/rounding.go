@@ -22,7 +22,7 @@ const (
 	forLoad          // what comes from the host; vector k adds k
 )
 
-// key of a tensor, from the peer's seed. count is of steps, or of additions.
+// key of a tensor, from the peer's seed. count is of steps, with additions since the last one below.
 func (r *replica) key(use int, count int64, tensor int) key {
 	h := r.params.Seed
 	for _, x := range []uint64{uint64(use), uint64(count), uint64(tensor)} { // SplitMix64's finaliser

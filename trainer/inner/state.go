@@ -47,7 +47,7 @@ func (r *replica) Load(theta, m, v []float32, step int64) error {
 			}
 		}
 	}
-	r.steps = step
+	r.steps, r.sums = step, 0
 	return nil
 }
 

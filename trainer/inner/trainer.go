@@ -155,6 +155,6 @@ func (t *Trainer) Step(tokens []int32, rate float64) (loss float32, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("inner: step %d: %w: %w", t.steps+1, t.lost(), err)
 	}
-	t.steps++
+	t.steps, t.sums = t.steps+1, 0
 	return l.loss, nil
 }

@@ -49,6 +49,7 @@ func frontier() (ls []Line) {
 	})
 	vary(bitlocoH32, "fresh", "Muon's momentum from 0 each round", func(l *Line, _ *outer.Settings) { l.Fresh = true })
 	vary(bitlocoH10, "bitloco-h10-bf16", "bfloat16 on the device", func(l *Line, _ *outer.Settings) { l.Short = true })
+	ls[len(ls)-1].Claimed = true
 	set("norms", "norms in 8 bits", func(s *outer.Settings) { s.Norms = "int8" })
 	set("embedding", "norms in 8 bits, embedding in 4", func(s *outer.Settings) { s.Norms, s.Embedding = "int8", "fp4" })
 	vary("sparseloco", "sparse-norms", "norms in 8 bits", func(_ *Line, s *outer.Settings) { s.Norms = "int8" })
