@@ -40,6 +40,9 @@ func TestBatchesInParts(t *testing.T) {
 				micro       int
 				remat, tied bool
 			}{{2, false, true}, {4, true, true}, {1, true, true}, {4, false, false}, {2, true, false}} {
+				if kind == optimizer.Muon && !way.tied {
+					continue // compiling takes seconds
+				}
 				if way.tied != p.Model.Tied {
 					p.Micro, p.Remat, p.Model.Tied = 0, false, way.tied
 					loss, theta = learned(t, open(t, backend, p))
