@@ -42,6 +42,9 @@ func (r *replica) Plan() string {
 	if r.params.Remat {
 		s += ", each block computed twice"
 	}
+	if r.short() {
+		s += ", parameters and moments in bfloat16"
+	}
 	if r.params.Compute.Half {
 		s += ", matrices in bfloat16"
 	}
