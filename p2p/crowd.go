@@ -8,7 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// crowd bounds the streams of a protocol that others opened. Where there are too many, the oldest of the peer that has most makes room
+// crowd bounds the streams of a protocol that others opened. Where there are too many, the newest of the peer that has most makes room
 // for one of a peer that has fewer: as many keys as somebody likes would keep all others out.
 type crowd struct {
 	most int
@@ -46,9 +46,9 @@ func (c *crowd) enter(s network.Stream) bool {
 		if len(c.of[worst]) <= len(c.of[id])+1 {
 			return false
 		}
-		out := c.of[worst][0]
+		out := c.of[worst][len(c.of[worst])-1] // the one that has got least yet
 		c.remove(worst, out)
-		_ = out.Reset()
+		go func() { _ = out.Reset() }() // over TCP that may wait for the peer to read
 	}
 	c.in++
 	c.of[id] = append(c.of[id], s)

@@ -23,6 +23,9 @@ const smallAnswer = 64 << 10
 // maxRead is the longest answer that is read: of lists no more than half of an answer's bound is given.
 const maxRead = proto.MaxSync/2 + smallAnswer
 
+// hurryTime is what is left of the time for a question when its answer no longer waits for the download cap: 4 MiB take 1.7 s at 20 Mbit/s.
+const hurryTime = 2 * time.Second
+
 // Request asks one peer a chain question.
 func (n *Network) Request(ctx context.Context, to proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
 	resp, err := n.request(ctx, peer.ID(to), req)
@@ -49,7 +52,10 @@ func (n *Network) request(ctx context.Context, to peer.ID, req *murmurv1.SyncReq
 		return nil, fmt.Errorf("sending the question: %w", err)
 	}
 	_ = s.CloseWrite() // fails where the peer has answered already, and reads no more
-	if err := stream.ReadMessage(bufio.NewReaderSize(&shapedReader{s, ctx, &n.traffic.caps, 0}, smallAnswer), maxRead, resp); err != nil {
+	end, _ := ctx.Deadline()
+	waits, done := context.WithDeadline(ctx, end.Add(-hurryTime))
+	defer done()
+	if err := stream.ReadMessage(bufio.NewReaderSize(&shapedReader{s, waits, &n.traffic.caps, 0}, smallAnswer), maxRead, resp); err != nil {
 		_ = s.Reset()
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -59,12 +65,13 @@ func (n *Network) request(ctx context.Context, to peer.ID, req *murmurv1.SyncReq
 	return resp, s.Close()
 }
 
-// shapedReader reads an answer under the download cap.
+// shapedReader reads an answer under the download cap. What has not come when little time is left is read at once, and charged:
+// under a cap of 1 Mbit/s an answer of 4 MiB would never come.
 type shapedReader struct {
 	network.Stream
-	ctx  context.Context
-	caps *caps
-	read int
+	waits context.Context // until when it waits for the cap
+	caps  *caps
+	read  int
 }
 
 func (r *shapedReader) Read(b []byte) (int, error) {
@@ -74,8 +81,8 @@ func (r *shapedReader) Read(b []byte) (int, error) {
 		if r.read > smallAnswer {
 			class = shaper.Bulk
 		}
-		if waited := r.caps.WaitDown(r.ctx, class, r.Conn().RemotePeer(), k); err == nil {
-			err = waited
+		if r.caps.WaitDown(r.waits, class, r.Conn().RemotePeer(), k) != nil {
+			r.caps.down.Charge(overhead * float64(k))
 		}
 	}
 	return k, err
@@ -138,19 +145,37 @@ func (n *Network) answerSync(s network.Stream) error {
 	class := shaper.Round
 	if size > smallAnswer {
 		class = shaper.Bulk // a question of a hundred bytes may have an answer of four megabytes, which must not delay a round
-		if resp = nil; n.sending.enter(ctx, asker) != nil {
-			return ctx.Err()
+		if _, ok := n.sending.try(asker); !ok {
+			resp = nil // many may wait: it is made anew
+			if err := n.sending.enter(ctx, asker); err != nil {
+				return err
+			}
 		}
 		defer n.sending.leave(asker)
-		if resp, err = n.answer(ctx, asker, &req); err != nil { // made anew, for many wait
-			return err
+		if resp == nil {
+			if resp, err = n.answer(ctx, asker, &req); err != nil {
+				return err
+			}
 		}
-	}
-	if outsider {
-		n.blobs.Draw(size)
 	}
 	sending, stop := context.WithTimeout(n.ctx, syncTimeout)
 	defer stop()
 	defer context.AfterFunc(sending, func() { _ = s.Reset() })() // who reads slowly has no longer than who is sent to slowly
-	return stream.WriteMessage(stream.Shaped{Paced: stream.Paced{Stream: s}, Ctx: sending, Line: &n.traffic.caps, Class: class}, resp)
+	out := stream.Shaped{Paced: stream.Paced{Stream: s}, Ctx: sending, Line: &n.traffic.caps, Class: class}
+	if outsider {
+		out.Stream = drawn{s, n.blobs.Draw}
+	}
+	return stream.WriteMessage(out, resp)
+}
+
+// drawn counts what is written: who hangs up at once must not use up what others may have.
+type drawn struct {
+	network.Stream
+	count func(bytes int)
+}
+
+func (d drawn) Write(b []byte) (int, error) {
+	k, err := d.Stream.Write(b)
+	d.count(k)
+	return k, err
 }

@@ -21,18 +21,25 @@ func newTurnstile(all, each int) *turnstile {
 	return &turnstile{all: all, each: each, of: map[peer.ID]int{}, left: make(chan struct{})}
 }
 
+// try lets a peer pass, who leaves again, where there is room; else left is closed when somebody leaves.
+func (t *turnstile) try(id peer.ID) (left <-chan struct{}, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.in >= t.all || t.of[id] >= t.each {
+		return t.left, false
+	}
+	t.in++
+	t.of[id]++
+	return nil, true
+}
+
 // enter waits until a peer may pass, who leaves again.
 func (t *turnstile) enter(ctx context.Context, id peer.ID) error {
 	for {
-		t.mu.Lock()
-		if t.in < t.all && t.of[id] < t.each {
-			t.in++
-			t.of[id]++
-			t.mu.Unlock()
+		left, ok := t.try(id)
+		if ok {
 			return nil
 		}
-		left := t.left
-		t.mu.Unlock()
 		select {
 		case <-left:
 		case <-ctx.Done():

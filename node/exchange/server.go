@@ -48,9 +48,11 @@ func (s *Server) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.Syn
 	}
 	head, base := book.Marks()
 	res.Head, res.Height = head.ID[:], head.Height
+	room := proto.MaxSync / 2
 	for i, b := range req.Commits {
 		if id, err := proto.IDFrom(b); err == nil && i < maxAnswered {
-			if w := book.Raw(id); w != nil {
+			if w := book.Raw(id); w != nil && protobuf.Size(w) <= room {
+				room -= protobuf.Size(w)
 				res.Commits = append(res.Commits, w)
 			}
 		}

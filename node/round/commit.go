@@ -193,11 +193,11 @@ func (m *Machine) unknownTurn() bool {
 	if m.alone() {
 		return true
 	}
-	m.byUnknown = max(m.byUnknown, m.now-unknownBurst*unknownEvery)
-	if m.byUnknown+unknownEvery > m.now {
+	from := max(m.byUnknown, m.now)
+	if from-m.now > (unknownBurst-1)*unknownEvery {
 		return false
 	}
-	m.byUnknown += unknownEvery
+	m.byUnknown = from + unknownEvery
 	return true
 }
 

@@ -56,7 +56,7 @@ type Machine struct {
 	spreads   []time.Duration // newest last; how far payloads of a round lay apart
 	announced map[proto.ID]announcement
 	catching  map[proto.ID]proto.PeerID // branches asked for, by whose word
-	byUnknown time.Duration             // up to when the turns of those who never voted here are used up, a turn each unknownEvery
+	byUnknown time.Duration             // when the turns of those who never voted here are all back, one each unknownEvery
 	entering  map[proto.ID]offer        // the foreign snapshot heights asked for; at most maxEntering
 	skipTo    *block                    // the snapshot height asked for on a branch of the tree: what lies below need not come
 	unproven  int                       // commits to compute before the first update on a snapshot of others

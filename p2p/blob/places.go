@@ -39,7 +39,7 @@ type places struct {
 	used   int
 	queue  []*waiter       // one waiter at most for a served stream, which the host bounds
 	turns  map[asker]int   // turns since the last time that nobody waited
-	dull   map[peer.ID]int // of these, turns that a peer lost because it read too slowly
+	dull   map[peer.ID]int // of these, turns that a peer lost because it read too slowly, whatever the blob
 	rate   float64         // bytes/s that this line has carried; 0: not measured
 	active int             // answers that are being sent
 	began  time.Time       // beginning of the window
@@ -97,8 +97,8 @@ func (p *places) leave() {
 	p.hand()
 }
 
-// lose gives back the place of a peer that read too slowly: who does goes behind all who do not, or one that reads nothing
-// could ask for one blob after the other and have all places.
+// lose gives back the place of a peer that read too slowly: such turns count for all of its blobs together, or one that reads
+// nothing could ask for one blob after the other and have all places.
 func (p *places) lose(of peer.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,10 +140,7 @@ func (p *places) hand() {
 }
 
 func (p *places) before(a, b *waiter) bool {
-	if x, y := p.dull[a.peer], p.dull[b.peer]; x != y {
-		return x < y
-	}
-	if x, y := p.turns[a.asker], p.turns[b.asker]; x != y {
+	if x, y := p.had(a.asker), p.had(b.asker); x != y {
 		return x < y
 	}
 	if a.pace != b.pace {
@@ -154,6 +151,9 @@ func (p *places) before(a, b *waiter) bool {
 	}
 	return a.draw < b.draw
 }
+
+// had is how many turns count against an asker.
+func (p *places) had(a asker) int { return max(p.turns[a], p.dull[a.peer]) }
 
 func (p *places) room() int {
 	if p.rate == 0 {

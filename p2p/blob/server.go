@@ -164,7 +164,7 @@ func (c *blobConn) answer(ctx context.Context, req *murmurv1.BlobRequest) error 
 			return stream.WriteMessage(stream.Paced{Stream: c.s}, &murmurv1.BlobHeader{})
 		}
 		head.Leaves, head.Rate = tree.Bytes(), uint64(c.places.share())
-		return stream.WriteMessage(stream.Paced{Stream: c.s}, head)
+		return stream.WriteMessage(stream.Paced{Stream: impatient{c.s, c}}, head)
 	}
 	if c.size > smallBlob && !c.hasPlace() {
 		return stream.WriteMessage(stream.Paced{Stream: c.s}, head)

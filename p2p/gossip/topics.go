@@ -40,6 +40,8 @@ const (
 	// An author counts its messages one by one, from its clock in nanoseconds: a
 	// heartbeat that is older by less than this is of the same life.
 	seqnoSpread = 1 << 16
+	// What others pass on of an author comes within seconds, in which it sends fewer than maxBehind messages.
+	maxBehind = 256
 )
 
 // Params is what Topics are made from.
@@ -92,7 +94,7 @@ type Topics struct {
 type author struct {
 	seen     time.Time
 	said     bucket
-	echoed   bucket    // updates and announcements that others passed on
+	echoed   bucket    // of updates and announcements that others passed on
 	stranger bool      // whether it took no part in the swarm when it was first heard
 	seqno    uint64    // number of the newest heartbeat
 	beat     time.Time // arrival of the newest heartbeat
@@ -302,21 +304,25 @@ func (g *Topics) admit(from, via peer.ID, seqno []byte, heartbeat bool) bool {
 		a = &author{stranger: stranger}
 		g.authors[from] = a
 	}
-	// What somebody repeats of an author's, which gossip knows for two minutes, must not use up what its author may say.
-	said := &a.said
+	if heartbeat && len(seqno) != 8 {
+		g.dropped.add(malformed)
+		return false
+	}
 	var s uint64
-	if heartbeat {
-		if len(seqno) != 8 {
-			g.dropped.add(malformed)
-			return false
-		}
+	if len(seqno) == 8 {
 		s = binary.BigEndian.Uint64(seqno)
-		if s <= a.seqno && (a.seqno-s < seqnoSpread || via != from && now.Sub(a.beat) < seqnoMemory) {
-			g.dropped.add(stale)
-			return false
-		}
-	} else if via != from {
-		said = &a.echoed
+	}
+	// What somebody repeats of an author's, which gossip knows for two minutes, must not use up what its author may say.
+	said, old := &a.said, false
+	switch {
+	case heartbeat:
+		old = s <= a.seqno && (a.seqno-s < seqnoSpread || via != from && now.Sub(a.beat) < seqnoMemory)
+	case via != from:
+		said, old = &a.echoed, s+maxBehind < a.seqno && a.seqno-s < seqnoSpread
+	}
+	if old {
+		g.dropped.add(stale)
+		return false
 	}
 	if !said.take(now, authorRate, authorBurst) {
 		g.dropped.add(tooMany)

@@ -26,7 +26,7 @@ const (
 	maxPeerAddrs = 16 // addresses of one peer
 	maxTold      = 8  // of these that others told, which come last
 	// Of a longer address nobody is in need, and all peers' together must fit into a file that is read again: one of 8 KB would be 72 KB as text.
-	maxAddr = 320 // characters of an address
+	maxAddr = 320 // bytes of an address in the file, where one of a name takes up to six
 	maxFile = 2 << 20
 	// At most maxFresh dials at once go to peers that were never reached, of which anybody can tell: one that does not
 	// answer takes one of p2p's eight places for ten seconds.
@@ -439,9 +439,14 @@ func (b *Peers) get(id peer.ID) *known {
 func Merge(a, b []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	var out []multiaddr.Multiaddr
 	for _, m := range slices.Concat(a, b) {
-		if len(out) < maxPeerAddrs && len(m.String()) <= maxAddr && !slices.ContainsFunc(out, m.Equal) {
+		if len(out) < maxPeerAddrs && short(m) && !slices.ContainsFunc(out, m.Equal) {
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+func short(m multiaddr.Multiaddr) bool {
+	b, err := json.Marshal(m.String())
+	return err == nil && len(b) <= maxAddr
 }
