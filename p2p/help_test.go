@@ -82,6 +82,16 @@ func (s echoSync) HandleSync(_ context.Context, from proto.PeerID, req *murmurv1
 	return &murmurv1.SyncResponse{Head: req.Author, Manifest: []byte(from)}, s.err
 }
 
+// longSync answers whoever asks for a branch with so many bytes, and others with a few.
+type longSync int
+
+func (k longSync) HandleSync(_ context.Context, _ proto.PeerID, req *murmurv1.SyncRequest) (*murmurv1.SyncResponse, error) {
+	if len(req.Have) > 0 {
+		return &murmurv1.SyncResponse{Manifest: make([]byte, k)}, nil
+	}
+	return &murmurv1.SyncResponse{Head: req.Author}, nil
+}
+
 func testParams(i int) Params {
 	return Params{
 		Key: prototest.Key(i), Swarm: prototest.Swarm, Version: "0.0.0-test",

@@ -13,9 +13,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/murmurnet/murmur/p2p/blob"
+	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/p2p/stream"
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
+	"github.com/murmurnet/murmur/proto/prototest"
 )
 
 // zeros is a blob of so many zeros, and its own store.
@@ -110,6 +112,55 @@ func TestSpare(t *testing.T) {
 	member.Store(true)
 	if err := fetch("third", 20*time.Second); err != nil || a.Drawn() != drawn {
 		t.Errorf("who takes part counts for %d bytes, %v", a.Drawn()-drawn, err)
+	}
+}
+
+// TestOutsidersAnswers: answers to a stranger count as what it drew, as far as they went, and stop where blobs do.
+func TestOutsidersAnswers(t *testing.T) {
+	const size = 1 << 20
+	var member atomic.Bool
+	a := start(t, 1, func(p *Params) { p.Sync, p.Known = longSync(size), func(proto.PeerID) bool { return member.Load() } })
+	b := start(t, 2, bootstrap(a))
+	until(t, b, 10*time.Second, "it is connected", func() bool { return len(b.Connected()) == 1 })
+	ask := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := b.Request(ctx, a.ID(), &murmurv1.SyncRequest{Have: [][]byte{make([]byte, 32)}})
+		return err
+	}
+	if err := ask(); err != nil || a.Drawn() < size || a.Drawn() > size+size/100 {
+		t.Fatalf("%d bytes were drawn, %v", a.Drawn(), err)
+	}
+	drawn := a.Drawn()
+	a.Spare(true)
+	if err := ask(); err == nil || a.Drawn() != drawn {
+		t.Errorf("a stranger drew %d bytes more, %v", a.Drawn()-drawn, err)
+	}
+	member.Store(true)
+	if err := ask(); err != nil || a.Drawn() != drawn {
+		t.Errorf("who takes part counts for %d bytes, %v", a.Drawn()-drawn, err)
+	}
+}
+
+// TestOutsiders says who takes no part: in an open swarm whoever is not known to, by a node that founded it and by one that joined
+// before it had the manifest; nobody among members.
+func TestOutsiders(t *testing.T) {
+	empty, err := membership.New(membership.Params{Swarm: prototest.Swarm, Self: prototest.Peer(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		list *membership.List
+		want bool
+	}{
+		"the founder of an open swarm": {nil, true},
+		"who joined it":                {empty, true},
+		"a member":                     {memberBook(t, 1, nil, communityKey), false},
+	} {
+		n := &Network{params: Params{Known: func(p proto.PeerID) bool { return p == prototest.Peer(2) }}, gate: admission{list: c.list}}
+		if n.outsider(peer.ID(prototest.Peer(2))) || n.outsider(peer.ID(prototest.Peer(3))) != c.want {
+			t.Errorf("%s: a stranger is an outsider: %v, want %v", name, !c.want, c.want)
+		}
 	}
 }
 

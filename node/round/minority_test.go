@@ -628,6 +628,75 @@ func TestPlacesOfAThird(t *testing.T) {
 	}
 }
 
+// TestPlacesOfStrangers has one of six voters list payloads of new keys in its commits that trickle, beside its own and a dozen newcomers': voters
+// have a quarter of the places for fetching what they list of strangers, however many they are.
+func TestPlacesOfStrangers(t *testing.T) {
+	for others, want := range map[int]int{0: maxOfAuthor, 6: 2, 8: 0} {
+		s, b := withVoters(5, 1, func(s *swarm) {
+			s.trickles = map[proto.ID]bool{}
+			s.change = usualTimes
+		})
+		m, k := s.nodes[0].m, b.keys[0]
+		h := m.head.Commit
+		for i := range others { // of voters of whom there are too many for a test
+			m.fetching[quota{of: proto.PeerID(fmt.Sprint("voter-", i)), strangers: true}] = 1
+		}
+		sign := func(k proto.PeerID) Update {
+			u := b.sign(k, h)
+			s.trickles[u.Payload] = true
+			return u
+		}
+		var e Pulled
+		for i := range 12 {
+			b.tell(Seen{Update: sign(proto.PeerID(fmt.Sprint("fresh-", i)))})
+			own, listed := sign(k), sign(proto.PeerID(fmt.Sprint("listed-", i)))
+			e.Commits = append(e.Commits, b.made(h, []Update{own}, proto.PeerID(fmt.Sprint("invented-", i))), b.made(h, []Update{listed}, k))
+			e.Updates = append(e.Updates, own, listed)
+		}
+		b.tell(e)
+		s.run(200 * time.Millisecond)
+		if n := m.fetching[quota{of: k, strangers: true}]; n != want || m.strangers != MaxFetching/4 || m.fetching[quota{of: k}] != maxOfAuthor {
+			t.Errorf("beside %d others': %d are fetched of strangers that a voter lists, want %d; %d of its own, %d of newcomers", others, n, want,
+				m.fetching[quota{of: k}], m.strangers)
+		}
+	}
+}
+
+// TestBranchesOfStrangers has eight new keys say for a minute that they stand somewhere else each second: the four branches at first that a node
+// asks for, and one each half a minute, are asked of the key alone.
+func TestBranchesOfStrangers(t *testing.T) {
+	s := newSwarm(4, 21)
+	s.change = usualTimes
+	for _, x := range s.nodes {
+		x.start()
+	}
+	s.run(40 * time.Second)
+	b := newMob(s, 8, 0, 1)
+	asked := map[*simNode]int{}
+	b.instead = func(x *simNode, effect Effect) bool {
+		if e, ok := effect.(CatchUp); ok && slices.Contains(b.keys, e.Sources[0]) {
+			if asked[x]++; len(e.Sources) > 1 {
+				t.Errorf("%d more were asked for what a stranger speaks of", len(e.Sources)-1)
+			}
+			x.later(time.Second, func() { x.step(CaughtUp{Target: e.Target}) })
+			return true
+		}
+		return false
+	}
+	for range 60 {
+		for _, k := range b.keys {
+			b.seq++
+			b.tell(Heartbeat{From: k, Head: payloadOf(k, b.seq, 5), Height: 2000, Interval: 5 * time.Second})
+		}
+		s.run(time.Second)
+	}
+	for _, x := range s.nodes {
+		if n := asked[x]; n < unknownBurst || n > unknownBurst+int(time.Minute/unknownEvery) {
+			t.Errorf("%s asked for %d branches, want %d at first and one each %v", x.id, n, unknownBurst, unknownEvery)
+		}
+	}
+}
+
 // TestPlacesOfOneAuthor has a voter sign 33 updates for a head, each in a commit of its own by a closer of its invention,
 // and let their payloads trickle: the others' payloads come as before.
 func TestPlacesOfOneAuthor(t *testing.T) {

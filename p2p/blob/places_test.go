@@ -24,6 +24,7 @@ func TestPlaces(t *testing.T) {
 	for name, c := range map[string]struct {
 		line  uint64   // what the server sends, in bytes/s; 0: not measured
 		had   []string // who had a turn before
+		slow  []string // who lost one, of another blob, by reading too slowly
 		asks  []ask
 		order []string
 	}{
@@ -42,6 +43,13 @@ func TestPlaces(t *testing.T) {
 		"who had a turn goes last": {
 			line: slow, had: []string{"a"}, asks: []ask{{who: "a", rate: fast}, {who: "b"}}, order: []string{"b", "a"},
 		},
+		"who read too slowly goes last, whatever the blob": {
+			line: slow, slow: []string{"a"}, asks: []ask{{who: "a", blob: 1, rate: fast}, {who: "a", blob: 2, rate: fast}, {who: "b", blob: 1}},
+			order: []string{"b", "a", "a"},
+		},
+		"who read too slowly once goes before who had more turns": {
+			line: slow, had: []string{"b", "b"}, slow: []string{"a"}, asks: []ask{{who: "b", rate: fast}, {who: "a"}}, order: []string{"a", "b"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -51,6 +59,10 @@ func TestPlaces(t *testing.T) {
 				}
 				for _, who := range c.had {
 					p.turns[asker{peer: peer.ID(who)}]++
+				}
+				for _, who := range c.slow {
+					p.used++
+					p.lose(peer.ID(who))
 				}
 				var order []string
 				for _, a := range c.asks {
@@ -73,8 +85,8 @@ func TestPlaces(t *testing.T) {
 				if !slices.Equal(order, c.order) {
 					t.Errorf("served %v, want %v", order, c.order)
 				}
-				if p.leave(); p.used != 0 || p.turns != nil {
-					t.Errorf("%d places are used and %d turns remembered when all have left", p.used, len(p.turns))
+				if p.leave(); p.used != 0 || p.turns != nil || p.dull != nil {
+					t.Errorf("%d places are used and %d and %d turns remembered when all have left", p.used, len(p.turns), len(p.dull))
 				}
 			})
 		})

@@ -226,6 +226,39 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
+// TestEchoes has a neighbour repeat what a member said long ago, fifty messages a second: what the member says itself is heard, and so
+// are its newest messages by way of others.
+func TestEchoes(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	g := topics(func() time.Time { return now }, func(peer.ID) bool { return false })
+	seq := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+	newest := uint64(1e18)
+	for second := range uint64(60) {
+		for range 4 {
+			newest++
+			if !g.admit("member", "member", seq(newest), newest%2 == 0) {
+				t.Fatalf("second %d: the member is not heard", second)
+			}
+		}
+		for i := range uint64(50) {
+			old := newest - 5000 + 50*second + i
+			if g.admit("member", "parrot", seq(old), i%2 == 0) {
+				t.Fatalf("second %d: message %d passed again", second, newest-old)
+			}
+		}
+		if !g.admit("member", "other", seq(newest-2), false) {
+			t.Fatalf("second %d: the member is not heard by way of others", second)
+		}
+		now = now.Add(time.Second)
+	}
+	for i := range uint64(2 * authorBurst) { // of an earlier life: no number tells that it is old
+		g.admit("member", "parrot", seq(uint64(9e17)+i), false)
+	}
+	if !g.admit("member", "member", seq(newest+1), false) {
+		t.Error("echoes use up what a member may say")
+	}
+}
+
 // TestInventedAuthors has a neighbour pass on what a thousand authors say that nobody knows: few get through, and
 // neither members, nor who speaks for itself, nor what others pass on is hurt. Old heartbeats stay old.
 func TestInventedAuthors(t *testing.T) {

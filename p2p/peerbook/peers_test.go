@@ -100,6 +100,73 @@ func TestPeersAreBounded(t *testing.T) {
 	}
 }
 
+// TestWhoTakesPartStays: however many keys come by, and whenever, they push out none that takes part.
+func TestWhoTakesPartStays(t *testing.T) {
+	in := func(id peer.ID) bool { return strings.HasPrefix(string(id), "member") }
+	b, err := New(Params{Self: peerOf(0), Known: in, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const members = 100
+	for i := range members {
+		b.Met(peer.ID(fmt.Sprint("member ", i)), addrs(4101))
+	}
+	for i := range 2 * MaxPeers {
+		b.Met(peer.ID(fmt.Sprint("key ", i)), addrs(4102))
+	}
+	here := 0
+	for _, id := range b.IDs() {
+		if in(id) {
+			here++
+		}
+	}
+	if here != members || len(b.IDs()) > MaxPeers {
+		t.Errorf("%d of %d members are among %d peers", here, members, len(b.IDs()))
+	}
+	if b.peers[peer.ID(fmt.Sprint("key ", 2*MaxPeers-1))] == nil {
+		t.Error("who came last is not remembered")
+	}
+	for i := range 2 * MaxPeers {
+		b.Met(peer.ID(fmt.Sprint("member ", i)), addrs(4101))
+	}
+	if len(b.IDs()) > MaxPeers {
+		t.Errorf("%d peers are remembered where all take part", len(b.IDs()))
+	}
+}
+
+// TestLongAddresses: as many peers as there may be, each at as many addresses, as long as they may be, are read again from their file.
+func TestLongAddresses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "peers.json")
+	b := open(t, file)
+	b.Met(peerOf(1), addrs(4101))
+	ma := func(s string) multiaddr.Multiaddr {
+		m, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	long := func(i int, letter string, n int) (as []multiaddr.Multiaddr) {
+		for j := range maxPeerAddrs {
+			as = append(as, ma(fmt.Sprintf("/dns/%04d%02d%s/udp/4101/quic-v1", i, j, strings.Repeat(letter, n))))
+		}
+		return append([]multiaddr.Multiaddr{ma("/ip4/192.0.2.7/udp/4101" + strings.Repeat("/quic-v1", 1000))}, as...)
+	}
+	for i := range MaxPeers - 1 {
+		b.Met(peerOf(2+i), append(long(i, "&", 290), long(i, "x", 290)...))
+	}
+	if err := b.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(open(t, file).IDs()); n != MaxPeers {
+		st, err := os.Stat(file)
+		t.Errorf("%d of %d peers came back from a file of %d bytes, %v", n, MaxPeers, st.Size(), err)
+	}
+	if n := len(b.Addrs(peerOf(2))); n != maxPeerAddrs {
+		t.Errorf("%d addresses of a peer are kept, want %d", n, maxPeerAddrs)
+	}
+}
+
 func TestRetries(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
