@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -317,6 +318,7 @@ func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
 	}
 	config := m.Round(method, n.swarm, n.self, chain.TagSize)
 	config.Contract = n.p.Contract
+	config.Salt = rand.Text()
 	config.Checkpoint = round.Checkpoint{Height: checkpoint.Height, Commit: checkpoint.Commit}
 	if n.machine, err = round.New(config, state); err != nil {
 		return err
@@ -370,7 +372,7 @@ func (n *Node) open(m manifest.Manifest, seed [32]byte, method outer.Method) (bo
 		}
 	}
 	state = round.State{
-		Base: base, Commits: book.Above(base.Height), Past: book.PastCommits(base, round.KnownPast), Head: rep.Head().ID, Updates: book.All(), Covers: n.store.Own(), Signed: n.store.Signed(),
+		Base: base, Commits: book.Above(base.Height), Past: book.PastCommits(base, round.KnownPast), Known: n.store.Known(), Head: rep.Head().ID, Updates: book.All(), Covers: n.store.Own(), Signed: n.store.Signed(),
 		Damaged: why != nil || lost != nil, Alone: head.Height == 0 && lost == nil,
 	}
 	state.Held, err = n.store.Payloads()

@@ -285,23 +285,26 @@ func (b *Book) Write(key ed25519.PrivateKey, draft round.Commit) (round.Commit, 
 		}
 		with.notices = append(with.notices, e)
 	}
-	for _, pair := range draft.Evidence {
+	shown := draft.Evidence
+	draft.Evidence = nil
+	for _, pair := range shown {
 		x, y := b.updates[pair[0]], b.updates[pair[1]]
 		if x == nil || y == nil {
-			b.mu.RUnlock()
-			return draft, fmt.Errorf("evidence is not held")
+			continue // it made room for others: a commit is valid without it, and who signs thousands would keep all from closing
 		}
+		draft.Evidence = append(draft.Evidence, pair)
 		with.evidence = append(with.evidence, &murmurv1.Evidence{First: x.raw, Second: y.raw})
 	}
-	for _, id := range draft.Updates {
-		u := b.updates[id]
-		if u == nil {
-			b.mu.RUnlock()
-			return draft, fmt.Errorf("update %s is not held", id.Short())
+	lost := b.lost(draft.Updates)
+	if len(lost) == 0 {
+		for _, id := range draft.Updates {
+			w.Updates = append(w.Updates, b.updates[id].raw)
 		}
-		w.Updates = append(w.Updates, u.raw)
 	}
 	b.mu.RUnlock()
+	if len(lost) > 0 {
+		return draft, LostError(lost)
+	}
 	w.Content = encodeContent(b.Swarm, draft, with)
 	draft.ID = proto.Sum(w.Content)
 	w.Announce = wire.Announce{
@@ -312,6 +315,32 @@ func (b *Book) Write(key ed25519.PrivateKey, draft round.Commit) (round.Commit, 
 	b.commits[draft.ID].raw = w // somebody may have announced the same before: this node speaks for itself
 	b.mu.Unlock()
 	return draft, b.Save(draft.ID)
+}
+
+// LostError names the updates of a draft that had to make room for others.
+type LostError []proto.ID
+
+func (e LostError) Error() string {
+	return fmt.Sprintf("%d of its updates, %s first, are not held", len(e), e[0].Short())
+}
+
+// Listable returns a LostError where some updates of a draft are not held.
+func (b *Book) Listable(ids []proto.ID) error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if lost := b.lost(ids); len(lost) > 0 {
+		return LostError(lost)
+	}
+	return nil
+}
+
+func (b *Book) lost(ids []proto.ID) (lost []proto.ID) {
+	for _, id := range ids {
+		if b.updates[id] == nil {
+			lost = append(lost, id)
+		}
+	}
+	return lost
 }
 
 // ErrForgotten says that a commit that was read had to make room for others since.

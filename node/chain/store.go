@@ -23,9 +23,10 @@ var (
 	bucketSigned  = []byte("signed")
 	buckets       = [][]byte{bucketCommits, bucketUpdates, bucketOwn, bucketMeta, bucketPast, bucketSigned}
 
-	keyHead = []byte("head")
-	keyBase = []byte("base")
-	keyLost = []byte("lost")
+	keyHead  = []byte("head")
+	keyBase  = []byte("base")
+	keyLost  = []byte("lost")
+	keyKnown = []byte("known")
 )
 
 // Store is one swarm's directory. Its methods may be called concurrently.
@@ -151,6 +152,23 @@ func (s *Store) adopt(head, base proto.ID) error {
 func putMarks(tx *bolt.Tx, head, base proto.ID) error {
 	b := tx.Bucket(bucketMeta)
 	return errors.Join(b.Put(keyHead, head[:]), b.Put(keyBase, base[:]))
+}
+
+// PutKnown keeps who voted on this node's heads: the sides of a swarm that was cut find each other by them after a restart.
+func (s *Store) PutKnown(known []proto.PeerID) error {
+	var b []byte
+	for _, p := range known {
+		b = append(append(b, byte(len(p))), p...)
+	}
+	return s.commit(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyKnown, b) })
+}
+
+// Known returns what PutKnown kept.
+func (s *Store) Known() (known []proto.PeerID) {
+	for b := s.get(bucketMeta, keyKnown); len(b) > 0 && int(b[0]) < len(b); b = b[1+int(b[0]):] {
+		known = append(known, proto.PeerID(b[1:1+int(b[0])]))
+	}
+	return known
 }
 
 // Commits returns all commits held, in no order.

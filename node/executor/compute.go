@@ -18,7 +18,9 @@ func (x *Executor) build(ctx context.Context, e round.Build) {
 	c, err := x.commit(ctx, e)
 	if err != nil {
 		x.trouble("building a commit", err)
-		x.p.Post(ctx, round.Unbuilt{Parent: e.Draft.Parent})
+		var lost chain.LostError
+		errors.As(err, &lost)
+		x.p.Post(ctx, round.Unbuilt{Parent: e.Draft.Parent, Lost: lost})
 		return
 	}
 	x.p.Post(ctx, round.Built{Commit: c})
@@ -29,7 +31,11 @@ func (x *Executor) commit(ctx context.Context, e round.Build) (round.Commit, err
 	if !ok {
 		return e.Draft, errors.New("its parent is not held")
 	}
-	err := x.refetching(ctx, func() (err error) {
+	err := x.book.Listable(e.Draft.Updates)
+	if err != nil {
+		return e.Draft, err // before a state is computed in vain, for each newcomer that made room
+	}
+	err = x.refetching(ctx, func() (err error) {
 		e.Draft.Root, err = x.rep.Compute(parent, e.Updates)
 		return err
 	})
@@ -69,7 +75,7 @@ func (x *Executor) verify(ctx context.Context, e round.Verify) {
 }
 
 // rebase forgets what lies below the base, but for the states of snapshots.
-func (x *Executor) rebase(base round.Commit) {
+func (x *Executor) rebase(base round.Commit, known []proto.PeerID) {
 	every := uint64(x.p.Manifest.Rounds.SnapshotEvery)
 	states := map[proto.ID]bool{base.Root: true}
 	for _, c := range x.book.Above(base.Height) {
@@ -83,7 +89,7 @@ func (x *Executor) rebase(base round.Commit) {
 	// What is dropped must never be needed to compute the base's state.
 	err := x.rep.Keep(base)
 	if err == nil {
-		err = x.book.Rebase(base, states)
+		err = errors.Join(x.p.Store.PutKnown(known), x.book.Rebase(base, states))
 	}
 	if err != nil {
 		x.trouble("tidying the disk", err)

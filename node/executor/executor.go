@@ -208,7 +208,9 @@ func (x *Executor) Adopt(e round.Adopt, s round.Status) {
 }
 
 // Rebase queues the tidying of what lies below a commit.
-func (x *Executor) Rebase(e round.Rebase) { x.do(func(context.Context) { x.rebase(e.Commit) }) }
+func (x *Executor) Rebase(e round.Rebase) {
+	x.do(func(context.Context) { x.rebase(e.Commit, e.Known) })
+}
 
 // Assign tells the trainer to go on or to wait.
 func (x *Executor) Assign(s round.Status, train bool) {

@@ -329,7 +329,7 @@ func (m *Machine) rebase() {
 		}
 	}
 	m.forget()
-	m.do(Rebase{Commit: b.Commit})
+	m.do(Rebase{Commit: b.Commit, Known: sortedPeers(m.known)})
 }
 
 // forget drops updates and payload marks that belong to no kept commit, but for

@@ -209,7 +209,7 @@ func (m *Machine) verified(e Verified) {
 	m.decide(b, valid)
 	if m.unproven > 0 {
 		if m.unproven--; m.unproven == 0 {
-			m.do(Rebase{Commit: m.base.Commit}) // what was here before is not needed any more
+			m.do(Rebase{Commit: m.base.Commit, Known: sortedPeers(m.known)}) // what was here before is not needed any more
 		}
 	}
 }

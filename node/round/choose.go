@@ -164,6 +164,8 @@ func (r rival) beats(o rival) bool {
 		return r.votes > o.votes
 	case bits.Len64(tokens) != bits.Len64(others):
 		return tokens > others
+	case r.child.ID == o.child.ID: // of branches with one first peer: a tie would keep who is at rest from those who went on until these have twice its tokens
+		return tokens > others
 	default:
 		return slices.Compare(r.child.ID[:], o.child.ID[:]) < 0
 	}

@@ -46,7 +46,7 @@ func (m *Machine) closeRound() {
 		return
 	}
 	us, evidence := m.candidates(m.head)
-	list := m.admissible(m.heldOf(us))
+	list := m.admissible(slices.DeleteFunc(m.heldOf(us), func(u Update) bool { return m.round.lost[u.ID] }))
 	if len(list) == 0 {
 		return
 	}
@@ -307,6 +307,24 @@ func (m *Machine) built(c Commit) {
 	m.decide(b, valid)
 	if c.Parent == m.head.ID {
 		m.do(Announce{Commit: c}) // as this node closed it, whoever announced the same before
+	}
+}
+
+// unbuilt has a commit be built again: at once where that is without what the driver lost, later if not.
+func (m *Machine) unbuilt(e Unbuilt) {
+	known := len(m.round.lost)
+	if e.Parent == m.head.ID && len(e.Lost) > 0 {
+		if m.round.lost == nil {
+			m.round.lost = map[proto.ID]bool{}
+		}
+		for _, id := range e.Lost {
+			m.round.lost[id] = true
+		}
+	}
+	if len(m.round.lost) > known {
+		m.done(building, e.Parent)
+	} else {
+		m.retry(building, e.Parent)
 	}
 }
 

@@ -36,7 +36,7 @@
 //	Announce, AnnounceUpdate, Beat, Finished                  nothing
 //
 // Missed, PullFailed, CaughtUp, NotLanded, Unpublished, Unbuilt and Unverified say that it came to nothing for now: the machine asks
-// again after a pause. Heartbeat, Seen, Announced, Pulled, Progress, Training, Noticed, Settled and Finish may come at any time.
+// again after a pause, or at once where Unbuilt names lost updates. Heartbeat, Seen, Announced, Pulled, Progress, Training, Noticed, Settled and Finish may come at any time.
 //
 // Tick comes every [TickEvery] while the node takes part; one at rest may tick ten times as slowly. Training says when that changes,
 // before the next Tick. Settled comes when peers have been asked for this node's own newest update, and may come again: until then, or until

@@ -53,7 +53,7 @@ func (m *Machine) heard(h Heartbeat) {
 			b.heads = old.heads
 		}
 	} else {
-		b.draw = proto.Sum([]byte(m.cfg.Self + h.From))
+		b.draw = proto.Sum([]byte(m.cfg.Salt + string(m.cfg.Self+h.From)))
 		if !m.makeRoom(b) {
 			return
 		}
@@ -96,7 +96,7 @@ func (m *Machine) makeRoom(b *beat) bool {
 	if len(strangers) < maxStrangers {
 		return true
 	}
-	last := drawn(m.head.ID[:], append(strangers, b.From))[len(strangers)]
+	last := drawn(m.salted(m.head.ID), append(strangers, b.From))[len(strangers)]
 	delete(m.beats, last)
 	return last != b.From
 }

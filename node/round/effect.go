@@ -75,7 +75,10 @@ type (
 	// Finished says that this node may go: its work is in, or waited for in vain.
 	Finished struct{ In bool }
 	// Rebase says that commits below this one are no longer needed.
-	Rebase struct{ Commit Commit }
+	Rebase struct {
+		Commit Commit
+		Known  []proto.PeerID // who voted on heads of this node's: for State.Known
+	}
 	// Drop says that these payloads, which no commit lists, are no longer needed.
 	Drop struct{ Payloads []proto.ID }
 	// Beat asks for a heartbeat at once.

@@ -81,8 +81,11 @@ type (
 	Unpublished struct{ Parent proto.ID }
 	// Built brings a commit that this node was asked to build.
 	Built struct{ Commit Commit }
-	// Unbuilt says that a commit could not be built for now.
-	Unbuilt struct{ Parent proto.ID }
+	// Unbuilt says that a commit could not be built for now, or not with some of its updates.
+	Unbuilt struct {
+		Parent proto.ID
+		Lost   []proto.ID // updates of its list that the driver has not any more
+	}
 	// Verified tells whether a commit's state root is what its updates give.
 	Verified struct {
 		Commit proto.ID

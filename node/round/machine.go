@@ -76,14 +76,16 @@ type current struct {
 	earlyAt time.Duration  // last time at which most others were yet to publish
 	saidAt  time.Duration  // last time at which the own update was announced
 
+	lost     map[proto.ID]bool     // updates that the driver has not any more: no commit of this node's lists them
 	measured map[proto.PeerID]bool // voters whose payloads' spread was noted
 }
 
 // State is what a node has on disk when it starts.
 type State struct {
-	Base    Commit   // its state is held
-	Commits []Commit // above the base, valid, older before newer
-	Past    []Commit // snapshot heights below the base, newer before older, at most KnownPast
+	Base    Commit         // its state is held
+	Commits []Commit       // above the base, valid, older before newer
+	Past    []Commit       // snapshot heights below the base, newer before older, at most KnownPast
+	Known   []proto.PeerID // as the last Rebase named them
 	Head    proto.ID
 	Updates []Update            // listed in commits, and own ones
 	Covers  map[proto.ID]uint64 // own updates that the disk remembers making: the tokens each stands for
@@ -122,6 +124,11 @@ func New(cfg Config, s State) (*Machine, error) {
 			if len(m.known) < maxPeers {
 				m.known[p] = longAgo
 			}
+		}
+	}
+	for _, p := range s.Known {
+		if _, ok := m.known[p]; !ok && len(m.known) < maxPeers {
+			m.known[p] = longAgo
 		}
 	}
 	m.base = m.plant(s.Base, nil)
@@ -215,7 +222,7 @@ func (m *Machine) Step(now time.Duration, ev Event) []Effect {
 	case Built:
 		m.built(e.Commit)
 	case Unbuilt:
-		m.retry(building, e.Parent)
+		m.unbuilt(e)
 	case Verified:
 		m.verified(e)
 	case Unverified:
@@ -275,6 +282,9 @@ func (m *Machine) peersAlive() []proto.PeerID {
 	}
 	return all
 }
+
+// salted is a seed for draws of this node alone.
+func (m *Machine) salted(id proto.ID) []byte { return append([]byte(m.cfg.Salt), id[:]...) }
 
 // shuffled orders peers that have a heartbeat as this node alone does, so that not all ask the same ones first.
 func (m *Machine) shuffled(ps []proto.PeerID) []proto.PeerID {

@@ -30,7 +30,7 @@ func (m *Machine) shortcut() {
 			continue
 		}
 		m.skipTo = at
-		m.do(Enter{Commit: at.Commit, Sources: m.sources(nil)})
+		m.do(Enter{Commit: at.Commit, Sources: m.holders(at.Commit, m.otherVoters(), func(p proto.PeerID) bool { return m.stands(p, at) })})
 		return
 	}
 }
@@ -115,7 +115,10 @@ func (m *Machine) weigh(e Foreign) {
 		o.votes, mine.votes = m.votesFor(m.cfg.voters(tip), theirs), m.votesFor(m.head.voters, ours)
 	}
 	if !alone && !m.cfg.Membership.Open() && (!followed || !o.beats(mine)) { // what those said who are gone may be about a past that both share
-		heard := slices.DeleteFunc(m.cfg.voters(tip), func(p proto.PeerID) bool { b := m.beats[p]; return b == nil || !b.fresh(m.now) })
+		heard := slices.DeleteFunc(m.cfg.voters(tip), func(p proto.PeerID) bool { // whose newest update here is old may be anywhere by now
+			b := m.beats[p]
+			return b == nil || !b.fresh(m.now) || !m.along(b, theirs)
+		})
 		o.votes, mine.votes = max(there, m.votesFor(heard, theirs)), elsewhere
 	}
 	worse := !o.beats(mine)
@@ -126,7 +129,25 @@ func (m *Machine) weigh(e Foreign) {
 		return
 	}
 	m.entering[base.ID] = o
-	m.do(Enter{Commit: base, Sources: m.sources(nil)})
+	m.do(Enter{Commit: base, Sources: m.holders(base, m.cfg.voters(tip), func(p proto.PeerID) bool { return m.along(m.beats[p], theirs) })})
+}
+
+// holders draws whom to ask for a snapshot height's state, others each time: first its branch's voters who are heard, those who stand there
+// ahead of the others. Eight keys that vote nowhere say where they stand for nothing, and would be all that is asked.
+func (m *Machine) holders(c Commit, voters []proto.PeerID, stands func(proto.PeerID) bool) []proto.PeerID {
+	var there, heard, silent []proto.PeerID
+	for _, p := range voters {
+		switch b := m.beats[p]; {
+		case b == nil || !b.fresh(m.now):
+			silent = append(silent, p)
+		case stands(p):
+			there = append(there, p)
+		default:
+			heard = append(heard, p)
+		}
+	}
+	seed := append(m.salted(c.ID), byte(m.fails(snapshot, c.ID)))
+	return m.sources(slices.Concat(drawn(seed, there), drawn(seed, heard), drawn(seed, m.peersAlive()), drawn(seed, silent)))
 }
 
 // company counts the peers known from rosters, this node among them, that are heard: who
@@ -155,7 +176,7 @@ func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int)
 			continue
 		}
 		switch {
-		case theirs[b.Head], m.blocks[b.Head] == nil && m.named(b, theirs):
+		case m.along(b, theirs):
 			there++ // perhaps further on by now
 		case m.blocks[b.Head] != nil:
 			here++
@@ -165,6 +186,11 @@ func (m *Machine) company(theirs map[proto.ID]bool) (there, here, elsewhere int)
 		}
 	}
 	return there, here, elsewhere
+}
+
+// along tells whether a peer stands on a branch of these commits, or did just now.
+func (m *Machine) along(b *beat, theirs map[proto.ID]bool) bool {
+	return theirs[b.Head] || m.blocks[b.Head] == nil && m.named(b, theirs)
 }
 
 // named tells whether a peer's last heads were on a branch of these commits and none on this node's tree: who says the one in turn with the other
@@ -345,6 +371,7 @@ func (m *Machine) land(c Commit) {
 	m.done(snapshot, c.ID)
 	m.skipTo = nil
 	if b := m.blocks[c.ID]; b != nil {
+		delete(m.entering, c.ID) // it came by the tree meanwhile
 		if b.state == pending {
 			m.unproven = toProve
 			m.decide(b, valid)

@@ -106,6 +106,7 @@ type simNode struct {
 	saved    map[proto.ID]bool // commits found valid
 	head     proto.ID
 	base     Commit
+	known    []proto.PeerID
 	own      map[proto.ID]uint64 // covers
 	savedD   float64
 	savedAt  proto.ID // the head that savedD is measured against
@@ -259,7 +260,7 @@ func (n *simNode) start() {
 	s := n.s
 	n.up, n.life = true, n.life+1
 	n.updated = s.now
-	st := State{Base: n.base, Head: n.head, Covers: n.own, Alone: len(n.own) == 0}
+	st := State{Known: n.known, Base: n.base, Head: n.head, Covers: n.own, Alone: len(n.own) == 0}
 	ids := make([]proto.ID, 0, len(n.saved))
 	for id := range n.saved {
 		ids = append(ids, id)
@@ -551,7 +552,7 @@ func (n *simNode) carryOut(effect Effect) {
 	case Adopt:
 		n.adopt(e)
 	case Rebase:
-		n.base = e.Commit
+		n.base, n.known = e.Commit, e.Known
 		for id := range n.saved {
 			if s.commits[id].Height < e.Commit.Height {
 				delete(n.saved, id)

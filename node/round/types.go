@@ -40,6 +40,7 @@ const (
 // Config is what the manifest and this node fix for a Machine.
 type Config struct {
 	Self        proto.PeerID
+	Salt        string // secret, and random at each start: for what this node draws by it nobody can make keys
 	Swarm       proto.ID
 	Membership  Membership
 	Checkpoint  Checkpoint // zero: none

@@ -84,7 +84,7 @@ func (m *Machine) authorRoom(u Update) bool {
 	if len(strangers) < maxStrangers {
 		return true
 	}
-	last := drawn(m.head.ID[:], append(strangers, u.Author))[len(strangers)]
+	last := drawn(m.salted(m.head.ID), append(strangers, u.Author))[len(strangers)]
 	if last == u.Author {
 		return false
 	}
@@ -278,7 +278,7 @@ func (m *Machine) fetch() {
 		}
 		m.want(u, nil)
 	}
-	for _, p := range drawn(m.head.ID[:], sortedPeers(fresh)) { // last, for keys are free where the swarm is open
+	for _, p := range drawn(m.salted(m.head.ID), sortedPeers(fresh)) { // last, for keys are free where the swarm is open
 		m.want(fresh[p], nil)
 	}
 	if len(m.undecided) == 0 {
