@@ -88,7 +88,7 @@ func bounds(prefix protocol.ID, g *gater) ([]libp2p.Option, error) {
 	}{
 		// Twice what is served: a crowd says whose stream makes room.
 		{"/blob/1", 2 * maxBlobStreams, blob.MaxFetches},
-		{"/sync/1", 2 * maxSyncStreams, maxRequests},
+		{"/sync/1", 2 * maxSyncStreams, 2 * maxRequests}, // an answered stream is there until both sides have closed it
 		{"/join/1", maxJoinStreams, maxPeerJoins},
 		{"/meshsub/1.3.0", maxGossipStreams, maxPeerGossip},
 		{"/meshsub/1.2.0", maxGossipStreams, maxPeerGossip},

@@ -3,6 +3,7 @@ package blob
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -18,11 +19,14 @@ type intake struct {
 	jobs map[peer.ID]int // running jobs with leaves
 }
 
+// capTime is about how long a job takes under a cap, at most: so soon its server hears that others have ended, and sends faster.
+const capTime = 10 * time.Second
+
 // slack is what a server is told of the cap, so that what has come unread grows less.
 const slack = 15.0 / 16
 
 // begin counts a job until done is called. It returns the bytes/s to ask of the server for all of its
-// blobs: an equal share of the cap where it sends several at once, else 0.
+// blobs: an equal share of the cap; 0 without one.
 func (in *intake) begin(from peer.ID, limit float64) (rate uint64, done func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -30,7 +34,7 @@ func (in *intake) begin(from peer.ID, limit float64) (rate uint64, done func()) 
 		in.jobs = make(map[peer.ID]int)
 	}
 	in.jobs[from]++
-	if limit > 0 && in.jobs[from] > 1 {
+	if limit > 0 {
 		rate = uint64(max(1, slack*limit/float64(len(in.jobs))))
 	}
 	return rate, func() {
