@@ -27,7 +27,7 @@ func TestBoastCountsOnce(t *testing.T) {
 			if len(c.todo) == 0 {
 				c.take(s)
 			}
-			if j, ok := c.next(1, 0); ok {
+			if j, ok := c.next(1); ok {
 				s.give(j)
 			} else {
 				c.dismiss(s)

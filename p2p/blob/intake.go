@@ -3,7 +3,6 @@ package blob
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -19,31 +18,34 @@ type intake struct {
 	jobs map[peer.ID]int // running jobs with leaves
 }
 
-// capTime is about how long a job takes under a cap, at most: so soon its server hears that others have ended, and sends faster.
-const capTime = 10 * time.Second
-
 // slack is what a server is told of the cap, so that what has come unread grows less.
 const slack = 15.0 / 16
 
-// begin counts a job until done is called. It returns the bytes/s to ask of the server for all of its
-// blobs: an equal share of the cap; 0 without one.
-func (in *intake) begin(from peer.ID, limit float64) (rate uint64, done func()) {
+// begin counts a job until done is called.
+func (in *intake) begin(from peer.ID) (done func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.jobs == nil {
 		in.jobs = make(map[peer.ID]int)
 	}
 	in.jobs[from]++
-	if limit > 0 {
-		rate = uint64(max(1, slack*limit/float64(len(in.jobs))))
-	}
-	return rate, func() {
+	return func() {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		if in.jobs[from]--; in.jobs[from] == 0 {
 			delete(in.jobs, from)
 		}
 	}
+}
+
+// rate is the bytes/s to ask of a server for all of its blobs: an equal share of the cap; 0 without one.
+func (in *intake) rate(limit float64) uint64 {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if limit <= 0 {
+		return 0
+	}
+	return uint64(max(1, slack*limit/float64(max(1, len(in.jobs)))))
 }
 
 // takers are the peers that blobs are served to, each with the rate that it asked for last.

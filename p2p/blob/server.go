@@ -102,6 +102,9 @@ func (c *blobConn) hear(ctx context.Context) error {
 			return nil
 		case err != nil:
 			return fmt.Errorf("reading a request: %w", err)
+		case len(req.Id) == 0: // it may come in the midst of an answer
+			c.taker.asks(req.Down)
+			continue
 		}
 		select {
 		case c.requests <- req:
@@ -187,7 +190,6 @@ func (c *blobConn) send(ctx context.Context, req *murmurv1.BlobRequest, head *mu
 	start := first * proto.LeafSize
 	end := min((first+count)*proto.LeafSize, c.size)
 	head.Length = end - start
-	c.taker.asks(req.Down)
 	out := stream.Shaped{
 		Paced: stream.Paced{Stream: impatient{c.s, c}}, Ctx: ctx, Line: paced{c.x.params.Line, c.taker}, Class: c.class(),
 	}

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-
-	"github.com/murmurnet/murmur/proto"
 )
 
 const (
@@ -55,14 +53,16 @@ func (c *coordinator) share(ctx context.Context) {
 	}
 	for _, s := range slices.Clone(c.active) {
 		switch {
-		case s.busy || !slices.Contains(c.active, s):
+		case s.busy:
+			s.pace()
+		case !slices.Contains(c.active, s):
 		case !s.offered:
 			s.give(job{})
 		default:
 			if len(c.todo) == 0 {
 				c.take(s)
 			}
-			if j, ok := c.next(min(want, c.left), c.x.params.Line.Intake(s.id)); ok {
+			if j, ok := c.next(min(want, c.left)); ok {
 				s.give(j)
 			} else {
 				c.dismiss(s)
@@ -158,15 +158,12 @@ func (c *coordinator) unreached(now time.Time) {
 }
 
 // next takes a run of leaves off the list: a share of what is left, so that the
-// sources end together, and under a cap no more than come in capTime.
-func (c *coordinator) next(sources int, limit float64) (job, bool) {
+// sources end together.
+func (c *coordinator) next(sources int) (job, bool) {
 	if len(c.todo) == 0 {
 		return job{}, false
 	}
 	most := max(1, min(maxRange, len(c.todo)/(2*sources)))
-	if limit > 0 {
-		most = max(1, min(most, int(limit*capTime.Seconds()/proto.LeafSize)))
-	}
 	j := job{tree: c.tree, first: c.todo[0]}
 	for j.count < most && j.count < len(c.todo) && c.todo[j.count] == j.first+j.count {
 		j.count++

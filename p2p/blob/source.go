@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +63,8 @@ type source struct {
 	jobs chan job
 	out  chan<- report
 
+	mu   sync.Mutex // guards told, and s where a request is written
+	told uint64     // rate that was asked of the server on s
 	s    network.Stream
 	stop func() bool
 	w    *watched
@@ -139,7 +142,9 @@ func (s *source) do(ctx context.Context, j job) error {
 		if err != nil {
 			return err
 		}
-		s.s, s.stop = st, stop
+		s.mu.Lock()
+		s.s, s.stop, s.told = st, stop, 0
+		s.mu.Unlock()
 		s.w = &watched{Stream: st, ctx: s.x.ctx, line: s.x.params.Line, moved: &s.moved, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
 		s.r = bufio.NewReaderSize(s.w, stream.Chunk)
 		if !s.tell(ctx, report{src: s, open: true}) {
@@ -153,13 +158,12 @@ func (s *source) do(ctx context.Context, j job) error {
 	}
 	req := &murmurv1.BlobRequest{Id: s.f.ID[:], First: uint32(j.first), Count: uint32(j.count), Rate: s.x.places[shaper.Round].carries()}
 	if j.count > 0 {
-		var done func()
-		req.Down, done = s.x.intake.begin(s.id, s.x.params.Line.Intake(s.id))
-		defer done()
+		defer s.x.intake.begin(s.id)()
+		s.pace()
 	}
 	s.w.expect(j.count > 0)
 	s.moved.Store(0)
-	if err := stream.WriteMessage(stream.Paced{Stream: s.s}, req); err != nil {
+	if err := s.write(req); err != nil {
 		return fmt.Errorf("sending a request: %w", err)
 	}
 	var head murmurv1.BlobHeader
@@ -182,6 +186,23 @@ func (s *source) do(ctx context.Context, j job) error {
 		return nil
 	}
 	return s.leaves(ctx, j, &head)
+}
+
+func (s *source) write(req *murmurv1.BlobRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return stream.WriteMessage(stream.Paced{Stream: s.s}, req)
+}
+
+// pace tells the server how much of its blobs is taken in, where that is other than it heard last: a job may take long.
+func (s *source) pace() {
+	rate := s.x.intake.rate(s.x.params.Line.Intake(s.id))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.s != nil && s.told != rate {
+		s.told = rate
+		_ = stream.WriteMessage(stream.Paced{Stream: s.s}, &murmurv1.BlobRequest{Down: rate}) // where it fails, so does the job
+	}
 }
 
 // leaves reads, verifies and stores the leaves of a job.
@@ -231,5 +252,7 @@ func (s *source) hangUp() {
 	}
 	s.stop()
 	_ = s.s.Reset()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.s = nil
 }

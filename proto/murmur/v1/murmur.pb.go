@@ -2650,7 +2650,8 @@ func (x *SyncResponse) GetPast() [][]byte {
 }
 
 // BlobRequest asks for leaves [first, first+count) of a blob; count 0 asks for
-// the list of leaf hashes, and for a place among those who are served.
+// the list of leaf hashes, and for a place among those who are served. Without an id it asks for nothing, and
+// down counts from now on.
 type BlobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
