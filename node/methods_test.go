@@ -63,6 +63,10 @@ func (s *swarm) reach(height uint64) {
 	s.t.Helper()
 	for began := time.Now(); s.highest < height; s.run(look) {
 		if time.Since(began) > patience {
+			for _, d := range s.all {
+				st := d.n.State()
+				s.t.Logf("node %d: height %d, %s: %s; round %+v, trainer %+v", d.i, st.Head.Height, st.Reason, st.Why, st.Round, st.Trainer)
+			}
 			s.t.Fatalf("height %d after %v, want %d", s.highest, patience, height)
 		}
 	}
