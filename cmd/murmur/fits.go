@@ -16,6 +16,7 @@ import (
 // FitsCmd says what a swarm takes of this machine.
 type FitsCmd struct {
 	What   string  `arg:"" optional:"" type:"existingpath" help:"TOML file that describes a swarm, a folder in Hugging Face's layout, or a swarm's directory (default: the swarm that this machine is in)." placeholder:"FILE|DIR"`
+	Device string  `help:"Train on the first graphics card (card), on the processor (cpu), or on what there is." enum:"card,cpu,auto" default:"auto"`
 	Memory float64 `help:"As if the device had so many GiB free." placeholder:"GIB"`
 	Disk   float64 `help:"As if the disk had so many GiB free." placeholder:"GIB"`
 	Up     float64 `help:"Mbit/s that the line sends." default:"20" placeholder:"MBIT"`
@@ -33,7 +34,10 @@ func (c *FitsCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	on := doctor.Machine(dir)
+	on, err := doctor.Machine(dir, c.Device)
+	if err != nil {
+		return err
+	}
 	const gib, mbit = 1 << 30, 1e6 / 8
 	if c.Memory > 0 {
 		on.Memory = uint64(c.Memory * gib)
@@ -78,7 +82,8 @@ func (c *FitsCmd) manifest() (m manifest.Manifest, dir string, err error) {
 		return decoded(home.Dir(c.What))
 	}
 	f := founding.Founding{Manifest: manifest.Default()}
-	return f.Manifest, c.What, f.From(c.What, 0, true)
+	err = f.From(c.What, 0, true)
+	return f.Manifest, c.What, err
 }
 
 func decoded(d home.Dir) (manifest.Manifest, string, error) {

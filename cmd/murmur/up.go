@@ -38,7 +38,7 @@ func (c *UpCmd) Run(ctx context.Context, root *cli) error {
 	if p.Trainer, err = trainerCommand(); err != nil {
 		return err
 	}
-	p.Machine, p.Anyway = func() fits.Machine { return doctor.Machine(string(p.Dir)) }, c.Anyway
+	p.Machine, p.Anyway = func() fits.Machine { return doctor.Here(string(p.Dir)) }, c.Anyway
 	p.Version, p.Backend, p.Devices, p.Private, p.DataQuota, p.Log = version, c.Backend, c.Device, c.Private, c.DataQuota<<30, root.log()
 	return node.Run(ctx, p)
 }

@@ -46,11 +46,11 @@ func (f Facts) clock() Finding {
 }
 
 func (f Facts) memory() Finding {
-	switch line := f.Fit.Line(); {
+	switch {
 	case f.Memory == 0 || f.Params == 0:
 		return Finding{}
-	case line != "" && (f.State == nil || !f.State.Trainer.Up):
-		return warning("memory", "end other programs; murmur fits says what else would help", "%s are free, and %s", fits.Size(f.Memory), line)
+	case f.Fit.Lacks == "memory" && (f.State == nil || !f.State.Trainer.Up):
+		return warning("memory", "end other programs; murmur fits says what else would help", "%s are free, and %s", fits.Size(f.Memory), f.Fit.Line())
 	default:
 		return ok("memory", "%s are free", fits.Size(f.Memory))
 	}

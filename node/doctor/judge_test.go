@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/node/api"
+	"github.com/murmurnet/murmur/node/fits"
 	"github.com/murmurnet/murmur/node/health"
 	"github.com/murmurnet/murmur/xla"
 )
@@ -102,8 +103,14 @@ func TestJudge(t *testing.T) {
 		"a build without XLA": {func(f *Facts) {
 			f.Backends = []xla.Status{{Reason: "no XLA here"}, {Reason: "no XLA here"}, plain}
 		}, "backend", Warning, "no XLA here", "murmur xla"},
-		"a free clock":  {func(f *Facts) { f.Clock = ClockFree }, "clock", Warning, "nobody keeps it right", "timedatectl"},
-		"little memory": {func(f *Facts) { f.Memory, f.State.Trainer = 10_000_000, api.Trainer{} }, "memory", Warning, "10 MB are free", "other programs"},
+		"a free clock": {func(f *Facts) { f.Clock = ClockFree }, "clock", Warning, "nobody keeps it right", "timedatectl"},
+		"little memory": {func(f *Facts) {
+			f.Memory, f.State.Trainer = 10_000_000, api.Trainer{}
+			f.Fit = fits.Report{Name: "it", Lacks: "memory", Why: "a step takes more"}
+		}, "memory", Warning, "10 MB are free, and it does not fit here: a step takes more", "other programs"},
+		"little disk alone": {func(f *Facts) {
+			f.State.Trainer, f.Fit = api.Trainer{}, fits.Report{Lacks: "disk", Why: "it takes more disk"}
+		}, "memory", OK, "are free", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := sound()

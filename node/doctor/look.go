@@ -98,7 +98,7 @@ func (f *Facts) readDirectory(p Params) {
 	}
 	f.Swarm, f.Params = m.Name, uint64(m.Model.Layout().Params())
 	if f.ManifestErr = m.Runs(p.Version); f.ManifestErr == nil {
-		f.Fit, f.ManifestErr = fits.Of(m, node.Spec(m, "", ""), Machine(f.Dir))
+		f.Fit, f.ManifestErr = fits.Of(m, node.Spec(m, "", ""), Here(f.Dir))
 	}
 }
 
@@ -175,15 +175,35 @@ func busy(err error) error {
 	return err
 }
 
-// Machine is what a node in a directory may take here: of the first graphics card where there is one, else of this machine's memory.
-func Machine(dir string) fits.Machine {
-	free := worker.Free()
-	m := fits.Machine{Device: "this machine's processor", Memory: worker.Share(free), Host: free - worker.Share(free), Disk: disk(dir).Free}
-	if cards, err := device.Open(); err == nil {
-		defer func() { _ = cards.Close() }() // it was asked alone
-		if r, err := cards.Read(0, nil); err == nil && r.Total > r.Memory {
-			m.Device, m.Memory, m.Host = r.Name, worker.Share(r.Total-r.Memory), free
-		}
+// Here is what a node in a directory may take of this machine: of the first graphics card where there is one, else of its memory.
+func Here(dir string) fits.Machine {
+	m, err := Machine(dir, "card")
+	if err != nil {
+		m, _ = Machine(dir, "cpu") // which is always there
 	}
 	return m
+}
+
+// Machine is Here for a device: card, cpu, or auto for either.
+func Machine(dir, on string) (m fits.Machine, err error) {
+	if on == "auto" {
+		return Here(dir), nil
+	}
+	m = fits.Machine{Disk: disk(dir).Free, Host: worker.Free()}
+	if on == "cpu" {
+		m.Device, m.Memory = "this machine's processor", worker.Share(m.Host)
+		m.Host -= m.Memory
+		return m, nil
+	}
+	cards, err := device.Open()
+	if err != nil {
+		return m, fmt.Errorf("no graphics card can be asked: %w", err)
+	}
+	defer func() { _ = cards.Close() }() // it was asked alone
+	r, err := cards.Read(0, nil)
+	if err != nil {
+		return m, err
+	}
+	m.Device, m.Memory = r.Name, worker.Share(r.Total-min(r.Memory, r.Total))
+	return m, nil
 }

@@ -49,7 +49,8 @@ type Report struct {
 	Daemon uint64      `json:"daemon"`
 	Disk   uint64      `json:"disk"`
 	Fits   bool        `json:"fits"`
-	Why    string      `json:"why,omitempty"` // what does not
+	Lacks  string      `json:"lacks,omitempty"` // memory or disk
+	Why    string      `json:"why,omitempty"`   // what does not fit
 	Ways   []string    `json:"ways,omitempty"`
 
 	Payload  uint64  `json:"payload"`          // bytes of an update, at most
@@ -61,7 +62,7 @@ type Report struct {
 func Of(m manifest.Manifest, s worker.Spec, on Machine) (r Report, err error) {
 	p := uint64(m.Model.Layout().Params())
 	r = Report{Name: m.Name, Params: p, Machine: on, Daemon: daemonBytes + p}
-	if r.step(s); r.Why != "" && p > mostMade {
+	if r.step(s); r.Lacks != "" && p > mostMade {
 		r.Disk = 4 * leastVectors * p
 		return r, nil
 	}
@@ -76,11 +77,11 @@ func Of(m manifest.Manifest, s worker.Spec, on Machine) (r Report, err error) {
 		r.Exchange = max(float64(r.Payload)/on.Up, float64(r.Down)/on.Down)
 	}
 	switch {
-	case r.Why != "":
+	case r.Lacks != "":
 	case on.Host > 0 && r.Daemon > on.Host:
-		r.Why = fmt.Sprintf("the daemon takes %s of memory, and %s are free", Size(r.Daemon), Size(on.Host))
+		r.Lacks, r.Why = "memory", fmt.Sprintf("the daemon takes %s of memory, and %s are free", Size(r.Daemon), Size(on.Host))
 	case on.Disk > 0 && r.Disk > on.Disk:
-		r.Why = fmt.Sprintf("it takes up to %s of disk, and %s are free", Size(r.Disk), Size(on.Disk))
+		r.Lacks, r.Why = "disk", fmt.Sprintf("it takes up to %s of disk, and %s are free", Size(r.Disk), Size(on.Disk))
 	default:
 		r.Fits = true
 	}
@@ -94,7 +95,7 @@ func (r *Report) step(s worker.Spec) {
 		return
 	}
 	r.Step = s.Least()
-	r.Why = fmt.Sprintf("a training step takes %s of memory, one sample of %d tokens at a time and each block computed twice, and may take %s",
+	r.Lacks, r.Why = "memory", fmt.Sprintf("a training step takes %s of memory, one sample of %d tokens at a time and each block computed twice, and may take %s",
 		Size(r.Step.Memory), s.Model.SeqLen, Size(r.Machine.Memory))
 	if half, err := s.Half().Plan(r.Machine.Memory); err == nil && r.Step.Precision != half.Precision {
 		r.Ways = append(r.Ways, fmt.Sprintf("inner.precision = %q in the swarm's file takes %s", half.Precision, Size(half.Memory)))
