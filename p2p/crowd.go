@@ -11,14 +11,17 @@ import (
 // crowd bounds the streams of a protocol that others opened. Where there are too many, the newest of the peer that has most makes room
 // for one of a peer that has fewer: as many keys as somebody likes would keep all others out.
 type crowd struct {
-	most int
+	most  int
+	begin func() (done func(), ok bool) // of whoever waits for what the crowd does apart
 
 	mu sync.Mutex
 	in int
 	of map[peer.ID][]network.Stream // the oldest first
 }
 
-func newCrowd(most int) *crowd { return &crowd{most: most, of: map[peer.ID][]network.Stream{}} }
+func newCrowd(most int, begin func() (done func(), ok bool)) *crowd {
+	return &crowd{most: most, begin: begin, of: map[peer.ID][]network.Stream{}}
+}
 
 // only is a handler for the streams for which there is room.
 func (c *crowd) only(h network.StreamHandler) network.StreamHandler {
@@ -48,7 +51,9 @@ func (c *crowd) enter(s network.Stream) bool {
 		}
 		out := c.of[worst][len(c.of[worst])-1] // the one that has got least yet
 		c.remove(worst, out)
-		go func() { _ = out.Reset() }() // over TCP that may wait for the peer to read
+		if done, ok := c.begin(); ok { // who closes resets all
+			go func() { defer done(); _ = out.Reset() }() // over TCP that may wait for the peer to read
+		}
 	}
 	c.in++
 	c.of[id] = append(c.of[id], s)

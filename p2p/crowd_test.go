@@ -46,7 +46,7 @@ func (s *opened) Reset() error {
 func TestCrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 8
-		c, over, hold := newCrowd(most), make(chan struct{}), make(chan struct{})
+		c, over, hold := newCrowd(most, func() (func(), bool) { return func() {}, true }), make(chan struct{}), make(chan struct{})
 		in := map[peer.ID]int{}
 		serve := c.only(func(s network.Stream) {
 			in[s.Conn().RemotePeer()]++ // one at a time

@@ -121,8 +121,8 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 		return nil, err
 	}
 	members := guarded{n.host, n}
-	members.SetStreamHandler(n.blobID, newCrowd(maxBlobStreams).only(n.blobs.Serve))
-	members.SetStreamHandler(n.syncID, newCrowd(maxSyncStreams).only(n.serveSync))
+	members.SetStreamHandler(n.blobID, newCrowd(maxBlobStreams, n.begin).only(n.blobs.Serve))
+	members.SetStreamHandler(n.syncID, newCrowd(maxSyncStreams, n.begin).only(n.serveSync))
 	n.host.SetStreamHandler(n.joinID, n.serveJoin)
 	n.dht, err = dht.New(members, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(p.Reach.mode()), dht.DisableValues())
 	if err != nil {

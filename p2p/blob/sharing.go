@@ -53,9 +53,7 @@ func (c *coordinator) share(ctx context.Context) {
 	}
 	for _, s := range slices.Clone(c.active) {
 		switch {
-		case s.busy:
-			s.pace()
-		case !slices.Contains(c.active, s):
+		case s.busy || !slices.Contains(c.active, s):
 		case !s.offered:
 			s.give(job{})
 		default:

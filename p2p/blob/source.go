@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,9 +62,8 @@ type source struct {
 	jobs chan job
 	out  chan<- report
 
-	mu   sync.Mutex // guards told, and s where a request is written
-	told uint64     // rate that was asked of the server on s
 	s    network.Stream
+	told uint64 // rate that was asked of the server on s
 	stop func() bool
 	w    *watched
 	r    *bufio.Reader
@@ -142,10 +140,11 @@ func (s *source) do(ctx context.Context, j job) error {
 		if err != nil {
 			return err
 		}
-		s.mu.Lock()
 		s.s, s.stop, s.told = st, stop, 0
-		s.mu.Unlock()
-		s.w = &watched{Stream: st, ctx: s.x.ctx, line: s.x.params.Line, moved: &s.moved, slow: func() { s.tell(ctx, report{src: s, slow: true}) }}
+		s.w = &watched{
+			Stream: st, ctx: s.x.ctx, line: s.x.params.Line, moved: &s.moved, pace: s.pace,
+			slow: func() { s.tell(ctx, report{src: s, slow: true}) },
+		}
 		s.r = bufio.NewReaderSize(s.w, stream.Chunk)
 		if !s.tell(ctx, report{src: s, open: true}) {
 			return ctx.Err()
@@ -163,7 +162,7 @@ func (s *source) do(ctx context.Context, j job) error {
 	}
 	s.w.expect(j.count > 0)
 	s.moved.Store(0)
-	if err := s.write(req); err != nil {
+	if err := stream.WriteMessage(stream.Paced{Stream: s.s}, req); err != nil {
 		return fmt.Errorf("sending a request: %w", err)
 	}
 	var head murmurv1.BlobHeader
@@ -188,18 +187,9 @@ func (s *source) do(ctx context.Context, j job) error {
 	return s.leaves(ctx, j, &head)
 }
 
-func (s *source) write(req *murmurv1.BlobRequest) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return stream.WriteMessage(stream.Paced{Stream: s.s}, req)
-}
-
 // pace tells the server how much of its blobs is taken in, where that is other than it heard last: a job may take long.
 func (s *source) pace() {
-	rate := s.x.intake.rate(s.x.params.Line.Intake(s.id))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.s != nil && s.told != rate {
+	if rate := s.x.intake.rate(s.x.params.Line.Intake(s.id)); rate != s.told {
 		s.told = rate
 		_ = stream.WriteMessage(stream.Paced{Stream: s.s}, &murmurv1.BlobRequest{Down: rate}) // where it fails, so does the job
 	}
@@ -252,7 +242,5 @@ func (s *source) hangUp() {
 	}
 	s.stop()
 	_ = s.s.Reset()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.s = nil
 }

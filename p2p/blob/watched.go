@@ -22,6 +22,7 @@ type watched struct {
 	ctx   context.Context // bounds the wait for the line
 	line  Line
 	slow  func()
+	pace  func() // tells the server of another share of the cap
 	moved *atomic.Int64
 	hurry bool      // whether bytes are due, and not only an offer
 	last  time.Time // arrival of the last byte
@@ -39,6 +40,7 @@ func (r *watched) expect(hurry bool) {
 // comes in pulses of 512 KiB, twice a cap of 5 Mbit/s in the first second.
 func (r *watched) Read(b []byte) (int, error) {
 	for {
+		r.pace()
 		if err := r.SetReadDeadline(time.Now().Add(slowWindow)); err != nil {
 			return 0, err
 		}

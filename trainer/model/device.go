@@ -13,15 +13,6 @@ import (
 // Device is where graphs of this package run: the backend's first.
 const Device = compute.DeviceNum(0)
 
-// Shapes gives the graph shapes of the layout's tensors, float32.
-func (l Layout) Shapes() []shapes.Shape {
-	s := make([]shapes.Shape, len(l))
-	for i, t := range l {
-		s[i] = shapes.Make(dtypes.Float32, t.Shape...)
-	}
-	return s
-}
-
 // Upload copies a flat vector to the device, one tensor for each of the layout. The caller frees them.
 func (l Layout) Upload(backend compute.Backend, theta []float32) ([]*tensors.Tensor, error) {
 	if len(theta) != l.Params() {

@@ -20,7 +20,6 @@ type kept struct {
 	number  uint64 // counts up with each θ that is kept; 0: none
 	changes uint64 // requests that had changed θ by then
 	step    int64
-	tokens  uint64 // trained on since the last capture with Reset
 }
 
 // newest is the region with the θ that was kept last; false where there is none.
@@ -55,7 +54,7 @@ func (c *child) copied() {
 // note says that a region holds θ as it is.
 func (c *child) note(region int) {
 	c.keeping.number++
-	c.file.head.kept[region] = kept{c.keeping.number, c.keeping.changes, c.stepper.since.Step, c.stepper.since.Tokens}
+	c.file.head.kept[region] = kept{c.keeping.number, c.keeping.changes, c.stepper.since.Step}
 }
 
 // keeping is what a child keeps of θ.
@@ -112,7 +111,7 @@ func (c *child) moved() {
 		sum[i] = x + delta[i]
 	}
 	c.keeping.number++
-	h.kept[to] = kept{c.keeping.number, c.keeping.changes, k.step, k.tokens}
+	h.kept[to] = kept{c.keeping.number, c.keeping.changes, k.step}
 }
 
 // Kept is what a child had learned when it ended, as far as it lies in the exchange file.
