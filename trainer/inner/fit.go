@@ -73,7 +73,7 @@ const (
 
 // Memory bounds the bytes that a step holds on the device, as measured with XLA's plugin for CPUs and Allocator (TestMemory). Parameters, moments and
 // gradients exist together; where memory is not tight, holes lie between them, and the largest tensor finds none that is large enough. A block holds what its
-// backward pass needs, in XLA's order. The factors are the least that stay above measured peaks, of ten shapes from 0.9M to 350M parameters, by linear
+// backward pass needs, in XLA's order. The factors are the least that stay above 112 measured peaks, of ten shapes from 0.9M to 350M parameters, by linear
 // programming; a twenty-fourth is added, for runs differ. It was 5 to 53 % above what was taken, 5 to 26 above 100M.
 func (p Params) Memory() uint64 {
 	c := p.Model
