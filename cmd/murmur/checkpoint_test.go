@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func TestCheckpointComesAndGoes(t *testing.T) {
 	a.until("both share a round", func(s api.State) bool { return s.Head.Roster == 2 && len(s.Round.Last.Included) == 2 })
 	sameRoots(t, a, b)
 	out, newest := export(t, home, joined) // by the daemon, which has it from its peer
-	if newest.Config != want.Config {
+	if !reflect.DeepEqual(newest.Config, want.Config) {
 		t.Errorf("the configuration became %+v", newest.Config)
 	}
 	if slices.Equal(theta(t, newest), theta(t, want)) {

@@ -81,6 +81,9 @@ func (c *InitCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	for _, sentence := range f.Aside {
+		fmt.Fprintln(os.Stderr, "Note: "+sentence)
+	}
 	fmt.Printf("swarm  %s\n", id)
 	fmt.Printf("dir    %s\n", dir)
 	fmt.Printf("link   %s\n\n", p2p.Link{Swarm: id, Addrs: ownAddrs(c.Port, peer)})

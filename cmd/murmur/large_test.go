@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -88,7 +89,7 @@ func TestLarge(t *testing.T) {
 	sameRoots(t, a, b)
 	_, ours := export(t, home, dir)
 	_, theirs := export(t, home, joined)
-	if ours.Config != config || !slices.Equal(theta(t, ours), theta(t, theirs)) {
+	if !reflect.DeepEqual(ours.Config, config) || !slices.Equal(theta(t, ours), theta(t, theirs)) {
 		t.Errorf("the two export different models, of %+v", ours.Config)
 	}
 }

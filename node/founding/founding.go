@@ -27,9 +27,11 @@ type Founding struct {
 	Manifest manifest.Manifest
 	// InviteOnly gives the swarm a community key, which this machine keeps.
 	InviteOnly bool
-	community  ed25519.PrivateKey
-	raw        []byte
-	adds       []func(*library.Library) error
+	// Aside says in a sentence each what of a model from elsewhere is not taken over.
+	Aside     []string
+	community ed25519.PrivateKey
+	raw       []byte
+	adds      []func(*library.Library) error
 }
 
 // keep has bytes added to the library when the swarm is founded.
@@ -71,6 +73,7 @@ func (f *Founding) From(dir string, seqLen int, bytes bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
+	f.Aside = c.Aside
 	f.Manifest.Model = manifest.Model{Config: c.Config, Weights: f.keep(replica.Bytes(theta)), Origin: f.keep(packed)}
 	f.Manifest.Model.SeqLen = seqLen
 	if bytes {
@@ -114,6 +117,11 @@ func (f *Founding) Data(dir string) error {
 // Seal fixes the manifest and returns the swarm's id.
 func (f *Founding) Seal() (id proto.ID, err error) {
 	m := f.Manifest
+	if m.Model.Weights == nil {
+		if err := checkpoint.Writable(m.Model.Config); err != nil {
+			return id, err
+		}
+	}
 	// transformers' LlamaConfig refuses it, whatever head_dim says (5.24), so that nothing would load what is exported.
 	if o := m.Model; o.Weights == nil && o.Heads > 0 && o.Dim%o.Heads != 0 {
 		return id, fmt.Errorf("model.dim is %d, which model.heads, %d, does not divide: transformers would not load such a model; choose a multiple", o.Dim, o.Heads)

@@ -8,7 +8,6 @@ import (
 	"github.com/murmurnet/murmur/proto"
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/trainer/checkpoint"
-	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/shard"
 )
 
@@ -49,19 +48,6 @@ func (m Manifest) Files() (bs []shard.Blob) {
 		bs = append(bs, shard.Blob{ID: h.ID, Size: h.Size})
 	}
 	return bs
-}
-
-func encodeScaling(s model.RopeScaling) *murmurv1.RopeScaling {
-	if s == (model.RopeScaling{}) {
-		return nil
-	}
-	return &murmurv1.RopeScaling{Factor: s.Factor, LowFreqFactor: s.Low, HighFreqFactor: s.High, OriginalPositions: uint32(s.Original)}
-}
-
-func decodeScaling(w *murmurv1.RopeScaling) model.RopeScaling {
-	return model.RopeScaling{
-		Factor: w.GetFactor(), Low: w.GetLowFreqFactor(), High: w.GetHighFreqFactor(), Original: int(w.GetOriginalPositions()),
-	}
 }
 
 func encodeBlob(b *shard.Blob) *murmurv1.Blob {

@@ -72,7 +72,9 @@ func everyKey() Manifest {
 		Model: Model{
 			Config: model.Config{
 				Vocab: 300, Dim: 64, Layers: 3, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 96, SeqLen: 48, RopeTheta: 20000, NormEps: 1e-6,
-				RopeScaling: model.RopeScaling{Factor: 32, Low: 1, High: 4, Original: 8192}, Tied: true,
+				RopeScaling: model.RopeScaling{Type: model.RopeYarn, Factor: 32, BetaFast: 16, BetaSlow: 2, Untruncated: true, AttentionFactor: 1.1, Original: 8192}, Tied: true,
+				Family: "gemma3_text", RopeDim: 8, Unrotated: "nny", Window: 9, Windowed: "yyn", WindowTheta: 5000, AttentionBias: true, FFNBias: true,
+				AttentionScale: .3, AttentionCap: 50, LogitCap: 30, LogitScale: .5, EmbeddingScale: 8, ResidualScale: .25, Padding: 3,
 			},
 			Origin: &shard.Blob{ID: id("origin"), Size: 77},
 		},

@@ -51,7 +51,7 @@ type Membership struct {
 	Members []proto.PeerID `toml:"members"` // peers that need no invite; at most 1024
 }
 
-// Model is a Llama-family decoder, and what its weights begin with.
+// Model is a decoder, and what its weights begin with.
 type Model struct {
 	model.Config
 	Weights *shard.Blob `toml:"weights,omitempty" json:"weights,omitempty"` // the initial parameters, little-endian float32; without the table they follow from the seed
@@ -254,14 +254,10 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 			return nil, proto.ID{}, fmt.Errorf("drawing a seed: %w", err)
 		}
 	}
-	o, i, r := m.Model, m.Inner, m.Rounds
+	i, r := m.Inner, m.Rounds
 	b := proto.Encode(&murmurv1.Manifest{
 		Name: m.Name, MinVersion: m.MinVersion, Seed: seed[:],
-		Model: &murmurv1.Model{
-			Vocab: uint32(o.Vocab), Dim: uint32(o.Dim), Layers: uint32(o.Layers), Heads: uint32(o.Heads), KvHeads: uint32(o.KVHeads), HeadDim: uint32(o.HeadDim),
-			Ffn: uint32(o.FFN), SeqLen: uint32(o.SeqLen), RopeTheta: o.RopeTheta, NormEps: o.NormEps, Tied: o.Tied,
-			Weights: encodeBlob(o.Weights), Origin: encodeBlob(o.Origin), RopeScaling: encodeScaling(o.RopeScaling),
-		},
+		Model: encodeModel(m.Model),
 		Data: encodeData(m.Data), Membership: m.Membership.encode(),
 		Method: encodeMethod(m.Method), Fork: m.Fork.encode(),
 		Inner: &murmurv1.Inner{
@@ -286,14 +282,10 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 	if len(w.Seed) != 32 {
 		return Manifest{}, [32]byte{}, fmt.Errorf("manifest has a seed of %d bytes, want 32", len(w.Seed))
 	}
-	o, i, r := w.GetModel(), w.GetInner(), w.GetRounds()
+	i, r := w.GetInner(), w.GetRounds()
 	m := Manifest{
 		Name: w.Name, MinVersion: w.MinVersion,
-		Model: Model{Config: model.Config{
-			Vocab: int(o.GetVocab()), Dim: int(o.GetDim()), Layers: int(o.GetLayers()), Heads: int(o.GetHeads()), KVHeads: int(o.GetKvHeads()),
-			HeadDim: int(o.GetHeadDim()), FFN: int(o.GetFfn()), SeqLen: int(o.GetSeqLen()), RopeTheta: o.GetRopeTheta(),
-			NormEps: o.GetNormEps(), Tied: o.GetTied(), RopeScaling: decodeScaling(o.GetRopeScaling()),
-		}},
+		Model: Model{Config: decodeModel(w.GetModel())},
 		Method: decodeMethod(w.GetMethod()),
 		Inner: Inner{
 			Optimizer: optimizer.Optimizer{

@@ -55,11 +55,14 @@ func TestEncodeDecode(t *testing.T) {
 		m.Seed = "a fixed seed"
 		if method != outer.AllReduce {
 			m.Method.Schedule = []outer.Point{{Tokens: 7}, {Tokens: 9, H: m.Rounds.HMax}}
-			m.Model.RopeScaling = model.RopeScaling{Factor: 32, Low: 1, High: 4, Original: 8192}
+			m.Model.RopeScaling = model.RopeScaling{Type: model.RopeLlama3, Factor: 32, Low: 1, High: 4, Original: 8192}
 		}
 		t.Run(method, func(t *testing.T) {
 			encodeDecode(t, m)
 			encodeDecode(t, forked(m))
+			m.Model.RopeDim = 4
+			m.Model.RopeScaling = model.RopeScaling{Type: model.RopeLongrope, AttentionFactor: 1.2, Short: []float64{1, 2}, Long: []float64{3, 4.5}, Original: 64}
+			encodeDecode(t, m)
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,8 +30,12 @@ const (
 type Checkpoint struct {
 	// Config is the model's; SeqLen is the most positions that it was made for.
 	Config model.Config
+	// Aside says in a sentence each what the folder has and the model does not: keys of config.json that are carried along unread, and
+	// tensors of other parts than that for text.
+	Aside []string
 
 	dir    string
+	text   []byte // config.json of the model alone
 	places map[string]place
 }
 
@@ -43,17 +48,47 @@ func Open(dir string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{dir: dir}
-	if c.Config, err = ParseConfig(raw); err != nil {
+	d, err := describe(raw)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, configFile), err)
+	}
+	c := &Checkpoint{Config: d.model, dir: dir, text: d.text}
+	if len(d.unread) > 0 {
+		c.Aside = append(c.Aside, fmt.Sprintf("%s says more than murmur reads, which an export gives back: %s", configFile, strings.Join(d.unread, ", ")))
 	}
 	if c.places, err = placesIn(dir); err != nil {
 		return nil, err
+	}
+	if d.part {
+		c.dropOthers()
 	}
 	if err := c.fit(); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	return c, nil
+}
+
+// textPrefixes are what tensors' names begin with in a model that has other parts beside that for text, and what stands there without them.
+var textPrefixes = [][2]string{{"language_model.model.", "model."}, {"model.language_model.", "model."}, {"language_model.lm_head.", "lm_head."}, {"lm_head.", "lm_head."}}
+
+// dropOthers keeps the tensors of the part for text, by the names that they have in a model of text alone.
+func (c *Checkpoint) dropOthers() {
+	text, others := map[string]place{}, map[string]int{}
+next:
+	for name, p := range c.places {
+		for _, prefix := range textPrefixes {
+			if rest, ok := strings.CutPrefix(name, prefix[0]); ok {
+				text[prefix[1]+rest] = p
+				continue next
+			}
+		}
+		part, _, _ := strings.Cut(strings.TrimPrefix(name, "model."), ".")
+		others[part]++
+	}
+	c.places = text
+	for _, part := range slices.Sorted(maps.Keys(others)) {
+		c.Aside = append(c.Aside, fmt.Sprintf("%s, %d tensors, is left out: it is not for text", part, others[part]))
+	}
 }
 
 // placesIn lists what the safetensors files of a folder have. Where two answers are possible none is chosen: transformers takes
@@ -149,7 +184,7 @@ func (c *Checkpoint) fit() error {
 		}
 	}
 	for name := range left {
-		return fmt.Errorf("tensor %s is not part of a Llama: leaving it aside would be another model", name)
+		return fmt.Errorf("tensor %s is not part of a model of the %s family: leaving it aside would be another model", name, c.Config.FamilyName())
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/murmurnet/murmur/trainer/token"
 )
@@ -18,7 +19,7 @@ import (
 // weights were stored.
 type Origin struct {
 	Files  map[string][]byte
-	DTypes map[string]DType // by tensor
+	DTypes map[string]DType // by tensor; a tied head has one where it was stored beside the embedding
 }
 
 // companions are the files that belong to a model whatever its weights.
@@ -40,8 +41,11 @@ func (c *Checkpoint) Origin() (*Origin, error) {
 	if o.Files, err = ReadFiles(c.dir, companions); err != nil {
 		return nil, err
 	}
-	for _, t := range c.Config.Layout() {
-		o.DTypes[t.Name] = c.places[t.Name].dtype
+	o.Files[configFile] = c.text
+	for name, p := range c.places {
+		if !strings.HasSuffix(name, rotaryTable) {
+			o.DTypes[name] = p.dtype
+		}
 	}
 	return o, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -174,11 +175,22 @@ func (e Export) dtype(t model.Tensor) DType {
 	return F32
 }
 
+// tensors are those of the layout, and the embedding as the head once more where the origin has both.
+func (e Export) tensors() model.Layout {
+	l := e.Config.Layout()
+	if e.Config.Tied && e.Origin != nil && e.Origin.DTypes[headName] != "" {
+		head := l[0]
+		head.Name = headName
+		l = append(l, head)
+	}
+	return l
+}
+
 // weights writes the tensors, in one file if they fit.
 func (e Export) weights(dir string, most int64) error {
 	var parts []part
 	var total int64
-	for _, t := range e.Config.Layout() {
+	for _, t := range e.tensors() {
 		n := int64(t.Size * e.dtype(t).size())
 		if last := len(parts) - 1; last < 0 || parts[last].bytes+n > most {
 			parts = append(parts, part{})
@@ -242,23 +254,56 @@ func (e Export) part(path string, p part) error {
 	})
 }
 
+// Writable refuses a new model that no config.json of a Llama describes: nothing else would load what is exported.
+func Writable(c model.Config) error {
+	if c.Validate() != nil {
+		return nil // which says more
+	}
+	b, err := Export{Config: c}.writeConfig()
+	if err != nil {
+		return err
+	}
+	if d, err := describe(b); err != nil || !reflect.DeepEqual(d.model, c) {
+		return errors.New("a new model is a Llama, which has nothing of what [model] says beyond its sizes, rope_scaling and biases: bring a model of another family with --from-hf")
+	}
+	return nil
+}
+
 // writeConfig is a config.json that transformers of both spellings read.
 func (e Export) writeConfig() ([]byte, error) {
 	c := e.Config
 	rope := map[string]any{"rope_type": ropeDefault, "rope_theta": c.RopeTheta}
 	var scaling map[string]any // transformers 4 looks here; null there is none
-	if s := c.RopeScaling; s != (model.RopeScaling{}) {
-		rope["rope_type"], rope["factor"], rope["low_freq_factor"], rope["high_freq_factor"] = ropeLlama3, s.Factor, s.Low, s.High
-		rope["original_max_position_embeddings"] = s.Original
+	if s := c.RopeScaling; !s.IsZero() {
+		rope["rope_type"] = s.Type
+		for key, v := range map[string]float64{
+			"factor": s.Factor, "low_freq_factor": s.Low, "high_freq_factor": s.High, "beta_fast": s.BetaFast, "beta_slow": s.BetaSlow,
+			"attention_factor": s.AttentionFactor, "original_max_position_embeddings": float64(s.Original),
+		} {
+			if v != 0 {
+				rope[key] = v
+			}
+		}
+		if s.Untruncated {
+			rope["truncate"] = false
+		}
+		if s.Type == model.RopeLongrope {
+			rope["short_factor"], rope["long_factor"] = s.Short, s.Long
+		}
 		scaling = rope
 	}
+	var padding *int
+	if c.Padding > 0 {
+		id := c.Padding - 1
+		padding = &id
+	}
 	b, err := json.MarshalIndent(map[string]any{
-		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "dtype": "float32", "torch_dtype": "float32",
+		"architectures": []string{"LlamaForCausalLM"}, "model_type": model.Llama, "dtype": "float32", "torch_dtype": "float32",
 		"vocab_size": c.Vocab, "hidden_size": c.Dim, "num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads,
 		"head_dim": c.HeadDim, "intermediate_size": c.FFN, "max_position_embeddings": c.SeqLen, "rms_norm_eps": c.NormEps, "hidden_act": "silu",
 		"rope_theta": c.RopeTheta, "rope_parameters": rope, "rope_scaling": scaling,
-		"attention_bias": false, "attention_dropout": 0.0, "mlp_bias": false, "tie_word_embeddings": c.Tied,
-		"bos_token_id": e.Begin, "eos_token_id": e.ends(), "pad_token_id": nil,
+		"attention_bias": c.AttentionBias, "attention_dropout": 0.0, "mlp_bias": c.FFNBias, "tie_word_embeddings": c.Tied,
+		"bos_token_id": e.Begin, "eos_token_id": e.ends(), "pad_token_id": padding,
 	}, "", "  ")
 	return append(b, '\n'), err
 }

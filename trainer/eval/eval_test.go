@@ -203,3 +203,35 @@ func TestRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestShortTextsOfLongrope: what follows a short text does not depend on how long a text the model may read.
+func TestShortTextsOfLongrope(t *testing.T) {
+	backend := backendtest.Open(t, backendtest.Go)
+	next := func(seqLen, tokens int) (out []int32) {
+		c := tiny
+		c.RopeScaling = model.RopeScaling{Type: model.RopeLongrope, Short: []float64{1, 1}, Long: []float64{8, 9}, AttentionFactor: 2, Original: 5}
+		c.SeqLen = seqLen
+		e, err := New(backend, c, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		if err := e.Generate(t.Context(), weights(), text(tokens), 1, Sampling{Temperature: 9, Seed: 5}, func(token int32) bool {
+			out = append(out, token)
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+		err = e.LogLikelihoods(t.Context(), weights(), [][]int32{text(tokens)}, []int{1}, func(l float64) { out = append(out, int32(l*1e4)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if short, long := next(5, 4), next(8, 4); !slices.Equal(short, long) {
+		t.Errorf("four tokens go on with %v in a window of 5 and with %v in one of 8", short, long)
+	}
+	if short, long := next(6, 6), next(8, 6); !slices.Equal(short, long) {
+		t.Errorf("six tokens go on with %v in a window of 6 and with %v in one of 8", short, long)
+	}
+}

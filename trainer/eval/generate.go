@@ -37,7 +37,7 @@ func (s Sampling) Validate() error {
 	return nil
 }
 
-// nextGraph takes the parameters, tokens int32 [1, SeqLen] and a position int32 [1]; it returns the logits after the
+// nextGraph takes the parameters, tokens int32 [1, seq] and a position int32 [1]; it returns the logits after the
 // token at that position, float32 [vocab]. What stands behind the position has no effect, by causality.
 func (e *Evaluator) nextGraph(in []*graph.Node) []*graph.Node {
 	n := len(e.layout)
@@ -71,11 +71,11 @@ func (e *Evaluator) Generate(ctx context.Context, theta []float32, prompt []int3
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		window := make([]int32, seq)
+		window := make([]int32, e.model.Positions(len(seen)))
 		copy(window, seen)
 		var token int32
 		err := e.call(e.next, params, func(logits []float32) { token = s.choose(logits, draws) },
-			tensors.FromFlatDataAndDimensions(window, 1, seq),
+			tensors.FromFlatDataAndDimensions(window, 1, len(window)),
 			tensors.FromFlatDataAndDimensions([]int32{int32(len(seen) - 1)}, 1))
 		if err != nil {
 			return err

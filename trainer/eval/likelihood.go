@@ -32,8 +32,12 @@ func (e *Evaluator) LogLikelihoods(ctx context.Context, theta []float32, tokens 
 	for _, sequence := range tokens {
 		longest = max(longest, len(sequence)-1)
 	}
-	if c := e.model; longest+widthStep <= c.SeqLen {
+	c := e.model
+	c.SeqLen = c.Positions(longest)
+	if longest+widthStep <= c.SeqLen {
 		c.SeqLen = (longest + widthStep - 1) / widthStep * widthStep
+	}
+	if c.SeqLen != e.model.SeqLen {
 		if e, err = New(e.backend, c, e.batch); err != nil {
 			return err
 		}

@@ -12,13 +12,14 @@ import (
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
-// blocks are the programs of a backward pass that goes block by block. All blocks share them, so they compile in the same time at any depth. Of
+// blocks are the programs of a backward pass that goes block by block. All blocks of a kind share them, so they compile in the same time at any depth. Of
 // a block only its input is held for the way back, where the rest is computed again: about a third more work.
 type blocks struct {
-	embed, forward *graph.Exec
-	tail           *graph.Exec // the loss, and gradients for the last block's result, the final norm and the head
-	backward       *graph.Exec // a block's gradients, and that for its input
-	embedding      *graph.Exec // the gradient of what was looked up, added to the head's where that is tied
+	embed     *graph.Exec
+	forward   map[model.Kind]*graph.Exec
+	tail      *graph.Exec                // the loss, and gradients for the last block's result, the final norm and the head
+	backward  map[model.Kind]*graph.Exec // a block's gradients, and that for its input
+	embedding *graph.Exec                // the gradient of what was looked up, added to the head's where that is tied
 }
 
 func (r *replica) newBlocks() (*blocks, error) {
@@ -30,17 +31,12 @@ func (r *replica) newBlocks() (*blocks, error) {
 	block, n := params[from:to], to-from
 	embed := func(in []*graph.Node) []*graph.Node {
 		inputs, _ := model.Sides(in[1])
-		return []*graph.Node{model.Embed(in[0], inputs)}
+		return []*graph.Node{model.Embed(c, in[0], inputs)}
 	}
-	forward := func(in []*graph.Node) []*graph.Node { return []*graph.Node{model.Block(c, how, in[:n], in[n], b)} }
 	tail := func(in []*graph.Node) []*graph.Node {
 		_, targets := model.Sides(in[3])
 		loss, dx, dNorm, dHead := model.Tail(c, how, in[0], in[1], in[2], targets)
 		return []*graph.Node{loss, dx, dNorm, dHead}
-	}
-	backward := func(in []*graph.Node) []*graph.Node {
-		dx, grads := model.BlockGradients(c, how, in[:n], in[n], in[n+1], b)
-		return append(grads, dx)
 	}
 	embedding := func(in []*graph.Node) []*graph.Node {
 		inputs, _ := model.Sides(in[0])
@@ -48,25 +44,42 @@ func (r *replica) newBlocks() (*blocks, error) {
 		if c.Tied {
 			sums = in[2]
 		}
-		return []*graph.Node{model.EmbedGradient(sums, inputs, in[1])}
+		return []*graph.Node{model.EmbedGradient(c, sums, inputs, in[1])}
 	}
 	sums := []shapes.Shape{tokens, x}
 	if c.Tied {
 		sums = append(sums, params[0])
 	}
-	var p blocks
+	p := blocks{forward: map[model.Kind]*graph.Exec{}, backward: map[model.Kind]*graph.Exec{}}
+	var err error
+	for i := range c.Layers {
+		kind := c.Kind(i)
+		if p.forward[kind] != nil {
+			continue
+		}
+		forward := func(in []*graph.Node) []*graph.Node {
+			return []*graph.Node{model.Block(c, how, kind, in[:n], in[n], b)}
+		}
+		backward := func(in []*graph.Node) []*graph.Node {
+			dx, grads := model.BlockGradients(c, how, kind, in[:n], in[n], in[n+1], b)
+			return append(grads, dx)
+		}
+		if p.forward[kind], err = r.program(forward, append(slices.Clone(block), x)); err != nil {
+			return nil, err
+		}
+		if p.backward[kind], err = r.program(backward, append(slices.Clone(block), x, x)); err != nil {
+			return nil, err
+		}
+	}
 	for _, program := range []struct {
 		exec  **graph.Exec
 		build graphFunc
 		in    []shapes.Shape
 	}{
 		{&p.embed, embed, []shapes.Shape{params[0], tokens}},
-		{&p.forward, forward, append(slices.Clone(block), x)},
 		{&p.tail, tail, []shapes.Shape{params[norm], params[head], x, tokens}},
-		{&p.backward, backward, append(slices.Clone(block), x, x)},
 		{&p.embedding, embedding, sums},
 	} {
-		var err error
 		if *program.exec, err = r.program(program.build, program.in); err != nil {
 			return nil, err
 		}
@@ -89,7 +102,7 @@ func (r *replica) byBlocks(tokens *tensors.Tensor) (grads []*tensors.Tensor, los
 			break
 		}
 		from, to := c.Block(i)
-		out, err = p.forward.Call(append(anys(theta[from:to]), xs[i])...)
+		out, err = p.forward[c.Kind(i)].Call(append(anys(theta[from:to]), xs[i])...)
 	}
 	if err != nil {
 		return grads, nil, err
@@ -107,7 +120,7 @@ func (r *replica) byBlocks(tokens *tensors.Tensor) (grads []*tensors.Tensor, los
 		from, to := c.Block(i)
 		with, err := r.given(&xs[i], &dx)
 		if err == nil {
-			out, err = p.backward.Call(append(anys(theta[from:to]), with...)...)
+			out, err = p.backward[c.Kind(i)].Call(append(anys(theta[from:to]), with...)...)
 		}
 		if err != nil {
 			return grads, loss, err

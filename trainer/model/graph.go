@@ -2,12 +2,12 @@ package model
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/layers/attention"
+	"github.com/gomlx/gomlx/ml/nn"
 )
 
 // Compute says how a graph is computed; the zero value is the plainest.
@@ -28,47 +28,127 @@ func Hidden(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *gr
 	if want := len(c.Layout()); len(params) != want {
 		panic(fmt.Errorf("model: %d parameter nodes, want %d", len(params), want))
 	}
-	x, b := Embed(params[0], tokens), tokens.Shape().Dim(0)
+	return throughBlocks(c, how, params, Embed(c, params[0], tokens), tokens.Shape().Dim(0))
+}
+
+// throughBlocks sends what was looked up, of b samples, through all blocks.
+func throughBlocks(c Config, how Compute, params []*graph.Node, x *graph.Node, b int) *graph.Node {
 	for i := range c.Layers {
-		x = Block(c, how, c.block(params, i), x, b)
+		from, to := c.Block(i)
+		x = Block(c, how, c.Kind(i), params[from:to], x, b)
 	}
 	return x
 }
 
-// block are the parameters of block i.
-func (c Config) block(params []*graph.Node, i int) []*graph.Node {
-	from, to := c.Block(i)
-	return params[from:to]
+// Embed looks tokens [batch, seq] up: float32 [batch·seq, dim]. Matrices are kept two-dimensional: both backends multiply those fastest.
+func Embed(c Config, embedding, tokens *graph.Node) *graph.Node {
+	return scaled(widened(graph.Gather(embedding, graph.Reshape(tokens, -1, 1))), c.EmbeddingScale)
 }
 
-// Embed looks tokens [batch, seq] up: float32 [batch·seq, dim]. Matrices are kept two-dimensional: both backends multiply those fastest.
-func Embed(embedding, tokens *graph.Node) *graph.Node {
-	return widened(graph.Gather(embedding, graph.Reshape(tokens, -1, 1)))
-}
+// Kind is in what decoder blocks of one model differ.
+type Kind struct{ Windowed, Unrotated bool }
+
+// Kind of block i.
+func (c Config) Kind(i int) Kind { return Kind{c.Windowed.Has(i), c.Unrotated.Has(i)} }
 
 // Block builds a decoder block, whose tensors are params in the layout's order: x and the result float32 [b·seq, dim].
-func Block(c Config, how Compute, params []*graph.Node, x *graph.Node, b int) *graph.Node {
-	s := x.Shape().Dim(0) / b
-	cos, sin := c.rotary(x.Graph(), s)
-	linear := how.linear
+func Block(c Config, how Compute, kind Kind, params []*graph.Node, x *graph.Node, b int) *graph.Node {
+	w, f := c.block(params), c.family()
+	norm := func(x, weight *graph.Node) *graph.Node {
+		if weight == nil {
+			return x
+		}
+		return c.norm(x, weight)
+	}
+	add := func(y, after *graph.Node) { x = graph.Add(x, scaled(norm(widened(y), after), c.ResidualScale)) }
+	add(attend(c, how, kind, w, how.narrow(norm(x, w[beforeAttention])), b), w[afterAttention])
 
-	h := how.narrow(rmsNorm(x, params[inputNorm], c.NormEps))
-	q := graph.Reshape(linear(h, params[queryWeight]), b, s, c.Heads, c.HeadDim)
-	k := graph.Reshape(linear(h, params[keyWeight]), b, s, c.KVHeads, c.HeadDim)
-	v := graph.Reshape(linear(h, params[valueWeight]), b, s, c.KVHeads, c.HeadDim)
-	a := how.attend(rotate(q, cos, sin), rotate(k, cos, sin), v)
-	x = graph.Add(x, widened(linear(graph.Reshape(a, b*s, c.Heads*c.HeadDim), params[outWeight])))
+	h := how.narrow(norm(x, w[beforeFFN]))
+	var gate, up *graph.Node
+	if f.fusedGateUp {
+		parts := columns(how.linear(h, w[gateUpWeight], nil), c.FFN, c.FFN)
+		gate, up = parts[0], parts[1]
+	} else {
+		gate, up = how.linear(h, w[gateWeight], w[gateBias]), how.linear(h, w[upWeight], w[upBias])
+	}
+	if f.gelu {
+		gate = activation.GeluApproximate(gate)
+	} else {
+		gate = graph.Mul(gate, graph.Sigmoid(gate))
+	}
+	add(how.linear(graph.Mul(gate, up), w[downWeight], w[downBias]), w[afterFFN])
+	return x
+}
 
-	h = how.narrow(rmsNorm(x, params[postNorm], c.NormEps))
-	gate := linear(h, params[gateWeight])
-	h = graph.Mul(graph.Mul(gate, graph.Sigmoid(gate)), linear(h, params[upWeight]))
-	return graph.Add(x, widened(linear(h, params[downWeight])))
+// attend builds a block's attention, of normed x [b·seq, dim]: [b·seq, dim].
+func attend(c Config, how Compute, kind Kind, w block, x *graph.Node, b int) *graph.Node {
+	f, s := c.family(), x.Shape().Dim(0)/b
+	wide, narrow := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	var q, k, v *graph.Node
+	if f.fusedQKV {
+		parts := columns(how.linear(x, w[qkvWeight], nil), wide, narrow, narrow)
+		q, k, v = parts[0], parts[1], parts[2]
+	} else {
+		q, k, v = how.linear(x, w[queryWeight], w[queryBias]), how.linear(x, w[keyWeight], w[keyBias]), how.linear(x, w[valueWeight], w[valueBias])
+	}
+	if f.widthNorms {
+		q, k = c.normAs(q, w[queryNorm]), c.normAs(k, w[keyNorm])
+	}
+	q, k, v = graph.Reshape(q, b, s, c.Heads, c.HeadDim), graph.Reshape(k, b, s, c.KVHeads, c.HeadDim), graph.Reshape(v, b, s, c.KVHeads, c.HeadDim)
+	if f.headNorms {
+		q, k = c.normAs(q, w[queryNorm]), c.normAs(k, w[keyNorm])
+	}
+	if !kind.Unrotated {
+		r := c.rotary(x.Graph(), kind.Windowed, s)
+		q, k = r.turn(q), r.turn(k)
+	}
+	window := s
+	if kind.Windowed {
+		window = min(c.Window, s)
+	}
+	a := how.scores(c, q, k, v, window)
+	return how.linear(graph.Reshape(a, b*s, wide), w[outWeight], w[outBias])
 }
 
 // Head applies the final norm and the output projection to hidden states [n, dim]: float32 [n, vocab].
 func Head(c Config, how Compute, params []*graph.Node, hidden *graph.Node) *graph.Node {
 	norm, head := c.Outside()
-	return widened(how.linear(how.narrow(rmsNorm(hidden, params[norm], c.NormEps)), params[head]))
+	return c.bend(widened(how.linear(how.narrow(c.norm(hidden, params[norm])), params[head], nil)))
+}
+
+// bend makes logits of what the head gives.
+func (c Config) bend(x *graph.Node) *graph.Node {
+	x = scaled(x, c.LogitScale)
+	if c.LogitCap > 0 {
+		x = nn.SoftCap(x, c.LogitCap)
+	}
+	return x
+}
+
+// unbend is the gradient for what the head gives, of d, that for the logits z.
+func (c Config) unbend(d, z *graph.Node) *graph.Node {
+	if c.LogitCap > 0 {
+		d = graph.Mul(d, graph.OneMinus(graph.Square(graph.DivScalar(z, c.LogitCap))))
+	}
+	return scaled(d, c.LogitScale)
+}
+
+// scaled is x times a factor, where 0 stands for 1.
+func scaled(x *graph.Node, factor float64) *graph.Node {
+	if factor == 0 || factor == 1 {
+		return x
+	}
+	return graph.MulScalar(x, factor)
+}
+
+// columns cuts x [n, sum of widths] apart.
+func columns(x *graph.Node, widths ...int) (parts []*graph.Node) {
+	at := 0
+	for _, w := range widths {
+		parts = append(parts, graph.Slice(x, graph.AxisRange(), graph.AxisRange(at, at+w)))
+		at += w
+	}
+	return parts
 }
 
 // TokenLosses is each position's cross-entropy in nats: logits float32 [.., vocab], targets int32 [..]; float32 [..].
@@ -86,24 +166,34 @@ func Loss(logits, targets *graph.Node) *graph.Node {
 	return graph.ReduceAllMean(TokenLosses(logits, targets))
 }
 
-// linear is x·wᵀ: x [n, in], w [out, in] as Hugging Face stores it.
-func (how Compute) linear(x, w *graph.Node) *graph.Node {
-	return graph.Dot(x, how.matrix(w)).General([]int{1}, nil, []int{1}, nil)
+// linear is x·wᵀ + bias, or without one where that is nil: x [n, in], w [out, in] as Hugging Face stores it, bias [out].
+func (how Compute) linear(x, w, bias *graph.Node) *graph.Node {
+	y := graph.Dot(x, how.matrix(w)).General([]int{1}, nil, []int{1}, nil)
+	if bias == nil {
+		return y
+	}
+	return graph.Add(y, graph.Reshape(how.matrix(bias), 1, bias.Shape().Dim(0)))
 }
 
-// attend is causal attention, scores scaled by 1/sqrt(HeadDim), Core's default: q, k, v [batch, seq, heads, HeadDim].
-func (how Compute) attend(q, k, v *graph.Node) *graph.Node {
-	if how.Half { // graphics cards have kernels for this, which must be told that the mask is causal
-		a, _ := attention.Core(q, k, v, attention.LayoutBSHD, attention.CoreOptions{UseCausalMask: true})
+// scores is causal attention over the last window tokens: q, k, v [batch, seq, heads, HeadDim].
+func (how Compute) scores(c Config, q, k, v *graph.Node, window int) *graph.Node {
+	g, s := q.Graph(), q.Shape().Dim(1)
+	options := attention.CoreOptions{Scale: c.AttentionScale, ScoreSoftCap: c.AttentionCap}
+	if how.Half && window >= s { // graphics cards have kernels for this, which must be told that the mask is causal
+		options.UseCausalMask = true
+		a, _ := attention.Core(q, k, v, attention.LayoutBSHD, options)
 		return a
 	}
 	// Scores [batch, heads, seq, seq] are as their products leave them, and a mask that is added costs one pass where
 	// Core's own causal one costs four: XLA's step for the CPU is a tenth faster so.
-	g, s := q.Graph(), q.Shape().Dim(1)
-	mask := graph.Where(graph.LowerTriangular(g, s), graph.ScalarZero(g, q.DType()), graph.Infinity(g, q.DType(), -1))
+	seen := graph.LowerTriangular(g, s)
+	if window < s {
+		seen = graph.LogicalAnd(seen, graph.LogicalNot(graph.ShapedLowerTriangular(g, s, s, -window)))
+	}
+	mask := graph.Where(seen, graph.ScalarZero(g, q.DType()), graph.Infinity(g, q.DType(), -1))
+	options.AttentionMask = graph.Reshape(mask, 1, 1, s, s)
 	swap := func(x *graph.Node) *graph.Node { return graph.TransposeAllAxes(x, 0, 2, 1, 3) }
-	a, _ := attention.Core(swap(q), swap(k), swap(v), attention.LayoutBHSD,
-		attention.CoreOptions{AttentionMask: graph.Reshape(mask, 1, 1, s, s)})
+	a, _ := attention.Core(swap(q), swap(k), swap(v), attention.LayoutBHSD, options)
 	return swap(a)
 }
 
@@ -131,40 +221,18 @@ func widened(x *graph.Node) *graph.Node {
 	return x
 }
 
-// rmsNorm scales each row of x [n, dim] to a root mean square of 1, then by w [dim] (Zhang, Sennrich 2019).
+// norm scales each row of x [.., dim] to a root mean square of 1, then by w [dim] or 1 + w (Zhang, Sennrich 2019).
 // It divides by a square root because GoMLX has no gradient for Rsqrt.
-func rmsNorm(x, w *graph.Node, eps float64) *graph.Node {
+func (c Config) norm(x, w *graph.Node) *graph.Node {
 	square := graph.ReduceAndKeep(graph.Square(x), graph.ReduceMean, -1)
-	x = graph.Div(x, graph.Sqrt(graph.AddScalar(square, eps)))
-	return graph.Mul(x, graph.Reshape(widened(w), 1, w.Shape().Dim(0)))
+	x = graph.Div(x, graph.Sqrt(graph.AddScalar(square, c.NormEps)))
+	if w = widened(w); c.family().onePlus {
+		w = graph.OnePlus(w)
+	}
+	return graph.Mul(x, graph.ExpandLeftToRank(w, x.Rank()))
 }
 
-// rotary gives the tables of the rotary positions (Su et al. 2021): cosines and sines of position times frequency,
-// float32 [1, seq, 1, HeadDim/2]. Angles are rounded to float32 as Hugging Face does, or long positions would differ.
-func (c Config) rotary(g *graph.Graph, seq int) (cos, sin *graph.Node) {
-	half := c.HeadDim / 2
-	cosines, sines := make([]float32, seq*half), make([]float32, seq*half)
-	for i, freq := range c.frequencies() {
-		for p := range seq {
-			sine, cosine := math.Sincos(float64(float32(p) * freq))
-			cosines[p*half+i], sines[p*half+i] = float32(cosine), float32(sine)
-		}
-	}
-	return graph.ConstTensor(g, tensors.FromFlatDataAndDimensions(cosines, 1, seq, 1, half)),
-		graph.ConstTensor(g, tensors.FromFlatDataAndDimensions(sines, 1, seq, 1, half))
-}
-
-// rotate turns x [batch, seq, heads, HeadDim] by its positions. Element i of a head pairs with element i+HeadDim/2
-// (Hugging Face's "rotate half"), not with its neighbour.
-func rotate(x, cos, sin *graph.Node) *graph.Node {
-	halves := graph.Split(widened(x), -1, 2)
-	lo, hi := halves[0], halves[1]
-	turned := graph.Concatenate([]*graph.Node{
-		graph.Sub(graph.Mul(lo, cos), graph.Mul(hi, sin)),
-		graph.Add(graph.Mul(hi, cos), graph.Mul(lo, sin)),
-	}, -1)
-	if x.DType() != dtypes.Float32 {
-		return graph.ConvertDType(turned, x.DType())
-	}
-	return turned
+// normAs is norm in float32, with x's type.
+func (c Config) normAs(x, w *graph.Node) *graph.Node {
+	return graph.ConvertDType(c.norm(widened(x), w), x.DType())
 }

@@ -14,7 +14,7 @@ const initStd = 0.02
 // initDomain keeps the weights' random numbers apart from all other uses of a seed.
 const initDomain = "murmur initial weights 1"
 
-// Init draws the initial weights: norms are 1, matrices are normal-like with standard deviation 0.02, and the two
+// Init draws the initial weights: norms multiply by 1, biases are 0, matrices are normal-like with standard deviation 0.02, and the two
 // projections that write to the residual stream are scaled by 1/sqrt(2·layers) (GPT-2).
 //
 // A weight is the sum of twelve uniform 24-bit integers (Irwin–Hall: variance 12·2^48/12, so 2^24 is one standard
@@ -32,7 +32,7 @@ func Draw(theta []float32, c Config, seed [32]byte) {
 		w := theta[t.Offset : t.Offset+t.Size]
 		if !t.Decays() {
 			for i := range w {
-				w[i] = 1
+				w[i] = c.still(t)
 			}
 			continue
 		}
@@ -42,6 +42,14 @@ func Draw(theta []float32, c Config, seed [32]byte) {
 		}
 		fill(w, tensorKey(seed, t.Name), std)
 	}
+}
+
+// still is what a norm or a bias begins with, by which it changes nothing.
+func (c Config) still(t Tensor) float32 {
+	if strings.HasSuffix(t.Name, ".bias") || c.family().onePlus {
+		return 0
+	}
+	return 1
 }
 
 // tensorKey gives each tensor a stream of its own, whatever its place in the layout.

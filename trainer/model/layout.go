@@ -1,6 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
 
 // Tensor is one parameter tensor's place in the flat vector.
 type Tensor struct {
@@ -35,58 +39,128 @@ func (l Layout) Sizes() []int {
 	return sizes
 }
 
-// Tensors of one decoder block, in the layout's order (that of Hugging Face's state dict).
+// role is what a tensor of a decoder block is for.
+type role int
+
 const (
-	queryWeight = iota
+	queryWeight role = iota
+	queryBias
 	keyWeight
+	keyBias
 	valueWeight
+	valueBias
+	qkvWeight // those of q, k and v, one behind the other
 	outWeight
+	outBias
+	queryNorm
+	keyNorm
 	gateWeight
+	gateBias
 	upWeight
+	upBias
+	gateUpWeight // those of gate and up
 	downWeight
-	inputNorm
-	postNorm
-	tensorsPerLayer
+	downBias
+	beforeAttention
+	afterAttention
+	beforeFFN
+	afterFFN
+	roles
 )
+
+// blockTensor is a tensor that each decoder block has.
+type blockTensor struct {
+	role  role
+	name  string // behind that of the block
+	shape []int
+}
+
+func (t blockTensor) size() int {
+	n := 1
+	for _, d := range t.shape {
+		n *= d
+	}
+	return n
+}
+
+// blockTensors are the tensors of a decoder block, in the layout's order.
+func (c Config) blockTensors() (ts []blockTensor) {
+	f, q, kv := c.family(), c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	add := func(r role, name string, shape ...int) { ts = append(ts, blockTensor{r, name, shape}) }
+	linear := func(weight role, name string, out, in int, bias bool) {
+		add(weight, name+".weight", out, in)
+		if bias {
+			add(weight+1, name+".bias", out)
+		}
+	}
+	if f.fusedQKV {
+		linear(qkvWeight, "self_attn.qkv_proj", q+2*kv, c.Dim, false)
+	} else {
+		linear(queryWeight, "self_attn.q_proj", q, c.Dim, c.AttentionBias)
+		linear(keyWeight, "self_attn.k_proj", kv, c.Dim, c.AttentionBias)
+		linear(valueWeight, "self_attn.v_proj", kv, c.Dim, c.AttentionBias)
+	}
+	linear(outWeight, "self_attn.o_proj", c.Dim, q, c.AttentionBias && !f.noOutBias)
+	switch {
+	case f.headNorms:
+		add(queryNorm, "self_attn.q_norm.weight", c.HeadDim)
+		add(keyNorm, "self_attn.k_norm.weight", c.HeadDim)
+	case f.widthNorms:
+		add(queryNorm, "self_attn.q_norm.weight", q)
+		add(keyNorm, "self_attn.k_norm.weight", kv)
+	}
+	if f.fusedGateUp {
+		linear(gateUpWeight, "mlp.gate_up_proj", 2*c.FFN, c.Dim, false)
+	} else {
+		linear(gateWeight, "mlp.gate_proj", c.FFN, c.Dim, c.FFNBias)
+		linear(upWeight, "mlp.up_proj", c.FFN, c.Dim, c.FFNBias)
+	}
+	linear(downWeight, "mlp.down_proj", c.Dim, c.FFN, c.FFNBias)
+	for i, name := range []string{f.norms.beforeAttention, f.norms.afterAttention, f.norms.beforeFFN, f.norms.afterFFN} {
+		if name != "" {
+			add(beforeAttention+role(i), name+".weight", c.Dim)
+		}
+	}
+	return ts
+}
+
+// block are the parameters of a decoder block by their roles, nil for those that it lacks.
+type block [roles]*graph.Node
+
+func (c Config) block(params []*graph.Node) (b block) {
+	for i, t := range c.blockTensors() {
+		b[t.role] = params[i]
+	}
+	return b
+}
 
 // Layout is the order of the parameters: embedding, blocks, final norm, and the head if it is untied.
 func (c Config) Layout() Layout {
-	l := make(Layout, 0, 3+c.Layers*tensorsPerLayer)
-	offset, block := 0, -1
-	add := func(name string, shape ...int) {
-		size := 1
-		for _, d := range shape {
-			size *= d
-		}
+	ts := c.blockTensors()
+	l := make(Layout, 0, 3+c.Layers*len(ts))
+	offset := 0
+	add := func(block int, name string, shape ...int) {
+		size := blockTensor{shape: shape}.size()
 		l = append(l, Tensor{Name: name, Block: block, Shape: shape, Offset: offset, Size: size})
 		offset += size
 	}
-	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	add("model.embed_tokens.weight", c.Vocab, c.Dim)
+	add(-1, "model.embed_tokens.weight", c.Vocab, c.Dim)
 	for i := range c.Layers {
-		block = i
-		p := fmt.Sprintf("model.layers.%d.", i)
-		add(p+"self_attn.q_proj.weight", q, c.Dim)
-		add(p+"self_attn.k_proj.weight", kv, c.Dim)
-		add(p+"self_attn.v_proj.weight", kv, c.Dim)
-		add(p+"self_attn.o_proj.weight", c.Dim, q)
-		add(p+"mlp.gate_proj.weight", c.FFN, c.Dim)
-		add(p+"mlp.up_proj.weight", c.FFN, c.Dim)
-		add(p+"mlp.down_proj.weight", c.Dim, c.FFN)
-		add(p+"input_layernorm.weight", c.Dim)
-		add(p+"post_attention_layernorm.weight", c.Dim)
+		for _, t := range ts {
+			add(i, fmt.Sprintf("model.layers.%d.%s", i, t.name), t.shape...)
+		}
 	}
-	block = -1
-	add("model.norm.weight", c.Dim)
+	add(-1, "model.norm.weight", c.Dim)
 	if !c.Tied {
-		add("lm_head.weight", c.Vocab, c.Dim)
+		add(-1, "lm_head.weight", c.Vocab, c.Dim)
 	}
 	return l
 }
 
 // Block gives the numbers of a decoder block's tensors in the layout, from and up to.
 func (c Config) Block(i int) (from, to int) {
-	return 1 + i*tensorsPerLayer, 1 + (i+1)*tensorsPerLayer
+	n := len(c.blockTensors())
+	return 1 + i*n, 1 + (i+1)*n
 }
 
 // Outside gives the numbers of the final norm and of the output projection, which is the embedding where they are tied.

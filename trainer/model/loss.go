@@ -1,6 +1,10 @@
 package model
 
-import "github.com/gomlx/gomlx/core/graph"
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+)
 
 // MaxLogits bounds the logits that a training step holds at once, in values: 16 MiB, a few times over. All of them, of 1,024 tokens
 // by 151,936 ids, would take 0.6 GB, and their softmax and gradient as much again each.
@@ -17,11 +21,8 @@ func Gradients(c Config, how Compute, params []*graph.Node, tokens *graph.Node) 
 func gradients(c Config, how Compute, params []*graph.Node, tokens *graph.Node, rows int) (loss *graph.Node, grads []*graph.Node) {
 	inputs, targets := Sides(tokens)
 	norm, head := c.Outside()
-	first := Embed(params[0], inputs)
-	x := first
-	for i := range c.Layers {
-		x = Block(c, how, c.block(params, i), x, inputs.Shape().Dim(0))
-	}
+	first := Embed(c, params[0], inputs)
+	x := throughBlocks(c, how, params, first, inputs.Shape().Dim(0))
 	loss, dx, dNorm, dHead := tail(c, how, params[norm], params[head], x, targets, rows)
 	grads = pull(x, dx, append([]*graph.Node{first}, params[1:norm]...)...)
 	grads = append(grads, dNorm)
@@ -31,7 +32,7 @@ func gradients(c Config, how Compute, params []*graph.Node, tokens *graph.Node, 
 		sums = graph.ZerosLike(params[0])
 		grads = append(grads, dHead)
 	}
-	grads[0] = EmbedGradient(sums, inputs, grads[0])
+	grads[0] = EmbedGradient(c, sums, inputs, grads[0])
 	return loss, grads
 }
 
@@ -48,8 +49,8 @@ func pull(y, dy *graph.Node, of ...*graph.Node) []*graph.Node {
 }
 
 // BlockGradients builds the gradients of a Block for x and its parameters, from dy, that for its result.
-func BlockGradients(c Config, how Compute, params []*graph.Node, x, dy *graph.Node, b int) (dx *graph.Node, grads []*graph.Node) {
-	grads = pull(Block(c, how, params, x, b), dy, append([]*graph.Node{x}, params...)...)
+func BlockGradients(c Config, how Compute, kind Kind, params []*graph.Node, x, dy *graph.Node, b int) (dx *graph.Node, grads []*graph.Node) {
+	grads = pull(Block(c, how, kind, params, x, b), dy, append([]*graph.Node{x}, params...)...)
 	return grads[0], grads[1:]
 }
 
@@ -60,20 +61,26 @@ func Tail(c Config, how Compute, norm, head, x, targets *graph.Node) (loss, dx, 
 }
 
 func tail(c Config, how Compute, norm, head, x, targets *graph.Node, rows int) (loss, dx, dNorm, dHead *graph.Node) {
-	normed := rmsNorm(x, norm, c.NormEps)
-	loss, d, dHead := how.crossEntropy(normed, head, targets, rows)
+	normed := c.norm(x, norm)
+	loss, d, dHead := crossEntropy(c, how, normed, head, targets, rows)
 	ds := pull(normed, d, x, norm)
 	return loss, ds[0], ds[1], dHead
 }
 
-// EmbedGradient adds the gradient for looked-up rows, dx float32 [b·seq, dim], to that of the embedding.
-func EmbedGradient(sums, tokens, dx *graph.Node) *graph.Node {
-	return graph.ScatterSum(sums, graph.Reshape(tokens, -1, 1), graph.ConvertDType(dx, sums.DType()), false, false)
+// EmbedGradient adds the gradient for what was looked up, dx float32 [b·seq, dim], to that of the embedding. As with PyTorch's padding_idx the
+// padding token's row has none from here.
+func EmbedGradient(c Config, sums, tokens, dx *graph.Node) *graph.Node {
+	dx, rows := scaled(dx, c.EmbeddingScale), graph.Reshape(tokens, -1, 1)
+	if c.Padding > 0 {
+		padding := graph.Equal(rows, graph.Scalar(tokens.Graph(), tokens.DType(), float64(c.Padding-1)))
+		dx = graph.Where(graph.BroadcastToShape(padding, shapes.Make(dtypes.Bool, dx.Shape().Dimensions...)), graph.ZerosLike(dx), dx)
+	}
+	return graph.ScatterSum(sums, rows, graph.ConvertDType(dx, sums.DType()), false, false)
 }
 
-// crossEntropy builds the mean cross-entropy of x·headᵀ, x float32 [n, dim], head [vocab, dim], for targets int32 [n], and its gradients
+// crossEntropy builds the mean cross-entropy of the logits of x·headᵀ, x float32 [n, dim], head [vocab, dim], for targets int32 [n], and its gradients
 // for x and head. So many rows of x are taken at a time.
-func (how Compute) crossEntropy(x, head, targets *graph.Node, rows int) (loss, dx, dHead *graph.Node) {
+func crossEntropy(c Config, how Compute, x, head, targets *graph.Node, rows int) (loss, dx, dHead *graph.Node) {
 	n, vocab := x.Shape().Dim(0), head.Shape().Dim(0)
 	narrow := how.matrix(head)
 	var dxs []*graph.Node
@@ -86,13 +93,13 @@ func (how Compute) crossEntropy(x, head, targets *graph.Node, rows int) (loss, d
 	for at := 0; at < n; at += rows {
 		these := graph.AxisRange(at, min(at+rows, n))
 		part := how.narrow(graph.Slice(x, these))
-		logits := widened(graph.Dot(part, narrow).General([]int{1}, nil, []int{1}, nil))
-		logits = graph.Sub(logits, graph.ReduceAndKeep(logits, graph.ReduceMax, -1))
+		given := c.bend(widened(graph.Dot(part, narrow).General([]int{1}, nil, []int{1}, nil)))
+		logits := graph.Sub(given, graph.ReduceAndKeep(given, graph.ReduceMax, -1))
 		exps := graph.Exp(logits)
 		mass := graph.ReduceAndKeep(exps, graph.ReduceSum, -1)
 		chosen := graph.OneHot(graph.Slice(targets, these), vocab, logits.DType())
 		loss = sum(loss, graph.Sub(graph.ReduceAllSum(graph.Log(mass)), graph.ReduceAllSum(graph.Mul(logits, chosen))))
-		d := how.narrow(graph.MulScalar(graph.Sub(graph.Div(exps, mass), chosen), 1/float64(n)))
+		d := how.narrow(c.unbend(graph.MulScalar(graph.Sub(graph.Div(exps, mass), chosen), 1/float64(n)), given))
 		dxs = append(dxs, widened(graph.Dot(d, narrow).General([]int{1}, nil, []int{0}, nil)))
 		dHead = sum(dHead, widened(graph.Dot(d, part).General([]int{0}, nil, []int{0}, nil)))
 	}

@@ -77,7 +77,7 @@ func TestLayout(t *testing.T) {
 		if sizes := layout.Sizes(); len(sizes) != len(layout) || sizes[1] != 32*24 {
 			t.Errorf("sizes are %v", sizes)
 		}
-		k := layout[1+keyWeight]
+		k := layout[2]
 		if k.Name != "model.layers.0.self_attn.k_proj.weight" || !slices.Equal(k.Shape, []int{16, 24}) {
 			t.Errorf("grouped keys are %v", k)
 		}

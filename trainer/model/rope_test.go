@@ -23,7 +23,8 @@ func TestScaledRope(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range cases {
-		got := Config{HeadDim: c.HeadDim, RopeTheta: c.Theta, RopeScaling: c.Scaling}.frequencies()
+		c.Scaling.Type = RopeLlama3
+		got, _ := Config{HeadDim: c.HeadDim, RopeTheta: c.Theta, RopeScaling: c.Scaling}.frequencies(false, 1)
 		if len(got) != len(c.InvFreq) || len(got) == 0 {
 			t.Fatalf("%d frequencies, want %d", len(got), len(c.InvFreq))
 		}

@@ -764,25 +764,40 @@ func (x *MemberList) GetEntered() []*MemberList_Entered {
 	return nil
 }
 
-// Model is a Llama-family decoder.
+// Model is a decoder; what is absent it does not have, or has as a Llama.
 type Model struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Vocab         uint32                 `protobuf:"varint,1,opt,name=vocab,proto3" json:"vocab,omitempty"`
-	Dim           uint32                 `protobuf:"varint,2,opt,name=dim,proto3" json:"dim,omitempty"`
-	Layers        uint32                 `protobuf:"varint,3,opt,name=layers,proto3" json:"layers,omitempty"`
-	Heads         uint32                 `protobuf:"varint,4,opt,name=heads,proto3" json:"heads,omitempty"`
-	KvHeads       uint32                 `protobuf:"varint,5,opt,name=kv_heads,json=kvHeads,proto3" json:"kv_heads,omitempty"`
-	HeadDim       uint32                 `protobuf:"varint,6,opt,name=head_dim,json=headDim,proto3" json:"head_dim,omitempty"`
-	Ffn           uint32                 `protobuf:"varint,7,opt,name=ffn,proto3" json:"ffn,omitempty"`
-	SeqLen        uint32                 `protobuf:"varint,8,opt,name=seq_len,json=seqLen,proto3" json:"seq_len,omitempty"`
-	RopeTheta     float64                `protobuf:"fixed64,9,opt,name=rope_theta,json=ropeTheta,proto3" json:"rope_theta,omitempty"`
-	NormEps       float64                `protobuf:"fixed64,10,opt,name=norm_eps,json=normEps,proto3" json:"norm_eps,omitempty"`
-	Tied          bool                   `protobuf:"varint,11,opt,name=tied,proto3" json:"tied,omitempty"`
-	Weights       *Blob                  `protobuf:"bytes,12,opt,name=weights,proto3" json:"weights,omitempty"`                            // the initial parameters, little-endian float32; absent: they follow from the seed
-	Origin        *Blob                  `protobuf:"bytes,13,opt,name=origin,proto3" json:"origin,omitempty"`                              // a zip archive of what lay beside them
-	RopeScaling   *RopeScaling           `protobuf:"bytes,14,opt,name=rope_scaling,json=ropeScaling,proto3" json:"rope_scaling,omitempty"` // absent: none
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Vocab          uint32                 `protobuf:"varint,1,opt,name=vocab,proto3" json:"vocab,omitempty"`
+	Dim            uint32                 `protobuf:"varint,2,opt,name=dim,proto3" json:"dim,omitempty"`
+	Layers         uint32                 `protobuf:"varint,3,opt,name=layers,proto3" json:"layers,omitempty"`
+	Heads          uint32                 `protobuf:"varint,4,opt,name=heads,proto3" json:"heads,omitempty"`
+	KvHeads        uint32                 `protobuf:"varint,5,opt,name=kv_heads,json=kvHeads,proto3" json:"kv_heads,omitempty"`
+	HeadDim        uint32                 `protobuf:"varint,6,opt,name=head_dim,json=headDim,proto3" json:"head_dim,omitempty"`
+	Ffn            uint32                 `protobuf:"varint,7,opt,name=ffn,proto3" json:"ffn,omitempty"`
+	SeqLen         uint32                 `protobuf:"varint,8,opt,name=seq_len,json=seqLen,proto3" json:"seq_len,omitempty"`
+	RopeTheta      float64                `protobuf:"fixed64,9,opt,name=rope_theta,json=ropeTheta,proto3" json:"rope_theta,omitempty"`
+	NormEps        float64                `protobuf:"fixed64,10,opt,name=norm_eps,json=normEps,proto3" json:"norm_eps,omitempty"`
+	Tied           bool                   `protobuf:"varint,11,opt,name=tied,proto3" json:"tied,omitempty"`
+	Weights        *Blob                  `protobuf:"bytes,12,opt,name=weights,proto3" json:"weights,omitempty"`                            // the initial parameters, little-endian float32; absent: they follow from the seed
+	Origin         *Blob                  `protobuf:"bytes,13,opt,name=origin,proto3" json:"origin,omitempty"`                              // a zip archive of what lay beside them
+	RopeScaling    *RopeScaling           `protobuf:"bytes,14,opt,name=rope_scaling,json=ropeScaling,proto3" json:"rope_scaling,omitempty"` // absent: none
+	Family         string                 `protobuf:"bytes,15,opt,name=family,proto3" json:"family,omitempty"`                              // as Hugging Face's model_type names it
+	RopeDim        uint32                 `protobuf:"varint,16,opt,name=rope_dim,json=ropeDim,proto3" json:"rope_dim,omitempty"`            // of a head; 0: all of it
+	Unrotated      string                 `protobuf:"bytes,17,opt,name=unrotated,proto3" json:"unrotated,omitempty"`                        // y or n for each block, repeated
+	Window         uint32                 `protobuf:"varint,18,opt,name=window,proto3" json:"window,omitempty"`
+	Windowed       string                 `protobuf:"bytes,19,opt,name=windowed,proto3" json:"windowed,omitempty"` // y or n for each block, repeated
+	WindowTheta    float64                `protobuf:"fixed64,20,opt,name=window_theta,json=windowTheta,proto3" json:"window_theta,omitempty"`
+	AttentionBias  bool                   `protobuf:"varint,21,opt,name=attention_bias,json=attentionBias,proto3" json:"attention_bias,omitempty"`
+	FfnBias        bool                   `protobuf:"varint,22,opt,name=ffn_bias,json=ffnBias,proto3" json:"ffn_bias,omitempty"`
+	AttentionScale float64                `protobuf:"fixed64,23,opt,name=attention_scale,json=attentionScale,proto3" json:"attention_scale,omitempty"` // 0: 1/sqrt(head_dim)
+	AttentionCap   float64                `protobuf:"fixed64,24,opt,name=attention_cap,json=attentionCap,proto3" json:"attention_cap,omitempty"`
+	LogitCap       float64                `protobuf:"fixed64,25,opt,name=logit_cap,json=logitCap,proto3" json:"logit_cap,omitempty"`
+	LogitScale     float64                `protobuf:"fixed64,26,opt,name=logit_scale,json=logitScale,proto3" json:"logit_scale,omitempty"` // 0: 1, as of the next two
+	EmbeddingScale float64                `protobuf:"fixed64,27,opt,name=embedding_scale,json=embeddingScale,proto3" json:"embedding_scale,omitempty"`
+	ResidualScale  float64                `protobuf:"fixed64,28,opt,name=residual_scale,json=residualScale,proto3" json:"residual_scale,omitempty"`
+	Padding        uint32                 `protobuf:"varint,29,opt,name=padding,proto3" json:"padding,omitempty"` // the padding token's id plus 1
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -913,13 +928,125 @@ func (x *Model) GetRopeScaling() *RopeScaling {
 	return nil
 }
 
-// RopeScaling stretches slow rotary frequencies as Llama 3.1 does.
+func (x *Model) GetFamily() string {
+	if x != nil {
+		return x.Family
+	}
+	return ""
+}
+
+func (x *Model) GetRopeDim() uint32 {
+	if x != nil {
+		return x.RopeDim
+	}
+	return 0
+}
+
+func (x *Model) GetUnrotated() string {
+	if x != nil {
+		return x.Unrotated
+	}
+	return ""
+}
+
+func (x *Model) GetWindow() uint32 {
+	if x != nil {
+		return x.Window
+	}
+	return 0
+}
+
+func (x *Model) GetWindowed() string {
+	if x != nil {
+		return x.Windowed
+	}
+	return ""
+}
+
+func (x *Model) GetWindowTheta() float64 {
+	if x != nil {
+		return x.WindowTheta
+	}
+	return 0
+}
+
+func (x *Model) GetAttentionBias() bool {
+	if x != nil {
+		return x.AttentionBias
+	}
+	return false
+}
+
+func (x *Model) GetFfnBias() bool {
+	if x != nil {
+		return x.FfnBias
+	}
+	return false
+}
+
+func (x *Model) GetAttentionScale() float64 {
+	if x != nil {
+		return x.AttentionScale
+	}
+	return 0
+}
+
+func (x *Model) GetAttentionCap() float64 {
+	if x != nil {
+		return x.AttentionCap
+	}
+	return 0
+}
+
+func (x *Model) GetLogitCap() float64 {
+	if x != nil {
+		return x.LogitCap
+	}
+	return 0
+}
+
+func (x *Model) GetLogitScale() float64 {
+	if x != nil {
+		return x.LogitScale
+	}
+	return 0
+}
+
+func (x *Model) GetEmbeddingScale() float64 {
+	if x != nil {
+		return x.EmbeddingScale
+	}
+	return 0
+}
+
+func (x *Model) GetResidualScale() float64 {
+	if x != nil {
+		return x.ResidualScale
+	}
+	return 0
+}
+
+func (x *Model) GetPadding() uint32 {
+	if x != nil {
+		return x.Padding
+	}
+	return 0
+}
+
+// RopeScaling stretches rotary frequencies.
 type RopeScaling struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	Factor            float64                `protobuf:"fixed64,1,opt,name=factor,proto3" json:"factor,omitempty"`
 	LowFreqFactor     float64                `protobuf:"fixed64,2,opt,name=low_freq_factor,json=lowFreqFactor,proto3" json:"low_freq_factor,omitempty"`
 	HighFreqFactor    float64                `protobuf:"fixed64,3,opt,name=high_freq_factor,json=highFreqFactor,proto3" json:"high_freq_factor,omitempty"`
 	OriginalPositions uint32                 `protobuf:"varint,4,opt,name=original_positions,json=originalPositions,proto3" json:"original_positions,omitempty"`
+	Type              string                 `protobuf:"bytes,5,opt,name=type,proto3" json:"type,omitempty"` // linear, llama3, yarn or longrope
+	BetaFast          float64                `protobuf:"fixed64,6,opt,name=beta_fast,json=betaFast,proto3" json:"beta_fast,omitempty"`
+	BetaSlow          float64                `protobuf:"fixed64,7,opt,name=beta_slow,json=betaSlow,proto3" json:"beta_slow,omitempty"`
+	Untruncated       bool                   `protobuf:"varint,8,opt,name=untruncated,proto3" json:"untruncated,omitempty"`
+	AttentionFactor   float64                `protobuf:"fixed64,9,opt,name=attention_factor,json=attentionFactor,proto3" json:"attention_factor,omitempty"`
+	ShortFactor       []float64              `protobuf:"fixed64,10,rep,packed,name=short_factor,json=shortFactor,proto3" json:"short_factor,omitempty"`
+	LongFactor        []float64              `protobuf:"fixed64,11,rep,packed,name=long_factor,json=longFactor,proto3" json:"long_factor,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -980,6 +1107,55 @@ func (x *RopeScaling) GetOriginalPositions() uint32 {
 		return x.OriginalPositions
 	}
 	return 0
+}
+
+func (x *RopeScaling) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *RopeScaling) GetBetaFast() float64 {
+	if x != nil {
+		return x.BetaFast
+	}
+	return 0
+}
+
+func (x *RopeScaling) GetBetaSlow() float64 {
+	if x != nil {
+		return x.BetaSlow
+	}
+	return 0
+}
+
+func (x *RopeScaling) GetUntruncated() bool {
+	if x != nil {
+		return x.Untruncated
+	}
+	return false
+}
+
+func (x *RopeScaling) GetAttentionFactor() float64 {
+	if x != nil {
+		return x.AttentionFactor
+	}
+	return 0
+}
+
+func (x *RopeScaling) GetShortFactor() []float64 {
+	if x != nil {
+		return x.ShortFactor
+	}
+	return nil
+}
+
+func (x *RopeScaling) GetLongFactor() []float64 {
+	if x != nil {
+		return x.LongFactor
+	}
+	return nil
 }
 
 // Blob names content-addressed bytes that peers serve.
@@ -3065,7 +3241,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\aentered\x18\x03 \x03(\v2\x1d.murmur.v1.MemberList.EnteredR\aentered\x1a5\n" +
 	"\aEntered\x12\x16\n" +
 	"\x06invite\x18\x01 \x01(\fR\x06invite\x12\x12\n" +
-	"\x04peer\x18\x02 \x01(\fR\x04peer\"\x9b\x03\n" +
+	"\x04peer\x18\x02 \x01(\fR\x04peer\"\xfb\x06\n" +
 	"\x05Model\x12\x14\n" +
 	"\x05vocab\x18\x01 \x01(\rR\x05vocab\x12\x10\n" +
 	"\x03dim\x18\x02 \x01(\rR\x03dim\x12\x16\n" +
@@ -3082,12 +3258,37 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\x04tied\x18\v \x01(\bR\x04tied\x12)\n" +
 	"\aweights\x18\f \x01(\v2\x0f.murmur.v1.BlobR\aweights\x12'\n" +
 	"\x06origin\x18\r \x01(\v2\x0f.murmur.v1.BlobR\x06origin\x129\n" +
-	"\frope_scaling\x18\x0e \x01(\v2\x16.murmur.v1.RopeScalingR\vropeScaling\"\xa6\x01\n" +
+	"\frope_scaling\x18\x0e \x01(\v2\x16.murmur.v1.RopeScalingR\vropeScaling\x12\x16\n" +
+	"\x06family\x18\x0f \x01(\tR\x06family\x12\x19\n" +
+	"\brope_dim\x18\x10 \x01(\rR\aropeDim\x12\x1c\n" +
+	"\tunrotated\x18\x11 \x01(\tR\tunrotated\x12\x16\n" +
+	"\x06window\x18\x12 \x01(\rR\x06window\x12\x1a\n" +
+	"\bwindowed\x18\x13 \x01(\tR\bwindowed\x12!\n" +
+	"\fwindow_theta\x18\x14 \x01(\x01R\vwindowTheta\x12%\n" +
+	"\x0eattention_bias\x18\x15 \x01(\bR\rattentionBias\x12\x19\n" +
+	"\bffn_bias\x18\x16 \x01(\bR\affnBias\x12'\n" +
+	"\x0fattention_scale\x18\x17 \x01(\x01R\x0eattentionScale\x12#\n" +
+	"\rattention_cap\x18\x18 \x01(\x01R\fattentionCap\x12\x1b\n" +
+	"\tlogit_cap\x18\x19 \x01(\x01R\blogitCap\x12\x1f\n" +
+	"\vlogit_scale\x18\x1a \x01(\x01R\n" +
+	"logitScale\x12'\n" +
+	"\x0fembedding_scale\x18\x1b \x01(\x01R\x0eembeddingScale\x12%\n" +
+	"\x0eresidual_scale\x18\x1c \x01(\x01R\rresidualScale\x12\x18\n" +
+	"\apadding\x18\x1d \x01(\rR\apadding\"\x85\x03\n" +
 	"\vRopeScaling\x12\x16\n" +
 	"\x06factor\x18\x01 \x01(\x01R\x06factor\x12&\n" +
 	"\x0flow_freq_factor\x18\x02 \x01(\x01R\rlowFreqFactor\x12(\n" +
 	"\x10high_freq_factor\x18\x03 \x01(\x01R\x0ehighFreqFactor\x12-\n" +
-	"\x12original_positions\x18\x04 \x01(\rR\x11originalPositions\"*\n" +
+	"\x12original_positions\x18\x04 \x01(\rR\x11originalPositions\x12\x12\n" +
+	"\x04type\x18\x05 \x01(\tR\x04type\x12\x1b\n" +
+	"\tbeta_fast\x18\x06 \x01(\x01R\bbetaFast\x12\x1b\n" +
+	"\tbeta_slow\x18\a \x01(\x01R\bbetaSlow\x12 \n" +
+	"\vuntruncated\x18\b \x01(\bR\vuntruncated\x12)\n" +
+	"\x10attention_factor\x18\t \x01(\x01R\x0fattentionFactor\x12!\n" +
+	"\fshort_factor\x18\n" +
+	" \x03(\x01R\vshortFactor\x12\x1f\n" +
+	"\vlong_factor\x18\v \x03(\x01R\n" +
+	"longFactor\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\"\xcf\x01\n" +
