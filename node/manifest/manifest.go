@@ -258,7 +258,7 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 	b := proto.Encode(&murmurv1.Manifest{
 		Name: m.Name, MinVersion: m.MinVersion, Seed: seed[:],
 		Model: encodeModel(m.Model),
-		Data: encodeData(m.Data), Membership: m.Membership.encode(),
+		Data:  encodeData(m.Data), Membership: m.Membership.encode(),
 		Method: encodeMethod(m.Method), Fork: m.Fork.encode(),
 		Inner: &murmurv1.Inner{
 			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule.Kind,
@@ -285,7 +285,7 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 	i, r := w.GetInner(), w.GetRounds()
 	m := Manifest{
 		Name: w.Name, MinVersion: w.MinVersion,
-		Model: Model{Config: decodeModel(w.GetModel())},
+		Model:  Model{Config: decodeModel(w.GetModel())},
 		Method: decodeMethod(w.GetMethod()),
 		Inner: Inner{
 			Optimizer: optimizer.Optimizer{

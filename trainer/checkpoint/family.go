@@ -228,10 +228,20 @@ var wrappers = []string{"gemma3", "mistral3", "llava", "llava_next", "internvl"}
 
 // foreign says what decoders are that package model does not have.
 var foreign = []struct{ part, what string }{
-	{"moe", "a mixture of experts"}, {"mixtral", "a mixture of experts"}, {"deepseek", "a mixture of experts"}, {"llama4", "a mixture of experts"},
-	{"gpt_oss", "a mixture of experts with attention sinks"}, {"minimax", "a mixture of experts"}, {"kimi", "a mixture of experts"},
-	{"qwen3_next", "a model with linear attention"}, {"qwen3_5", "a model with linear attention"}, {"lfm2", "a model with convolutions"},
-	{"mamba", "a state space model"}, {"jamba", "a state space model"}, {"rwkv", "a recurrent model"}, {"hybrid", "a model with linear attention"},
+	{"moe", "a mixture of experts"},
+	{"mixtral", "a mixture of experts"},
+	{"deepseek", "a mixture of experts"},
+	{"llama4", "a mixture of experts"},
+	{"gpt_oss", "a mixture of experts with attention sinks"},
+	{"minimax", "a mixture of experts"},
+	{"kimi", "a mixture of experts"},
+	{"qwen3_next", "a model with linear attention"},
+	{"qwen3_5", "a model with linear attention"},
+	{"lfm2", "a model with convolutions"},
+	{"mamba", "a state space model"},
+	{"jamba", "a state space model"},
+	{"rwkv", "a recurrent model"},
+	{"hybrid", "a model with linear attention"},
 }
 
 // experts are keys by which a config.json of any type is a mixture of experts.

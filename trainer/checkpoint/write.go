@@ -256,8 +256,8 @@ func (e Export) part(path string, p part) error {
 
 // Writable refuses a new model that no config.json of a Llama describes: nothing else would load what is exported.
 func Writable(c model.Config) error {
-	if c.Validate() != nil {
-		return nil // which says more
+	if err := c.Validate(); err != nil {
+		return err
 	}
 	b, err := Export{Config: c}.writeConfig()
 	if err != nil {
