@@ -38,7 +38,7 @@ func compare(t *testing.T, checked *Checkpoint, want golden.Expected) {
 	t.Helper()
 	c, theta, layout := checked.Config, must(checked.Theta())(t), checked.Config.Layout()
 	c.SeqLen = len(want.Inputs[0])
-	wantLogits := want.Logits(t)
+	wantLogits := want.RawLogits.Floats(t)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		exec := must(graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
 			params, tokens, targets := in[:len(layout)], in[len(layout)], in[len(layout)+1]

@@ -204,7 +204,7 @@ func (c *Checkpoint) Theta() ([]float32, error) {
 		}
 	}
 	head, ok := c.places[headName]
-	if !c.Config.Tied || !ok {
+	if !c.Config.Tied || !ok || c.Config.Adapter != nil {
 		return theta, nil
 	}
 	embedding := theta[:c.Config.Vocab*c.Config.Dim]

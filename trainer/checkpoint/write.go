@@ -30,10 +30,20 @@ type Export struct {
 // Write makes a folder of a model, which appears whole or not at all. There must be none, or an empty one.
 func Write(dir string, e Export) error { return e.write(dir, maxPart) }
 
-func (e Export) write(dir string, most int64) (err error) {
+func (e Export) write(dir string, most int64) error {
 	if got, want := len(e.Theta), e.Config.Layout().Params(); got != want {
 		return fmt.Errorf("%d parameters for a model of %d", got, want)
 	}
+	return appear(dir, func(work string) error {
+		if err := e.weights(work, most); err != nil {
+			return err
+		}
+		return e.companions(work)
+	})
+}
+
+// appear has a folder filled beside its place, where it appears whole or not at all.
+func appear(dir string, fill func(work string) error) (err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -56,10 +66,7 @@ func (e Export) write(dir string, most int64) (err error) {
 	if err := os.Chmod(work, 0o755); err != nil { // MkdirTemp's are private
 		return err
 	}
-	if err := e.weights(work, most); err != nil {
-		return err
-	}
-	if err := e.companions(work); err != nil {
+	if err := fill(work); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // vacant, but another system cannot rename over it

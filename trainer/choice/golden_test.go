@@ -93,7 +93,7 @@ func TestGoldenScores(t *testing.T) {
 	}
 	want := loadGolden(t)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
-		evaluator, err := eval.New(backend, checkpoint.Config, 6)
+		evaluator, err := eval.New(backend, checkpoint.Config, nil, 6)
 		if err != nil {
 			t.Fatal(err)
 		}

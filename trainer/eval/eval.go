@@ -24,13 +24,14 @@ type Evaluator struct {
 	model   model.Config
 	layout  model.Layout
 	batch   int
-	losses  *graph.Exec
-	next    *graph.Exec
+	frozen  *model.Frozen
+	losses  *pass
+	next    *pass
 }
 
-// New prepares an evaluator that reads batch windows at a time; graphs are compiled at first use. The caller owns
-// the backend and closes it after the evaluator.
-func New(backend compute.Backend, c model.Config, batch int) (*Evaluator, error) {
+// New prepares an evaluator that reads batch windows at a time; graphs are compiled at first use. frozen is what a model's adapter leaves as it
+// is, nil without one. The caller owns it and the backend, and closes both after the evaluator.
+func New(backend compute.Backend, c model.Config, frozen *model.Frozen, batch int) (*Evaluator, error) {
 	if backend == nil {
 		return nil, errors.New("eval: no backend")
 	}
@@ -40,12 +41,15 @@ func New(backend compute.Backend, c model.Config, batch int) (*Evaluator, error)
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Evaluator{backend: backend, model: c, layout: c.Layout(), batch: batch}
+	if (c.Adapter != nil) != (frozen != nil) {
+		return nil, errors.New("eval: a model with an adapter needs its base, and no other does")
+	}
+	e := &Evaluator{backend: backend, model: c, layout: c.Layout(), frozen: frozen, batch: batch}
 	var err error
-	if e.losses, err = graph.NewExec(backend, e.lossGraph); err != nil {
+	if e.losses, err = e.newPass(batch, e.lossGraph); err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
-	if e.next, err = graph.NewExec(backend, e.nextGraph); err != nil {
+	if e.next, err = e.newPass(1, e.nextGraph); err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
 	return e, nil
@@ -53,16 +57,13 @@ func New(backend compute.Backend, c model.Config, batch int) (*Evaluator, error)
 
 // Close frees the compiled graphs. The backend stays open.
 func (e *Evaluator) Close() {
-	e.losses.Finalize()
-	e.next.Finalize()
+	e.losses.close()
+	e.next.close()
 }
 
-// lossGraph takes the parameters and tokens int32 [batch, SeqLen+1]; it returns losses float32 [batch, SeqLen].
-func (e *Evaluator) lossGraph(in []*graph.Node) []*graph.Node {
-	n, seq := len(e.layout), e.model.SeqLen
-	inputs := graph.Slice(in[n], graph.AxisRange(), graph.AxisRange(0, seq))
-	targets := graph.Slice(in[n], graph.AxisRange(), graph.AxisRange(1, seq+1))
-	return []*graph.Node{model.TokenLosses(model.Logits(e.model, model.Compute{}, in[:n], inputs), targets)}
+// lossGraph makes losses float32 [batch·seq] of targets int32 [batch, seq].
+func (e *Evaluator) lossGraph(norm, head, hidden, targets *graph.Node) *graph.Node {
+	return model.TokenLosses(model.Head(e.model, model.Compute{}, norm, head, hidden), graph.Reshape(targets, -1))
 }
 
 // Loss is the mean cross-entropy, in nats for each predicted token, of the text under theta. The text is read in
@@ -92,11 +93,11 @@ func (e *Evaluator) Loss(theta []float32, tokens []int32) (loss float64, err err
 			}
 		}
 		count := min(e.batch*seq, len(tokens)-1-at)
-		err := e.call(e.losses, params, func(flat []float32) {
+		err := e.read(params, window, func(flat []float32) {
 			for _, l := range flat[:count] {
 				sum += float64(l)
 			}
-		}, tensors.FromFlatDataAndDimensions(window, e.batch, seq+1))
+		})
 		if err != nil {
 			return 0, err
 		}
@@ -104,17 +105,16 @@ func (e *Evaluator) Loss(theta []float32, tokens []int32) (loss float64, err err
 	return sum / float64(len(tokens)-1), nil
 }
 
-// call runs a graph of one output on params and one more input, hands over the output's values, and frees both.
-func (e *Evaluator) call(exec *graph.Exec, params []*tensors.Tensor, use func(flat []float32), inputs ...*tensors.Tensor) error {
-	args := make([]any, 0, len(params)+len(inputs))
-	for _, t := range append(params[:len(params):len(params)], inputs...) {
-		args = append(args, t)
+// read hands over the losses of windows [batch, seq+1], each of whose tokens but the first is predicted.
+func (e *Evaluator) read(params []*tensors.Tensor, windows []int32, use func(losses []float32)) error {
+	seq := len(windows)/e.batch - 1
+	inputs, targets := make([]int32, 0, e.batch*seq), make([]int32, 0, e.batch*seq)
+	for row := range e.batch {
+		window := windows[row*(seq+1):][:seq+1]
+		inputs, targets = append(inputs, window[:seq]...), append(targets, window[1:]...)
 	}
-	out, err := exec.Call(args...)
-	if err == nil {
-		err = tensors.ConstFlatData(out[0], use)
-	}
-	if err = errors.Join(err, model.Free(out), model.Free(inputs)); err != nil {
+	side := func(flat []int32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(flat, e.batch, seq) }
+	if err := e.losses.run(params, side(inputs), side(targets), use); err != nil {
 		return fmt.Errorf("eval: forward pass: %w", err)
 	}
 	return nil

@@ -40,7 +40,7 @@ func text(n int) []int32 {
 
 func open(t *testing.T, backend compute.Backend, batch int) *Evaluator {
 	t.Helper()
-	e, err := New(backend, tiny, batch)
+	e, err := New(backend, tiny, nil, batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,9 +182,9 @@ func TestRefuses(t *testing.T) {
 		_, err := e.Loss(theta, tokens)
 		return err
 	}
-	_, noBackend := New(nil, tiny, 1)
-	_, noBatch := New(backend, tiny, 0)
-	_, noModel := New(backend, model.Config{}, 1)
+	_, noBackend := New(nil, tiny, nil, 1)
+	_, noBatch := New(backend, tiny, nil, 0)
+	_, noModel := New(backend, model.Config{}, nil, 1)
 	for name, err := range map[string]error{
 		"no backend":              noBackend,
 		"no batch":                noBatch,
@@ -211,7 +211,7 @@ func TestShortTextsOfLongrope(t *testing.T) {
 		c := tiny
 		c.RopeScaling = model.RopeScaling{Type: model.RopeLongrope, Short: []float64{1, 1}, Long: []float64{8, 9}, AttentionFactor: 2, Original: 5}
 		c.SeqLen = seqLen
-		e, err := New(backend, c, 1)
+		e, err := New(backend, c, nil, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,13 +37,11 @@ func (s Sampling) Validate() error {
 	return nil
 }
 
-// nextGraph takes the parameters, tokens int32 [1, seq] and a position int32 [1]; it returns the logits after the
-// token at that position, float32 [vocab]. What stands behind the position has no effect, by causality.
-func (e *Evaluator) nextGraph(in []*graph.Node) []*graph.Node {
-	n := len(e.layout)
-	hidden := model.Hidden(e.model, model.Compute{}, in[:n], in[n])
-	row := graph.Gather(hidden, graph.Reshape(in[n+1], 1, 1))
-	return []*graph.Node{graph.Reshape(model.Head(e.model, model.Compute{}, in[:n], row), e.model.Vocab)}
+// nextGraph makes the logits after the token at a position int32 [1], float32 [vocab], of the hidden states of one sample. What stands behind the
+// position has no effect, by causality.
+func (e *Evaluator) nextGraph(norm, head, hidden, position *graph.Node) *graph.Node {
+	row := graph.Gather(hidden, graph.Reshape(position, 1, 1))
+	return graph.Reshape(model.Head(e.model, model.Compute{}, norm, head, row), e.model.Vocab)
 }
 
 // Generate continues a prompt of at least one token by n tokens, each given to emit as it is drawn; it ends early
@@ -74,11 +72,10 @@ func (e *Evaluator) Generate(ctx context.Context, theta []float32, prompt []int3
 		window := make([]int32, e.model.Positions(len(seen)))
 		copy(window, seen)
 		var token int32
-		err := e.call(e.next, params, func(logits []float32) { token = s.choose(logits, draws) },
-			tensors.FromFlatDataAndDimensions(window, 1, len(window)),
-			tensors.FromFlatDataAndDimensions([]int32{int32(len(seen) - 1)}, 1))
+		err := e.next.run(params, tensors.FromFlatDataAndDimensions(window, 1, len(window)), tensors.FromFlatDataAndDimensions([]int32{int32(len(seen) - 1)}, 1),
+			func(logits []float32) { token = s.choose(logits, draws) })
 		if err != nil {
-			return err
+			return fmt.Errorf("eval: forward pass: %w", err)
 		}
 		if !emit(token) {
 			return nil

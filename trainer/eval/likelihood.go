@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/gomlx/gomlx/core/tensors"
-
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
@@ -38,7 +36,7 @@ func (e *Evaluator) LogLikelihoods(ctx context.Context, theta []float32, tokens 
 		c.SeqLen = (longest + widthStep - 1) / widthStep * widthStep
 	}
 	if c.SeqLen != e.model.SeqLen {
-		if e, err = New(e.backend, c, e.batch); err != nil {
+		if e, err = New(e.backend, c, e.frozen, e.batch); err != nil {
 			return err
 		}
 		defer e.Close()
@@ -55,14 +53,14 @@ func (e *Evaluator) LogLikelihoods(ctx context.Context, theta []float32, tokens 
 			copy(window[row*(seq+1):], sequence)
 		}
 		sums := make([]float64, count)
-		err := e.call(e.losses, params, func(flat []float32) {
+		err := e.read(params, window, func(flat []float32) {
 			for row, sequence := range tokens[:count] {
 				end := row*seq + len(sequence) - 1 // losses[i] is that of token i+1
 				for _, l := range flat[end-scored[row] : end] {
 					sums[row] -= float64(l)
 				}
 			}
-		}, tensors.FromFlatDataAndDimensions(window, e.batch, seq+1))
+		})
 		if err != nil {
 			return err
 		}

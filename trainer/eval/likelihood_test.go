@@ -35,7 +35,7 @@ func TestLogLikelihoods(t *testing.T) {
 		}
 		wide := tiny // reads these in narrower windows
 		wide.SeqLen = 100
-		shortened, err := New(backend, wide, 21)
+		shortened, err := New(backend, wide, nil, 21)
 		if err != nil {
 			t.Fatal(err)
 		}

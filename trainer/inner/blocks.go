@@ -19,7 +19,7 @@ type blocks struct {
 	forward   map[model.Kind]*graph.Exec
 	tail      *graph.Exec                // the loss, and gradients for the last block's result, the final norm and the head
 	backward  map[model.Kind]*graph.Exec // a block's gradients, and that for its input
-	embedding *graph.Exec                // the gradient of what was looked up, added to the head's where that is tied
+	embedding *graph.Exec                // the gradient of what was looked up, added to the head's where that is tied; nil where it is frozen
 }
 
 func (r *replica) newBlocks() (*blocks, error) {
@@ -27,8 +27,17 @@ func (r *replica) newBlocks() (*blocks, error) {
 	tokens, x := shapes.Make(dtypes.Int32, b, c.SeqLen+1), shapes.Make(dtypes.Float32, b*c.SeqLen, c.Dim)
 	params := r.shapes(r.layout)
 	from, to := c.Block(0)
-	norm, head := c.Outside()
-	block, n := params[from:to], to-from
+	block, n := slices.Clone(params[from:to]), to-from
+	var embedding, norm, head shapes.Shape
+	if c.Adapter != nil {
+		var frozen []shapes.Shape
+		embedding, norm, head, frozen = c.FrozenShapes()
+		block = append(block, frozen...)
+	} else {
+		at, headAt := c.Outside()
+		embedding, norm, head = params[0], params[at], params[headAt]
+	}
+	all := len(block)
 	embed := func(in []*graph.Node) []*graph.Node {
 		inputs, _ := model.Sides(in[1])
 		return []*graph.Node{model.Embed(c, in[0], inputs)}
@@ -36,19 +45,10 @@ func (r *replica) newBlocks() (*blocks, error) {
 	tail := func(in []*graph.Node) []*graph.Node {
 		_, targets := model.Sides(in[3])
 		loss, dx, dNorm, dHead := model.Tail(c, how, in[0], in[1], in[2], targets)
-		return []*graph.Node{loss, dx, dNorm, dHead}
-	}
-	embedding := func(in []*graph.Node) []*graph.Node {
-		inputs, _ := model.Sides(in[0])
-		sums := graph.Zeros(in[0].Graph(), params[0])
-		if c.Tied {
-			sums = in[2]
+		if c.Adapter != nil {
+			return []*graph.Node{loss, dx}
 		}
-		return []*graph.Node{model.EmbedGradient(c, sums, inputs, in[1])}
-	}
-	sums := []shapes.Shape{tokens, x}
-	if c.Tied {
-		sums = append(sums, params[0])
+		return []*graph.Node{loss, dx, dNorm, dHead}
 	}
 	p := blocks{forward: map[model.Kind]*graph.Exec{}, backward: map[model.Kind]*graph.Exec{}}
 	var err error
@@ -58,10 +58,10 @@ func (r *replica) newBlocks() (*blocks, error) {
 			continue
 		}
 		forward := func(in []*graph.Node) []*graph.Node {
-			return []*graph.Node{model.Block(c, how, kind, in[:n], in[n], b)}
+			return []*graph.Node{model.Block(c, how, kind, in[:n], in[n:all], in[all], b)}
 		}
 		backward := func(in []*graph.Node) []*graph.Node {
-			dx, grads := model.BlockGradients(c, how, kind, in[:n], in[n], in[n+1], b)
+			dx, grads := model.BlockGradients(c, how, kind, in[:n], in[n:all], in[all], in[all+1], b)
 			return append(grads, dx)
 		}
 		if p.forward[kind], err = r.program(forward, append(slices.Clone(block), x)); err != nil {
@@ -71,62 +71,93 @@ func (r *replica) newBlocks() (*blocks, error) {
 			return nil, err
 		}
 	}
-	for _, program := range []struct {
-		exec  **graph.Exec
-		build graphFunc
-		in    []shapes.Shape
-	}{
-		{&p.embed, embed, []shapes.Shape{params[0], tokens}},
-		{&p.tail, tail, []shapes.Shape{params[norm], params[head], x, tokens}},
-		{&p.embedding, embedding, sums},
-	} {
-		if *program.exec, err = r.program(program.build, program.in); err != nil {
-			return nil, err
-		}
+	if p.embed, err = r.program(embed, []shapes.Shape{embedding, tokens}); err != nil {
+		return nil, err
 	}
-	return &p, nil
+	if p.tail, err = r.program(tail, []shapes.Shape{norm, head, x, tokens}); err != nil || c.Adapter != nil {
+		return &p, err
+	}
+	lookedUp := func(in []*graph.Node) []*graph.Node {
+		inputs, _ := model.Sides(in[0])
+		sums := graph.Zeros(in[0].Graph(), embedding)
+		if c.Tied {
+			sums = in[2]
+		}
+		return []*graph.Node{model.EmbedGradient(c, sums, inputs, in[1])}
+	}
+	in := []shapes.Shape{tokens, x}
+	if c.Tied {
+		in = append(in, embedding)
+	}
+	p.embedding, err = r.program(lookedUp, in)
+	return &p, err
+}
+
+// outside are the embedding, the final norm and the head.
+func (r *replica) outside() (embedding, norm, head *tensors.Tensor) {
+	if f := r.params.Frozen; f != nil {
+		return f.Embedding, f.Norm, f.Head
+	}
+	at, headAt := r.params.Model.Outside()
+	return r.state[0][0], r.state[0][at], r.state[0][headAt]
+}
+
+// block are the tensors of a decoder block, those that are trained first.
+func (r *replica) block(i int) []any {
+	from, to := r.params.Model.Block(i)
+	args := anys(r.state[0][from:to])
+	if f := r.params.Frozen; f != nil {
+		args = append(args, anys(f.Blocks[i])...)
+	}
+	return args
 }
 
 // byBlocks computes the gradients of samples on the device, in the layout's order, and their loss. The caller frees the gradients, after an error too.
 func (r *replica) byBlocks(tokens *tensors.Tensor) (grads []*tensors.Tensor, loss *tensors.Tensor, err error) {
-	c, p, theta := r.params.Model, r.blocks, r.state[0]
-	grads = make([]*tensors.Tensor, len(theta))
+	c, p := r.params.Model, r.blocks
+	grads = make([]*tensors.Tensor, len(r.layout))
 	xs := make([]*tensors.Tensor, c.Layers+1) // the blocks' inputs, and the last one's result
 	var dx *tensors.Tensor
 	defer func() { err = errors.Join(err, model.Free(append(xs, dx))) }()
 
-	out, err := p.embed.Call(theta[0], tokens)
+	embedding, finalNorm, finalHead := r.outside()
+	out, err := p.embed.Call(embedding, tokens)
 	for i := 0; err == nil; i++ {
 		xs[i] = out[0]
 		if i == c.Layers {
 			break
 		}
-		from, to := c.Block(i)
-		out, err = p.forward[c.Kind(i)].Call(append(anys(theta[from:to]), xs[i])...)
+		out, err = p.forward[c.Kind(i)].Call(append(r.block(i), xs[i])...)
 	}
 	if err != nil {
 		return grads, nil, err
 	}
-	norm, head := c.Outside()
 	with, err := r.given(&xs[c.Layers])
 	if err == nil {
-		out, err = p.tail.Call(theta[norm], theta[head], with[0], tokens)
+		out, err = p.tail.Call(finalNorm, finalHead, with[0], tokens)
 	}
 	if err != nil {
 		return grads, nil, err
 	}
-	loss, dx, grads[norm], grads[head] = out[0], out[1], out[2], out[3]
+	loss, dx = out[0], out[1]
+	if c.Adapter == nil {
+		norm, head := c.Outside()
+		grads[norm], grads[head] = out[2], out[3]
+	}
 	for i := c.Layers - 1; i >= 0; i-- {
 		from, to := c.Block(i)
 		with, err := r.given(&xs[i], &dx)
 		if err == nil {
-			out, err = p.backward[c.Kind(i)].Call(append(anys(theta[from:to]), with...)...)
+			out, err = p.backward[c.Kind(i)].Call(append(r.block(i), with...)...)
 		}
 		if err != nil {
 			return grads, loss, err
 		}
 		copy(grads[from:to], out)
 		dx = out[to-from]
+	}
+	if c.Adapter != nil {
+		return grads, loss, nil
 	}
 	args := []any{tokens, dx}
 	if c.Tied {

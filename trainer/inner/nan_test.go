@@ -21,7 +21,7 @@ func TestNaNShows(t *testing.T) {
 		p.Model.Tied = false
 		p.Optimizer.Kind = optimizer.Muon
 		trainer := open(t, backend, p)
-		judge, err := eval.New(backend, p.Model, p.Batch)
+		judge, err := eval.New(backend, p.Model, nil, p.Batch)
 		if err != nil {
 			t.Fatal(err)
 		}

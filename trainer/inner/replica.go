@@ -22,6 +22,7 @@ var ErrLost = errors.New("inner: parameters were lost by a failed step; load the
 type Params struct {
 	Backend   compute.Backend // backend of the caller, who closes it after the trainer
 	Model     model.Config
+	Frozen    *model.Frozen // what the model's adapter leaves as it is, which the caller closes after the trainer; nil without one
 	Optimizer optimizer.Optimizer
 	Batch     int // samples of a step
 	// Micro is how many samples go through the model at once; their gradients are summed on the device. It divides Batch; 0 is Batch.
@@ -36,6 +37,9 @@ type Params struct {
 func (p Params) Validate() error {
 	if p.Backend == nil {
 		return errors.New("inner: no backend")
+	}
+	if (p.Model.Adapter != nil) != (p.Frozen != nil) {
+		return errors.New("inner: a model with an adapter needs its base, and no other does")
 	}
 	return p.shape()
 }
@@ -62,6 +66,9 @@ func (p Params) atOnce() int {
 	return p.Micro
 }
 
+// byBlocks tells whether gradients are computed block by block: of a packed base one block at a time is unpacked so.
+func (p Params) byBlocks() bool { return p.Remat || p.Model.Adapter != nil }
+
 // replica is a model on a device with the programs of a step. Trainer and Gradient are made of one.
 //
 // One program makes the gradients, one their clip factor, and one after the other the groups are updated, each freeing what it was
@@ -71,7 +78,7 @@ type replica struct {
 	layout   model.Layout
 	groups   []group
 	gradient *graph.Exec   // gradients of the samples that go through at once, then the loss
-	blocks   *blocks       // in place of gradient, where Remat is set
+	blocks   *blocks       // in place of gradient, where the step goes by blocks
 	factor   *graph.Exec   // what gradients are multiplied by; nil where it does not depend on them
 	made     []*graph.Exec // all programs
 	// state is θ, m and v on the device, each in the layout's order; a tensor is nil that is zero for good, a vector while nothing is loaded.
@@ -88,7 +95,7 @@ func newReplica(p Params) (*replica, error) {
 	r := &replica{params: p, layout: layout, groups: grouped(layout)}
 	theta := r.shapes(layout)
 	var err error
-	if p.Remat {
+	if p.byBlocks() {
 		r.blocks, err = r.newBlocks()
 	} else {
 		tokens := shapes.Make(dtypes.Int32, p.atOnce(), p.Model.SeqLen+1)

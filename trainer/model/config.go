@@ -59,7 +59,8 @@ type Config struct {
 	ResidualScale  float64     `json:"residual_scale,omitempty" toml:"residual_scale,omitempty"`   // factor of what a block adds to the residual stream; 0: 1
 	NormEps        float64     `json:"norm_eps" toml:"norm_eps"`                                   // what RMSNorm adds to the mean square
 	Tied           bool        `json:"tied" toml:"tied"`                                           // whether the head is the embedding, transposed
-	Padding        int         `json:"padding,omitempty" toml:"padding,omitempty"`                 // the padding token's id plus 1, whose row of the embedding learns nothing from being looked up; 0: none
+	Adapter        *Adapter    `json:"adapter,omitempty" toml:"-"`
+	Padding        int         `json:"padding,omitempty" toml:"padding,omitempty"` // the padding token's id plus 1, whose row of the embedding learns nothing from being looked up; 0: none
 }
 
 // Pattern says of each decoder block y or n, and begins again where it ends.
@@ -143,13 +144,18 @@ func (c Config) Validate() error {
 	if err := c.RopeScaling.fits(c.ropeDim()); err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
-	if n := c.params(); n > MaxParams {
+	if c.Adapter != nil {
+		if err := c.adapts(); err != nil {
+			return err
+		}
+	}
+	if n := c.Base().params(); n > MaxParams {
 		return fmt.Errorf("model: %d parameters, want at most %d", n, MaxParams)
 	}
 	return nil
 }
 
-// params counts the parameters; with Validate's bounds it stays under 2^49.
+// params counts the parameters of a model without an adapter; with Validate's bounds it stays under 2^49.
 func (c Config) params() int {
 	layer := 0
 	for _, t := range c.blockTensors() {

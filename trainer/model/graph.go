@@ -16,26 +16,23 @@ type Compute struct {
 	Half bool `json:"half,omitempty"`
 }
 
-// Logits builds the forward pass: params as the layout lists them, float32 or bfloat16, tokens int32 [batch, seq] with seq ≤ SeqLen;
-// the result is float32 [batch, seq, vocab]. Like all graph code it panics on wrong shapes; graph.Exec recovers.
+// Logits builds the forward pass of a model without an adapter: params as the layout lists them, float32 or bfloat16, tokens int32 [batch, seq]
+// with seq ≤ SeqLen; the result is float32 [batch, seq, vocab]. Like all graph code it panics on wrong shapes; graph.Exec recovers.
 func Logits(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *graph.Node {
 	b, s := tokens.Shape().Dim(0), tokens.Shape().Dim(1)
-	return graph.Reshape(Head(c, how, params, Hidden(c, how, params, tokens)), b, s, c.Vocab)
-}
-
-// Hidden builds the forward pass up to the last decoder block, before the final norm: float32 [batch·seq, dim].
-func Hidden(c Config, how Compute, params []*graph.Node, tokens *graph.Node) *graph.Node {
 	if want := len(c.Layout()); len(params) != want {
 		panic(fmt.Errorf("model: %d parameter nodes, want %d", len(params), want))
 	}
-	return throughBlocks(c, how, params, Embed(c, params[0], tokens), tokens.Shape().Dim(0))
+	norm, head := c.Outside()
+	hidden := throughBlocks(c, how, params, Embed(c, params[0], tokens), b)
+	return graph.Reshape(Head(c, how, params[norm], params[head], hidden), b, s, c.Vocab)
 }
 
 // throughBlocks sends what was looked up, of b samples, through all blocks.
 func throughBlocks(c Config, how Compute, params []*graph.Node, x *graph.Node, b int) *graph.Node {
 	for i := range c.Layers {
 		from, to := c.Block(i)
-		x = Block(c, how, c.Kind(i), params[from:to], x, b)
+		x = Block(c, how, c.Kind(i), params[from:to], nil, x, b)
 	}
 	return x
 }
@@ -51,9 +48,54 @@ type Kind struct{ Windowed, Unrotated bool }
 // Kind of block i.
 func (c Config) Kind(i int) Kind { return Kind{c.Windowed.Has(i), c.Unrotated.Has(i)} }
 
-// Block builds a decoder block, whose tensors are params in the layout's order: x and the result float32 [b·seq, dim].
-func Block(c Config, how Compute, kind Kind, params []*graph.Node, x *graph.Node, b int) *graph.Node {
-	w, f := c.block(params), c.family()
+// block are a decoder block's tensors by their roles, nil for those that it lacks: those of the model, and A and B of its adapter.
+type block struct {
+	base, a, b [roles]*graph.Node
+	scale      float64
+}
+
+func (c Config) block(params, frozen []*graph.Node) (w block) {
+	ts := c.baseTensors()
+	if c.Adapter == nil {
+		for i, t := range ts {
+			w.base[t.role] = params[i]
+		}
+		return w
+	}
+	for _, t := range ts {
+		w.base[t.role], frozen = c.form(t.shape, true).unpack(t.shape, frozen)
+	}
+	w.scale = c.Adapter.Scale()
+	pairs := frozen
+	if c.Adapter.Train == TrainBoth {
+		pairs = nil
+	}
+	for _, t := range c.adapterTensors(true, false) {
+		if pairs == nil {
+			w.a[t.role], w.b[t.role], params = params[0], params[1], params[2:]
+			continue
+		}
+		w.a[t.role], w.b[t.role], pairs, params = pairs[0], params[0], pairs[1:], params[1:]
+	}
+	return w
+}
+
+// linear is what a linear layer makes of x [n, in]: x·Wᵀ, with what its bias and its adapter add.
+func (w block) linear(how Compute, x *graph.Node, weight role) *graph.Node {
+	y := how.linear(x, w.base[weight])
+	if bias := w.base[weight+1]; bias != nil {
+		y = graph.Add(y, graph.Reshape(how.matrix(bias), 1, bias.Shape().Dim(0)))
+	}
+	if w.b[weight] != nil {
+		y = graph.Add(y, scaled(how.linear(how.linear(x, w.a[weight]), w.b[weight]), w.scale))
+	}
+	return y
+}
+
+// Block builds a decoder block, whose tensors are params in the layout's order, and those that an adapter's training leaves as they are, as Freeze
+// uploads them: x and the result float32 [b·seq, dim].
+func Block(c Config, how Compute, kind Kind, params, frozen []*graph.Node, x *graph.Node, b int) *graph.Node {
+	w, f := c.block(params, frozen), c.family()
 	norm := func(x, weight *graph.Node) *graph.Node {
 		if weight == nil {
 			return x
@@ -61,22 +103,22 @@ func Block(c Config, how Compute, kind Kind, params []*graph.Node, x *graph.Node
 		return c.norm(x, weight)
 	}
 	add := func(y, after *graph.Node) { x = graph.Add(x, scaled(norm(widened(y), after), c.ResidualScale)) }
-	add(attend(c, how, kind, w, how.narrow(norm(x, w[beforeAttention])), b), w[afterAttention])
+	add(attend(c, how, kind, w, how.narrow(norm(x, w.base[beforeAttention])), b), w.base[afterAttention])
 
-	h := how.narrow(norm(x, w[beforeFFN]))
+	h := how.narrow(norm(x, w.base[beforeFFN]))
 	var gate, up *graph.Node
 	if f.fusedGateUp {
-		parts := columns(how.linear(h, w[gateUpWeight], nil), c.FFN, c.FFN)
+		parts := columns(w.linear(how, h, gateUpWeight), c.FFN, c.FFN)
 		gate, up = parts[0], parts[1]
 	} else {
-		gate, up = how.linear(h, w[gateWeight], w[gateBias]), how.linear(h, w[upWeight], w[upBias])
+		gate, up = w.linear(how, h, gateWeight), w.linear(how, h, upWeight)
 	}
 	if f.gelu {
 		gate = activation.GeluApproximate(gate)
 	} else {
 		gate = graph.Mul(gate, graph.Sigmoid(gate))
 	}
-	add(how.linear(graph.Mul(gate, up), w[downWeight], w[downBias]), w[afterFFN])
+	add(w.linear(how, graph.Mul(gate, up), downWeight), w.base[afterFFN])
 	return x
 }
 
@@ -86,17 +128,17 @@ func attend(c Config, how Compute, kind Kind, w block, x *graph.Node, b int) *gr
 	wide, narrow := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	var q, k, v *graph.Node
 	if f.fusedQKV {
-		parts := columns(how.linear(x, w[qkvWeight], nil), wide, narrow, narrow)
+		parts := columns(w.linear(how, x, qkvWeight), wide, narrow, narrow)
 		q, k, v = parts[0], parts[1], parts[2]
 	} else {
-		q, k, v = how.linear(x, w[queryWeight], w[queryBias]), how.linear(x, w[keyWeight], w[keyBias]), how.linear(x, w[valueWeight], w[valueBias])
+		q, k, v = w.linear(how, x, queryWeight), w.linear(how, x, keyWeight), w.linear(how, x, valueWeight)
 	}
 	if f.widthNorms {
-		q, k = c.normAs(q, w[queryNorm]), c.normAs(k, w[keyNorm])
+		q, k = c.normAs(q, w.base[queryNorm]), c.normAs(k, w.base[keyNorm])
 	}
 	q, k, v = graph.Reshape(q, b, s, c.Heads, c.HeadDim), graph.Reshape(k, b, s, c.KVHeads, c.HeadDim), graph.Reshape(v, b, s, c.KVHeads, c.HeadDim)
 	if f.headNorms {
-		q, k = c.normAs(q, w[queryNorm]), c.normAs(k, w[keyNorm])
+		q, k = c.normAs(q, w.base[queryNorm]), c.normAs(k, w.base[keyNorm])
 	}
 	if !kind.Unrotated {
 		r := c.rotary(x.Graph(), kind.Windowed, s)
@@ -107,13 +149,12 @@ func attend(c Config, how Compute, kind Kind, w block, x *graph.Node, b int) *gr
 		window = min(c.Window, s)
 	}
 	a := how.scores(c, q, k, v, window)
-	return how.linear(graph.Reshape(a, b*s, wide), w[outWeight], w[outBias])
+	return w.linear(how, graph.Reshape(a, b*s, wide), outWeight)
 }
 
 // Head applies the final norm and the output projection to hidden states [n, dim]: float32 [n, vocab].
-func Head(c Config, how Compute, params []*graph.Node, hidden *graph.Node) *graph.Node {
-	norm, head := c.Outside()
-	return c.bend(widened(how.linear(how.narrow(c.norm(hidden, params[norm])), params[head], nil)))
+func Head(c Config, how Compute, norm, head, hidden *graph.Node) *graph.Node {
+	return c.bend(widened(how.linear(how.narrow(c.norm(hidden, norm)), head)))
 }
 
 // bend makes logits of what the head gives.
@@ -166,13 +207,9 @@ func Loss(logits, targets *graph.Node) *graph.Node {
 	return graph.ReduceAllMean(TokenLosses(logits, targets))
 }
 
-// linear is x·wᵀ + bias, or without one where that is nil: x [n, in], w [out, in] as Hugging Face stores it, bias [out].
-func (how Compute) linear(x, w, bias *graph.Node) *graph.Node {
-	y := graph.Dot(x, how.matrix(w)).General([]int{1}, nil, []int{1}, nil)
-	if bias == nil {
-		return y
-	}
-	return graph.Add(y, graph.Reshape(how.matrix(bias), 1, bias.Shape().Dim(0)))
+// linear is x·wᵀ: x [n, in], w [out, in] as Hugging Face stores it.
+func (how Compute) linear(x, w *graph.Node) *graph.Node {
+	return graph.Dot(x, how.matrix(w)).General([]int{1}, nil, []int{1}, nil)
 }
 
 // scores is causal attention over the last window tokens: q, k, v [batch, seq, heads, HeadDim].

@@ -15,7 +15,7 @@ const initStd = 0.02
 const initDomain = "murmur initial weights 1"
 
 // Init draws the initial weights: norms multiply by 1, biases are 0, matrices are normal-like with standard deviation 0.02, and the two
-// projections that write to the residual stream are scaled by 1/sqrt(2·layers) (GPT-2).
+// projections that write to the residual stream are scaled by 1/sqrt(2·layers) (GPT-2). An adapter's B is 0, its A has a standard deviation of 1/sqrt(3·in).
 //
 // A weight is the sum of twelve uniform 24-bit integers (Irwin–Hall: variance 12·2^48/12, so 2^24 is one standard
 // deviation; tails end at 6) less its mean, times one float64 factor, rounded once to float32. Integers, square root
@@ -28,16 +28,32 @@ func Init(c Config, seed [32]byte) []float32 {
 
 // Draw writes what Init returns to theta, which is as long.
 func Draw(theta []float32, c Config, seed [32]byte) {
-	for _, t := range c.Layout() {
-		w := theta[t.Offset : t.Offset+t.Size]
-		if !t.Decays() {
+	c.draw(theta, c.Layout(), seed)
+}
+
+// DrawFrozen draws what Drawn lists.
+func DrawFrozen(c Config, seed [32]byte) []float32 {
+	a := make([]float32, c.Drawn().Params())
+	c.draw(a, c.Drawn(), seed)
+	return a
+}
+
+func (c Config) draw(values []float32, l Layout, seed [32]byte) {
+	for _, t := range l {
+		w := values[t.Offset : t.Offset+t.Size]
+		std := initStd
+		switch {
+		case strings.HasSuffix(t.Name, loraB):
+			clear(w)
+			continue
+		case strings.HasSuffix(t.Name, loraA): // peft's, which are uniform, have as much
+			std = 1 / math.Sqrt(3*float64(t.Shape[1]))
+		case !t.Decays():
 			for i := range w {
 				w[i] = c.still(t)
 			}
 			continue
-		}
-		std := initStd
-		if strings.HasSuffix(t.Name, "o_proj.weight") || strings.HasSuffix(t.Name, "down_proj.weight") {
+		case strings.HasSuffix(t.Name, "o_proj.weight") || strings.HasSuffix(t.Name, "down_proj.weight"):
 			std = initStd / math.Sqrt(float64(2*c.Layers))
 		}
 		fill(w, tensorKey(seed, t.Name), std)

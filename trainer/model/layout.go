@@ -1,10 +1,6 @@
 package model
 
-import (
-	"fmt"
-
-	"github.com/gomlx/gomlx/core/graph"
-)
+import "fmt"
 
 // Tensor is one parameter tensor's place in the flat vector.
 type Tensor struct {
@@ -39,7 +35,7 @@ func (l Layout) Sizes() []int {
 	return sizes
 }
 
-// role is what a tensor of a decoder block is for.
+// role is what a tensor of a decoder block is for; behind a linear layer's weight comes its bias.
 type role int
 
 const (
@@ -50,6 +46,7 @@ const (
 	valueWeight
 	valueBias
 	qkvWeight // those of q, k and v, one behind the other
+	qkvBias
 	outWeight
 	outBias
 	queryNorm
@@ -59,6 +56,7 @@ const (
 	upWeight
 	upBias
 	gateUpWeight // those of gate and up
+	gateUpBias
 	downWeight
 	downBias
 	beforeAttention
@@ -83,8 +81,16 @@ func (t blockTensor) size() int {
 	return n
 }
 
-// blockTensors are the tensors of a decoder block, in the layout's order.
-func (c Config) blockTensors() (ts []blockTensor) {
+// blockTensors are the trained tensors of a decoder block, in the layout's order.
+func (c Config) blockTensors() []blockTensor {
+	if c.Adapter != nil {
+		return c.adapterTensors(c.Adapter.Train == TrainBoth, true)
+	}
+	return c.baseTensors()
+}
+
+// baseTensors are those of a decoder block without its adapter.
+func (c Config) baseTensors() (ts []blockTensor) {
 	f, q, kv := c.family(), c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	add := func(r role, name string, shape ...int) { ts = append(ts, blockTensor{r, name, shape}) }
 	linear := func(weight role, name string, out, in int, bias bool) {
@@ -124,35 +130,40 @@ func (c Config) blockTensors() (ts []blockTensor) {
 	return ts
 }
 
-// block are the parameters of a decoder block by their roles, nil for those that it lacks.
-type block [roles]*graph.Node
-
-func (c Config) block(params []*graph.Node) (b block) {
-	for i, t := range c.blockTensors() {
-		b[t.role] = params[i]
+// Layout is the order of the parameters: embedding, blocks, final norm, and the head if it is untied. Of a model with an adapter it is that of
+// the adapter's, which alone are trained.
+func (c Config) Layout() Layout {
+	l := c.ofBlocks(c.blockTensors())
+	if c.Adapter != nil {
+		return l
 	}
-	return b
+	outside := Layout{{Name: "model.embed_tokens.weight", Block: -1, Shape: []int{c.Vocab, c.Dim}}}
+	outside = append(append(outside, l...), Tensor{Name: "model.norm.weight", Block: -1, Shape: []int{c.Dim}})
+	if !c.Tied {
+		outside = append(outside, Tensor{Name: "lm_head.weight", Block: -1, Shape: []int{c.Vocab, c.Dim}})
+	}
+	return outside.placed()
 }
 
-// Layout is the order of the parameters: embedding, blocks, final norm, and the head if it is untied.
-func (c Config) Layout() Layout {
-	ts := c.blockTensors()
+// ofBlocks lists tensors that each decoder block has.
+func (c Config) ofBlocks(ts []blockTensor) Layout {
 	l := make(Layout, 0, 3+c.Layers*len(ts))
-	offset := 0
-	add := func(block int, name string, shape ...int) {
-		size := blockTensor{shape: shape}.size()
-		l = append(l, Tensor{Name: name, Block: block, Shape: shape, Offset: offset, Size: size})
-		offset += size
-	}
-	add(-1, "model.embed_tokens.weight", c.Vocab, c.Dim)
 	for i := range c.Layers {
 		for _, t := range ts {
-			add(i, fmt.Sprintf("model.layers.%d.%s", i, t.name), t.shape...)
+			l = append(l, Tensor{Name: blockName(i) + t.name, Block: i, Shape: t.shape})
 		}
 	}
-	add(-1, "model.norm.weight", c.Dim)
-	if !c.Tied {
-		add(-1, "lm_head.weight", c.Vocab, c.Dim)
+	return l.placed()
+}
+
+func blockName(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
+
+// placed gives the tensors their sizes and offsets.
+func (l Layout) placed() Layout {
+	offset := 0
+	for i := range l {
+		l[i].Offset, l[i].Size = offset, blockTensor{shape: l[i].Shape}.size()
+		offset += l[i].Size
 	}
 	return l
 }
@@ -160,10 +171,13 @@ func (c Config) Layout() Layout {
 // Block gives the numbers of a decoder block's tensors in the layout, from and up to.
 func (c Config) Block(i int) (from, to int) {
 	n := len(c.blockTensors())
+	if c.Adapter != nil {
+		return i * n, (i + 1) * n
+	}
 	return 1 + i*n, 1 + (i+1)*n
 }
 
-// Outside gives the numbers of the final norm and of the output projection, which is the embedding where they are tied.
+// Outside gives the numbers of the final norm and of the output projection, which is the embedding where they are tied, in a layout without an adapter.
 func (c Config) Outside() (norm, head int) {
 	_, norm = c.Block(c.Layers - 1)
 	if c.Tied {

@@ -49,8 +49,8 @@ func pull(y, dy *graph.Node, of ...*graph.Node) []*graph.Node {
 }
 
 // BlockGradients builds the gradients of a Block for x and its parameters, from dy, that for its result.
-func BlockGradients(c Config, how Compute, kind Kind, params []*graph.Node, x, dy *graph.Node, b int) (dx *graph.Node, grads []*graph.Node) {
-	grads = pull(Block(c, how, kind, params, x, b), dy, append([]*graph.Node{x}, params...)...)
+func BlockGradients(c Config, how Compute, kind Kind, params, frozen []*graph.Node, x, dy *graph.Node, b int) (dx *graph.Node, grads []*graph.Node) {
+	grads = pull(Block(c, how, kind, params, frozen, x, b), dy, append([]*graph.Node{x}, params...)...)
 	return grads[0], grads[1:]
 }
 

@@ -17,8 +17,15 @@ type Expected struct {
 	Loss            float64            // mean cross-entropy, in nats
 	GradL2          map[string]float64 `json:"grad_l2"`      // by parameter
 	TrainLosses     []float64          `json:"train_losses"` // before each of twenty steps
-	RawLogits       string             `json:"logits"`       // base64 of little-endian float32 [batch, seq, vocab]
+	RawLogits       Values             `json:"logits"`       // [batch, seq, vocab]
+
+	Trained      []string // what of an adapter is trained
+	FinalLogits  Values   `json:"final_logits"`  // after the twenty steps
+	MergedLogits Values   `json:"merged_logits"` // then, with the adapter in the weights
 }
+
+// Values are base64 of little-endian float32.
+type Values string
 
 // Read reads a file of expectations.
 func Read(t testing.TB, path string) (e Expected) {
@@ -33,18 +40,18 @@ func Read(t testing.TB, path string) (e Expected) {
 	return e
 }
 
-// Logits are the expected ones.
-func (e Expected) Logits(t testing.TB) []float32 {
+// Floats are the values.
+func (v Values) Floats(t testing.TB) []float32 {
 	t.Helper()
-	raw, err := base64.StdEncoding.DecodeString(e.RawLogits)
+	raw, err := base64.StdEncoding.DecodeString(string(v))
 	if err != nil {
 		t.Fatal(err)
 	}
-	logits := make([]float32, len(raw)/4)
-	for i := range logits {
-		logits[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	floats := make([]float32, len(raw)/4)
+	for i := range floats {
+		floats[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 	}
-	return logits
+	return floats
 }
 
 // Tokens are the batch as training takes it: samples of one token more than the inputs.

@@ -1,0 +1,111 @@
+package checkpoint
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/murmurnet/murmur/trainer/model"
+)
+
+// Base is the model under an adapter, in its safetensors files.
+type Base struct{ c Checkpoint }
+
+// OpenBase looks at the files of the model under an adapter, which together have each of its tensors once.
+func OpenBase(c model.Config, files []string) (*Base, error) {
+	b := &Base{Checkpoint{Config: c.Base(), places: map[string]place{}}}
+	for _, path := range files {
+		places, err := readHeader(path)
+		if err != nil {
+			return nil, fmt.Errorf("the adapter's base: %w", err)
+		}
+		for name, p := range places {
+			if twice, ok := b.c.places[name]; ok {
+				return nil, fmt.Errorf("the adapter's base: tensor %s is in %s and in %s", name, filepath.Base(twice.path), filepath.Base(path))
+			}
+			b.c.places[name] = p
+		}
+	}
+	if _, ok := b.c.places[embeddingName]; !ok { // a model that also sees
+		b.c.dropOthers()
+	}
+	if err := b.c.fit(); err != nil {
+		return nil, fmt.Errorf("the adapter's base: %w", err)
+	}
+	return b, nil
+}
+
+// Read reads a tensor's values.
+func (b *Base) Read(t model.Tensor, values []float32) error {
+	if err := b.c.places[t.Name].read(values); err != nil {
+		return fmt.Errorf("the adapter's base: tensor %s: %w", t.Name, err)
+	}
+	return nil
+}
+
+// Files lists the safetensors files that a checkpoint's tensors are in.
+func (c *Checkpoint) Files() (paths []string) {
+	for _, p := range c.places {
+		if !slices.Contains(paths, p.path) {
+			paths = append(paths, p.path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// Merge adds an adapter to the base: float32, in the order of the base's layout. drawn are the A that follow from the seed.
+func (b *Base) Merge(c model.Config, theta, drawn []float32) ([]float32, error) {
+	layout := b.c.Config.Layout()
+	merged := make([]float32, layout.Params())
+	weights := map[string]model.Tensor{}
+	for _, t := range layout {
+		if err := b.Read(t, merged[t.Offset:][:t.Size]); err != nil {
+			return nil, err
+		}
+		weights[t.Name] = t
+	}
+	parts := adapterParts(c, theta, drawn)
+	scale := float32(c.Adapter.Scale())
+	for _, p := range c.Pairs() {
+		t := weights[p.Layer+".weight"]
+		rows, cols, rank := t.Shape[0], t.Shape[1], c.Adapter.Rank
+		w, a, up := merged[t.Offset:][:t.Size], parts[p.A], parts[p.B]
+		sum := make([]float32, cols)
+		for i := range rows {
+			clear(sum)
+			for r := range rank {
+				f := up[i*rank+r]
+				if f == 0 {
+					continue
+				}
+				for j, x := range a[r*cols:][:cols] {
+					sum[j] += f * x
+				}
+			}
+			for j, x := range sum {
+				w[i*cols+j] += scale * x
+			}
+		}
+	}
+	return merged, nil
+}
+
+// adapterParts are the values of an adapter's tensors by name.
+func adapterParts(c model.Config, theta, drawn []float32) map[string][]float32 {
+	parts := map[string][]float32{}
+	for _, t := range c.Layout() {
+		parts[t.Name] = theta[t.Offset:][:t.Size]
+	}
+	for _, t := range c.Drawn() {
+		parts[t.Name] = drawn[t.Offset:][:t.Size]
+	}
+	return parts
+}
+
+// peftName is the name by which peft knows a tensor of a model.
+func peftName(name string) string { return "base_model.model." + name }
+
+// unpeft is the name without what peft puts before it.
+func unpeft(name string) string { return strings.TrimPrefix(name, "base_model.model.") }

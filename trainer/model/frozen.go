@@ -1,0 +1,243 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Frozen is on the device what an adapter's training leaves as it is: the base, and the A of each layer where that follows from the seed.
+type Frozen struct {
+	Embedding, Norm, Head *tensors.Tensor // a tied head is the embedding
+	Blocks                [][]*tensors.Tensor
+}
+
+// Freeze uploads the base, of which read gives one tensor's values after the other, and draws the rest. The caller closes it.
+func (c Config) Freeze(backend compute.Backend, seed [32]byte, read func(t Tensor, values []float32) error) (f *Frozen, err error) {
+	f = &Frozen{Blocks: make([][]*tensors.Tensor, c.Layers)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	base := c.Base()
+	var values []float32
+	put := func(t Tensor, form form) (ts []*tensors.Tensor, err error) {
+		if len(values) < t.Size {
+			values = make([]float32, t.Size)
+		}
+		if err := read(t, values[:t.Size]); err != nil {
+			return nil, err
+		}
+		for _, flat := range form.pack(values[:t.Size], t.Shape) {
+			buffer, err := backend.BufferFromFlatData(Device, flat.values, flat.shape)
+			if err != nil {
+				return ts, fmt.Errorf("model: %s to the device: %w", t.Name, err)
+			}
+			tensor, err := tensors.FromBuffer(buffer)
+			if err != nil {
+				return ts, err
+			}
+			ts = append(ts, tensor)
+		}
+		return ts, nil
+	}
+	norm, head := base.Outside()
+	for i, t := range base.Layout() {
+		ts, err := put(t, c.form(t.Shape, t.Block >= 0))
+		switch {
+		case t.Block >= 0:
+			f.Blocks[t.Block] = append(f.Blocks[t.Block], ts...)
+		case len(ts) == 0:
+		case i == 0:
+			f.Embedding = ts[0]
+		case i == norm:
+			f.Norm = ts[0]
+		case i == head:
+			f.Head = ts[0]
+		}
+		if err != nil {
+			return f, err
+		}
+	}
+	if c.Tied {
+		f.Head = f.Embedding
+	}
+	drawn := DrawFrozen(c, seed)
+	for _, t := range c.Drawn() {
+		tensor, err := t.Upload(backend, drawn[t.Offset:][:t.Size])
+		if err != nil {
+			return f, err
+		}
+		f.Blocks[t.Block] = append(f.Blocks[t.Block], tensor)
+	}
+	return f, nil
+}
+
+// Close frees the memory.
+func (f *Frozen) Close() error {
+	all := []*tensors.Tensor{f.Embedding, f.Norm}
+	if f.Head != f.Embedding {
+		all = append(all, f.Head)
+	}
+	for _, b := range f.Blocks {
+		all = append(all, b...)
+	}
+	return Free(all)
+}
+
+// FrozenShapes are those of what Freeze uploads: outside of the blocks, and of each block.
+func (c Config) FrozenShapes() (embedding, norm, head shapes.Shape, block []shapes.Shape) {
+	matrix := c.form([]int{c.Vocab, c.Dim}, false).shapes([]int{c.Vocab, c.Dim})[0]
+	for _, t := range c.baseTensors() {
+		block = append(block, c.form(t.shape, true).shapes(t.shape)...)
+	}
+	if c.Adapter.Train == TrainB {
+		for _, t := range c.adapterTensors(true, false) {
+			block = append(block, shapes.Make(dtypes.Float32, t.shape...))
+		}
+	}
+	return matrix, shapes.Make(dtypes.Float32, c.Dim), matrix, block
+}
+
+// form is how a frozen tensor lies on the device.
+type form string
+
+// form of a tensor with a shape: vectors stay float32, and what is outside of the blocks is not quantised.
+func (c Config) form(shape []int, inBlock bool) form {
+	switch f := form(c.Adapter.Base); {
+	case len(shape) == 1:
+		return BaseFloat32
+	case f == BaseInt8 && !inBlock, f == BaseNF4 && (!inBlock || shape[0]*shape[1]%nf4Block != 0):
+		return BaseBF16
+	default:
+		return f
+	}
+}
+
+// array is one of those that a frozen tensor lies in.
+type array struct {
+	values any
+	shape  shapes.Shape
+}
+
+func (f form) shapes(shape []int) []shapes.Shape {
+	switch f {
+	case BaseInt8:
+		return []shapes.Shape{shapes.Make(dtypes.Int8, shape...), shapes.Make(dtypes.Float32, shape[0], 1)}
+	case BaseNF4:
+		blocks := shape[0] * shape[1] / nf4Block
+		return []shapes.Shape{shapes.Make(dtypes.Uint8, blocks, nf4Block/2), shapes.Make(dtypes.Float32, blocks, 1)}
+	case BaseBF16:
+		return []shapes.Shape{shapes.Make(dtypes.BFloat16, shape...)}
+	}
+	return []shapes.Shape{shapes.Make(dtypes.Float32, shape...)}
+}
+
+// pack rounds values to a form.
+func (f form) pack(values []float32, shape []int) []array {
+	as := f.shapes(shape)
+	switch f {
+	case BaseInt8:
+		codes, scales := packInt8(values, shape[1])
+		return []array{{codes, as[0]}, {scales, as[1]}}
+	case BaseNF4:
+		codes, scales := packNF4(values)
+		return []array{{codes, as[0]}, {scales, as[1]}}
+	case BaseBF16:
+		short := make([]bfloat16.BFloat16, len(values))
+		for i, v := range values {
+			short[i] = bfloat16.FromFloat32(v)
+		}
+		return []array{{short, as[0]}}
+	}
+	return []array{{values, as[0]}}
+}
+
+// unpack builds the matrix, or vector, that the first nodes hold, and returns the others.
+func (f form) unpack(shape []int, nodes []*graph.Node) (w *graph.Node, rest []*graph.Node) {
+	switch f {
+	case BaseInt8:
+		return graph.Mul(graph.ConvertDType(nodes[0], dtypes.Float32), nodes[1]), nodes[2:]
+	case BaseNF4:
+		codes := graph.ConvertDType(nodes[0], dtypes.Int32)
+		fifteen := graph.Scalar(codes.Graph(), dtypes.Int32, 15)
+		low := graph.BitwiseAnd(codes, graph.BroadcastToShape(fifteen, codes.Shape()))
+		high := graph.Div(codes, graph.Scalar(codes.Graph(), dtypes.Int32, 16))
+		levels := graph.Concatenate([]*graph.Node{levelNF4(low), levelNF4(high)}, -1)
+		return graph.Reshape(graph.Mul(levels, nodes[1]), shape...), nodes[2:]
+	}
+	return nodes[0], nodes[1:]
+}
+
+// packInt8 rounds each row of so many columns to 127 steps either way of its largest value.
+func packInt8(values []float32, cols int) (codes []int8, scales []float32) {
+	codes, scales = make([]int8, len(values)), make([]float32, len(values)/cols)
+	for row := range scales {
+		part := values[row*cols:][:cols]
+		scale := largest(part) / 127
+		scales[row] = scale
+		for i, v := range part {
+			if scale > 0 {
+				codes[row*cols+i] = int8(math.RoundToEven(float64(v / scale)))
+			}
+		}
+	}
+	return codes, scales
+}
+
+// nf4Block is how many values share a scale.
+const nf4Block = 64
+
+// nf4 are the levels: quantiles of a normal distribution, with 0 among them (Dettmers et al. 2023, appendix E).
+var nf4 = [16]float32{
+	-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0,
+	0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+}
+
+// packNF4 takes the nearest level for each value over its block's largest. The first half of a block lies in the low four bits of its bytes.
+func packNF4(values []float32) (codes []uint8, scales []float32) {
+	codes, scales = make([]uint8, len(values)/2), make([]float32, len(values)/nf4Block)
+	for b := range scales {
+		part := values[b*nf4Block:][:nf4Block]
+		scale := largest(part)
+		scales[b] = scale
+		for i, v := range part {
+			if scale > 0 {
+				v /= scale
+			}
+			code := uint8(0)
+			for code < 15 && v > (nf4[code]+nf4[code+1])/2 {
+				code++
+			}
+			at := b*nf4Block/2 + i%(nf4Block/2)
+			codes[at] |= code << (4 * (i / (nf4Block / 2)))
+		}
+	}
+	return codes, scales
+}
+
+// levelNF4 looks codes up. Fifteen selections are faster than a gather: XLA fuses them.
+func levelNF4(codes *graph.Node) *graph.Node {
+	g := codes.Graph()
+	level := graph.BroadcastToShape(graph.Scalar(g, dtypes.Float32, nf4[0]), shapes.Make(dtypes.Float32, codes.Shape().Dimensions...))
+	for code := 1; code < len(nf4); code++ {
+		is := graph.Equal(codes, graph.Scalar(g, dtypes.Int32, code))
+		level = graph.Where(is, graph.BroadcastToShape(graph.Scalar(g, dtypes.Float32, nf4[code]), level.Shape()), level)
+	}
+	return level
+}
+
+func largest(values []float32) (most float32) {
+	for _, v := range values {
+		most = max(most, float32(math.Abs(float64(v))))
+	}
+	return most
+}
