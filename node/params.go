@@ -33,6 +33,8 @@ type Params struct {
 	Backend   string              // wanted; empty: the best there is
 	Devices   []int               // graphics cards to train on, by number, a trainer each; empty: the first
 	Private   string              // the folder of texts to train on, where the swarm's data are private
+	Base      string              // the folder of the model under the swarm's adapter; empty: it is looked for in BaseCache
+	BaseCache string              // the cache of Hugging Face's libraries; empty: none
 	Seed      bool                // serve others, from an address that they can dial, and do not train
 	Metrics   string              // host:port at which Prometheus finds metrics; empty: nowhere
 	Page      string              // loopback host:port at which browsers of this machine find the page; empty: nowhere
@@ -101,7 +103,7 @@ func (p Params) folder(m manifest.Manifest) (string, error) {
 	return p.Private, nil
 }
 
-// Spec is what a trainer of a swarm is told. private is the folder of the node's own texts, where the swarm's data are.
+// Spec is what a trainer of a swarm is told, but for what lies in files of its node. private is the folder of the node's own texts, where the swarm's data are.
 func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 	s := worker.Spec{
 		Backend: backend, Model: m.Model.Config, Optimizer: m.Inner.Optimizer, Schedule: m.Inner.Schedule, Batch: m.Inner.Batch,
@@ -116,7 +118,10 @@ func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 // spec is the specification of this node's trainer.
 func (n *Node) spec(folder string) worker.Spec {
 	s := Spec(n.manifest, n.p.Backend, folder)
-	s.Seed = seedOf(n.self)
+	s.Seed, s.Draws = seedOf(n.self), n.draws
+	for _, b := range n.manifest.Model.BaseFiles {
+		s.Base = append(s.Base, n.library.Path(b.ID))
+	}
 	if n.manifest.Data.Name == manifest.Shards {
 		s.Folder, s.Set = n.p.Dir.Path(home.Files), n.p.Dir.Path(shard.SetFile)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/p2p"
 	"github.com/murmurnet/murmur/proto"
+	"github.com/murmurnet/murmur/trainer/model"
 )
 
 // InitCmd makes a swarm.
@@ -18,6 +19,7 @@ type InitCmd struct {
 	DirFlag
 	File   string         `arg:"" optional:"" type:"existingfile" help:"TOML file that describes the swarm; without one, a small model on the embedded text."`
 	FromHF string         `name:"from-hf" type:"existingdir" help:"Begin with this model, a folder in Hugging Face's layout: config.json, safetensors, tokenizer." placeholder:"DIR"`
+	LoRA   int            `name:"lora" help:"Train an adapter of this rank (LoRA) on the model of --from-hf, which stays as it is." placeholder:"RANK"`
 	Bytes  bool           `help:"The model of --from-hf has no tokenizer.json and reads bytes, though it has more than 256 ids."`
 	Data   string         `type:"existingdir" help:"Train on what murmur data prepare wrote into this folder." placeholder:"DIR"`
 	SeqLen *uint32        `help:"Tokens of a sample (with --from-hf by default 1024, or the most that the model was made for)." placeholder:"N"`
@@ -63,6 +65,12 @@ func (c *InitCmd) Run() error {
 	if c.SeqLen != nil {
 		m.Model.SeqLen = int(*c.SeqLen)
 	}
+	if c.LoRA != 0 {
+		if c.FromHF == "" {
+			return usageError{errors.New("--lora adapts a model: name it with --from-hf DIR")}
+		}
+		m.Adapt(&model.Adapter{Rank: c.LoRA})
+	}
 	f := founding.Founding{Manifest: m}
 	if err := c.bring(&f); err != nil {
 		return err
@@ -103,7 +111,7 @@ func (c *InitCmd) bring(f *founding.Founding) error {
 		if c.File != "" || c.SeqLen != nil {
 			seq = f.Manifest.Model.SeqLen
 		}
-		if c.File == "" {
+		if c.File == "" && f.Manifest.Adapter == nil { // an adapter wants ten times as much as its model
 			f.Manifest.Inner.LR /= gentler
 		}
 		if err := f.From(c.FromHF, seq, c.Bytes); err != nil {

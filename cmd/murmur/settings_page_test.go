@@ -20,6 +20,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/outer"
 )
 
@@ -196,7 +197,9 @@ func (p *page) manifest() {
 	p.say("`murmur init FILE.toml` reads these keys and seals them: the swarm's id is the hash of them all, so that none can change")
 	p.say("later. What the file leaves out has its default, which may follow from `method.name`.\n")
 	keys, ranges := p.keys("node/manifest", "Manifest", "toml", ""), map[string]string{}
-	for _, r := range manifest.Default().Rules() { // of two of one key the later is narrower
+	adapting := manifest.Default()
+	adapting.Adapt(&model.Adapter{Rank: 16})
+	for _, r := range adapting.Rules() { // of two of one key the later is narrower
 		if !slices.ContainsFunc(keys, func(k key) bool { return k.name == r.Key }) {
 			p.t.Errorf("there is a range of %s, which is no key", r.Key)
 		}
@@ -290,6 +293,9 @@ func field(v reflect.Value, key string) reflect.Value {
 	for i := 0; v.Kind() == reflect.Struct && i < v.NumField(); i++ {
 		f := v.Type().Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if name == "-" {
+			continue
+		}
 		if name == key {
 			return v.Field(i)
 		}
@@ -337,6 +343,9 @@ func (p *page) keys(tree, typ, format, table string) (keys []key) {
 		if f.Tag != nil {
 			tag, _ := strconv.Unquote(f.Tag.Value)
 			name, _, _ = strings.Cut(reflect.StructTag(tag).Get(format), ",")
+		}
+		if name == "-" {
+			continue
 		}
 		if name == "" && len(f.Names) > 0 {
 			continue

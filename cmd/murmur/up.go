@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/murmurnet/murmur/node"
+	"github.com/murmurnet/murmur/node/base"
 	"github.com/murmurnet/murmur/node/doctor"
 	"github.com/murmurnet/murmur/node/fits"
 	"github.com/murmurnet/murmur/xla"
@@ -18,6 +19,7 @@ type UpCmd struct {
 	Backend   string `help:"Train on this backend (default: the best there is; murmur xla shows them)." placeholder:"NAME" env:"MURMUR_BACKEND"`
 	Device    []int  `help:"Train on these graphics cards, by number, each with a trainer of its own; they share this node's part and average before it publishes (default: the first)." placeholder:"N" env:"MURMUR_DEVICE"`
 	Private   string `name:"private-data" help:"Train on the text files (*.txt) in this folder, where the swarm's data are private; they never leave this machine." placeholder:"FOLDER" env:"MURMUR_PRIVATE_DATA"`
+	Base      string `type:"existingdir" help:"The folder of the model that the swarm's adapter is for, if you have it already: it is checked by its hash and not fetched (default: looked for in Hugging Face's cache)." placeholder:"DIR" env:"MURMUR_BASE"`
 	DataQuota uint64 `help:"GiB of the swarm's token shards to keep for others and for later, beside those that training needs next; 0: all." default:"20" placeholder:"N" env:"MURMUR_DATA_QUOTA"`
 	Yes       bool   `help:"Install the XLA plugin without asking." env:"MURMUR_YES"`
 	Anyway    bool   `help:"Take part even where the swarm's model needs more memory or disk than this machine has free."`
@@ -39,6 +41,7 @@ func (c *UpCmd) Run(ctx context.Context, root *cli) error {
 		return err
 	}
 	p.Machine, p.Anyway = func() fits.Machine { return doctor.Here(string(p.Dir)) }, c.Anyway
+	p.Base, p.BaseCache = c.Base, base.Cache()
 	p.Version, p.Backend, p.Devices, p.Private, p.DataQuota, p.Log = version, c.Backend, c.Device, c.Private, c.DataQuota<<30, root.log()
 	return node.Run(ctx, p)
 }

@@ -61,10 +61,6 @@ func (f *Founding) From(dir string, seqLen int, bytes bool) error {
 	if seqLen > c.Config.SeqLen {
 		return fmt.Errorf("samples of %d tokens are longer than the %d positions that the model in %s was made for: give --seq-len a smaller number", seqLen, c.Config.SeqLen, dir)
 	}
-	theta, err := c.Theta()
-	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
-	}
 	origin, err := c.Origin()
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
@@ -74,8 +70,17 @@ func (f *Founding) From(dir string, seqLen int, bytes bool) error {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	f.Aside = c.Aside
-	f.Manifest.Model = manifest.Model{Config: c.Config, Weights: f.keep(replica.Bytes(theta)), Origin: f.keep(packed)}
+	f.Manifest.Model = manifest.Model{Config: c.Config, Origin: f.keep(packed)}
 	f.Manifest.Model.SeqLen = seqLen
+	if a := f.Manifest.Adapter; a != nil {
+		f.Manifest.Adapt(a)
+		err = f.under(c)
+	} else {
+		err = f.whole(c)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
 	if bytes {
 		return nil
 	}
@@ -90,13 +95,40 @@ func (f *Founding) From(dir string, seqLen int, bytes bool) error {
 	return nil
 }
 
+// whole takes over a model's weights, which are trained.
+func (f *Founding) whole(c *checkpoint.Checkpoint) error {
+	theta, err := c.Theta()
+	if err == nil {
+		f.Manifest.Model.Weights = f.keep(replica.Bytes(theta))
+	}
+	return err
+}
+
+// under takes over the files of the model under an adapter, which stay as they are.
+func (f *Founding) under(c *checkpoint.Checkpoint) error {
+	for _, path := range c.Files() {
+		path, err := filepath.EvalSymlinks(path) // in a cache of Hugging Face's they are links
+		if err != nil {
+			return err
+		}
+		id, size, err := library.Identify(path)
+		if err != nil {
+			return err
+		}
+		b := shard.Blob{ID: id, Size: size}
+		f.Manifest.Model.BaseFiles = append(f.Manifest.Model.BaseFiles, b)
+		f.addFile(path, b)
+	}
+	return nil
+}
+
 // Data takes over what murmur data prepare made.
 func (f *Founding) Data(dir string) error {
 	set, err := shard.ReadSet(filepath.Join(dir, shard.SetFile))
 	if err != nil {
 		return err
 	}
-	if have := f.Manifest.Data.Tokenizer; f.Manifest.Model.Weights != nil && have != nil && (set.Tokenizer == nil || set.Tokenizer.ID != have.ID) {
+	if have := f.Manifest.Data.Tokenizer; f.Manifest.Model.Origin != nil && have != nil && (set.Tokenizer == nil || set.Tokenizer.ID != have.ID) {
 		return fmt.Errorf("%s was prepared with another tokenizer than the model's: prepare it with --tokenizer of the model's folder", dir)
 	}
 	for _, id := range f.Manifest.Data.Ends { // the model's
@@ -117,13 +149,13 @@ func (f *Founding) Data(dir string) error {
 // Seal fixes the manifest and returns the swarm's id.
 func (f *Founding) Seal() (id proto.ID, err error) {
 	m := f.Manifest
-	if m.Model.Weights == nil {
+	if m.Model.Origin == nil && m.Adapter == nil {
 		if err := checkpoint.Writable(m.Model.Config); err != nil {
 			return id, err
 		}
 	}
 	// transformers' LlamaConfig refuses it, whatever head_dim says (5.24), so that nothing would load what is exported.
-	if o := m.Model; o.Weights == nil && o.Heads > 0 && o.Dim%o.Heads != 0 {
+	if o := m.Model; o.Origin == nil && o.Heads > 0 && o.Dim%o.Heads != 0 {
 		return id, fmt.Errorf("model.dim is %d, which model.heads, %d, does not divide: transformers would not load such a model; choose a multiple", o.Dim, o.Heads)
 	}
 	if m.Data.Name == manifest.Shards && m.Model.SeqLen > 0 {

@@ -98,6 +98,19 @@ func verified(path string, id proto.ID) bool {
 	return errors.Join(err, b.Close()) == nil && tree.Root() == id
 }
 
+// Identify gives the id and size of a file's bytes.
+func Identify(path string) (id proto.ID, size uint64, err error) {
+	b, err := chain.OpenFile(path)
+	if err != nil {
+		return id, 0, err
+	}
+	tree, err := b.Tree()
+	if err = errors.Join(err, b.Close()); err != nil {
+		return id, 0, err
+	}
+	return tree.Root(), uint64(b.Size()), nil
+}
+
 // AddBytes puts bytes into the library under their id.
 func (l *Library) AddBytes(b []byte) (shard.Blob, error) {
 	blob := shard.Blob{ID: proto.HashBlob(b).Root(), Size: uint64(len(b))}

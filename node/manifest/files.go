@@ -37,6 +37,33 @@ func (m Manifest) validateFiles() error {
 	return nil
 }
 
+// validateBase checks that there is a model under an adapter, and none without one.
+func (m Manifest) validateBase() error {
+	switch base := m.Model.BaseFiles; {
+	case m.Adapter == nil && len(base) > 0:
+		return errors.New("model.base: without [adapter] it is not trained on")
+	case m.Adapter != nil && len(base) == 0:
+		return errors.New("[adapter] adapts a model: bring it with --from-hf DIR")
+	case m.Adapter != nil && m.Model.Origin == nil:
+		return errors.New("[adapter] adapts a model that comes with its model.origin")
+	case len(base) > maxBase:
+		return fmt.Errorf("model.base: %d files, at most %d are fetched", len(base), maxBase)
+	default:
+		for _, b := range base {
+			if b.ID.IsZero() || b.Size < 1 || b.Size > maxBaseFile {
+				return fmt.Errorf("model.base: each file needs an id, and a size of 1 to %d bytes", int64(maxBaseFile))
+			}
+		}
+	}
+	return nil
+}
+
+// Bounds on the files of a model under an adapter.
+const (
+	maxBase     = 1000
+	maxBaseFile = 1 << 38
+)
+
 // Files lists what the manifest names beside the shards, and every node keeps.
 func (m Manifest) Files() (bs []shard.Blob) {
 	for _, b := range []*shard.Blob{m.Model.Weights, m.Model.Origin, m.Data.Tokenizer} {
@@ -44,6 +71,7 @@ func (m Manifest) Files() (bs []shard.Blob) {
 			bs = append(bs, *b)
 		}
 	}
+	bs = append(bs, m.Model.BaseFiles...)
 	if h := m.Data.Heldout; !h.ID.IsZero() {
 		bs = append(bs, shard.Blob{ID: h.ID, Size: h.Size})
 	}
@@ -55,6 +83,13 @@ func encodeBlob(b *shard.Blob) *murmurv1.Blob {
 		return nil
 	}
 	return &murmurv1.Blob{Id: b.ID[:], Size: b.Size}
+}
+
+func encodeBlobs(bs []shard.Blob) (all []*murmurv1.Blob) {
+	for _, b := range bs {
+		all = append(all, encodeBlob(&b))
+	}
+	return all
 }
 
 func encodeShard(e shard.Entry) *murmurv1.Shard {
@@ -95,6 +130,11 @@ func (m *Manifest) decodeFiles(w *murmurv1.Manifest) (err error) {
 	}
 	d := w.GetData()
 	m.Model.Weights, m.Model.Origin = blob(w.GetModel().GetWeights()), blob(w.GetModel().GetOrigin())
+	for _, b := range w.GetModel().GetBase() {
+		if b := blob(b); b != nil {
+			m.Model.BaseFiles = append(m.Model.BaseFiles, *b)
+		}
+	}
 	m.Data = shard.Set{Name: d.GetName(), Vocab: int(d.GetVocab()), Tokenizer: blob(d.GetTokenizer()), Heldout: entry(d.GetHeldout())}
 	for _, id := range d.GetEnds() {
 		m.Data.Ends = append(m.Data.Ends, int32(min(id, math.MaxInt32)))

@@ -33,16 +33,17 @@ const MaxName = 64
 
 // Manifest describes a swarm. Its TOML form has the same shape.
 type Manifest struct {
-	Name       string         `toml:"name"`           // the swarm's name for people
-	MinVersion string         `toml:"min_version"`    // the oldest murmur that may take part; empty: any
-	Seed       string         `toml:"seed"`           // words that the initial weights follow from; empty: random weights
-	Model      Model          `toml:"model"`          // the model that is trained, a Llama-family decoder
-	Data       shard.Set      `toml:"data"`           // the texts that it is trained on
-	Method     outer.Settings `toml:"method"`         // how nodes learn together
-	Inner      Inner          `toml:"inner"`          // the inner optimizer, and its learning rate by committed tokens
-	Rounds     Rounds         `toml:"rounds"`         // bounds of the round protocol
-	Membership Membership     `toml:"membership"`     // who may take part; without keys and members, whoever has the link
-	Fork       *Fork          `toml:"fork,omitempty"` // the state of another swarm that this one goes on from; murmur fork writes it
+	Name       string         `toml:"name"`              // the swarm's name for people
+	MinVersion string         `toml:"min_version"`       // the oldest murmur that may take part; empty: any
+	Seed       string         `toml:"seed"`              // words that the initial weights follow from; empty: random weights
+	Model      Model          `toml:"model"`             // the model that is trained, a Llama-family decoder
+	Data       shard.Set      `toml:"data"`              // the texts that it is trained on
+	Method     outer.Settings `toml:"method"`            // how nodes learn together
+	Inner      Inner          `toml:"inner"`             // the inner optimizer, and its learning rate by committed tokens
+	Rounds     Rounds         `toml:"rounds"`            // bounds of the round protocol
+	Membership Membership     `toml:"membership"`        // who may take part; without keys and members, whoever has the link
+	Adapter    *model.Adapter `toml:"adapter,omitempty"` // what is trained in place of the whole model, which comes with --from-hf
+	Fork       *Fork          `toml:"fork,omitempty"`    // the state of another swarm that this one goes on from; murmur fork writes it
 }
 
 // Membership says who may take part; empty: whoever has the link.
@@ -54,8 +55,9 @@ type Membership struct {
 // Model is a decoder, and what its weights begin with.
 type Model struct {
 	model.Config
-	Weights *shard.Blob `toml:"weights,omitempty" json:"weights,omitempty"` // the initial parameters, little-endian float32; without the table they follow from the seed
-	Origin  *shard.Blob `toml:"origin,omitempty" json:"origin,omitempty"`   // what lay beside the initial parameters, as package checkpoint packs it
+	Weights   *shard.Blob  `toml:"weights,omitempty" json:"weights,omitempty"` // the initial parameters, little-endian float32; without the table they follow from the seed
+	BaseFiles []shard.Blob `toml:"base,omitempty" json:"base,omitempty"`       // the safetensors files of the model under an adapter
+	Origin    *shard.Blob  `toml:"origin,omitempty" json:"origin,omitempty"`   // what lay beside the initial parameters, as package checkpoint packs it
 }
 
 // Inner is the inner optimizer and its schedule by committed tokens.
@@ -166,6 +168,7 @@ func Parse(text string) (Manifest, error) {
 		key := un[0].String()
 		return m, fmt.Errorf("unknown key %q; did you mean %q?", key, Nearest(key, keys()))
 	}
+	complete(m.Adapter) // the model that it adapts comes later
 	return m, m.Validate()
 }
 
@@ -188,6 +191,9 @@ func (m Manifest) Rules() []setting.Rule {
 		setting.New("data.name", m.Data.Name, m.Data.Name == Opticks || m.Data.Name == Private || m.Data.Name == Shards, `"opticks", the embedded text, "private", a folder of each node's own, or "shards", what murmur data prepare made`),
 		setting.New("method.epochs", m.Method.Epochs, m.Method.Epochs == 0 || m.Data.Name == Private, `0, unless data.name is "private"`),
 	)
+	if m.Adapter != nil {
+		rules = append(rules, setting.In("adapter", m.Adapter.Rules())...)
+	}
 	rules = append(rules, setting.In("inner", append(i.Optimizer.Rules(), i.Schedule.Rules()...))...)
 	return append(
 		rules,
@@ -245,7 +251,7 @@ func (m Manifest) Runs(version string) error {
 
 // Encode returns the wire bytes, whose hash is the swarm's id.
 func (m Manifest) Encode() ([]byte, proto.ID, error) {
-	if err := m.Validate(); err != nil {
+	if err := errors.Join(m.Validate(), m.validateBase()); err != nil {
 		return nil, proto.ID{}, err
 	}
 	seed := proto.Sum([]byte("murmur/seed/1\x00" + m.Seed))
@@ -259,7 +265,7 @@ func (m Manifest) Encode() ([]byte, proto.ID, error) {
 		Name: m.Name, MinVersion: m.MinVersion, Seed: seed[:],
 		Model: encodeModel(m.Model),
 		Data:  encodeData(m.Data), Membership: m.Membership.encode(),
-		Method: encodeMethod(m.Method), Fork: m.Fork.encode(),
+		Method: encodeMethod(m.Method), Fork: m.Fork.encode(), Adapter: encodeAdapter(m.Adapter),
 		Inner: &murmurv1.Inner{
 			Lr: i.LR, LrFloor: i.LRFloor, WarmupTokens: i.WarmupTokens, TotalTokens: i.TotalTokens, Schedule: i.Schedule.Kind,
 			DecayFrom: i.DecayFrom, Beta1: i.Beta1, Beta2: i.Beta2, Eps: i.Eps, WeightDecay: i.WeightDecay,
@@ -306,10 +312,12 @@ func Decode(b []byte) (Manifest, [32]byte, error) {
 			GraceMS: r.GetGraceMs(), ViewTimeoutMS: r.GetViewTimeoutMs(), SnapshotEvery: r.GetSnapshotEvery(), MaxUpdates: r.GetMaxUpdates(),
 		},
 	}
+	m.Adapter = decodeAdapter(w.GetAdapter())
+	m.Model.Adapter = m.Adapter
 	m.Membership.decode(w.GetMembership())
 	err := errors.Join(m.decodeFiles(&w), m.decodeFork(w.GetFork()))
 	if err == nil {
-		err = m.Validate()
+		err = errors.Join(m.Validate(), m.validateBase())
 	}
 	if err != nil {
 		return Manifest{}, [32]byte{}, fmt.Errorf("manifest: %w", err)

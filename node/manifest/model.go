@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"cmp"
+
 	murmurv1 "github.com/murmurnet/murmur/proto/murmur/v1"
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -14,7 +16,36 @@ func encodeModel(m Model) *murmurv1.Model {
 		AttentionBias: m.AttentionBias, FfnBias: m.FFNBias, AttentionScale: m.AttentionScale, AttentionCap: m.AttentionCap,
 		LogitCap: m.LogitCap, LogitScale: m.LogitScale, EmbeddingScale: m.EmbeddingScale, ResidualScale: m.ResidualScale,
 		NormEps: m.NormEps, Tied: m.Tied, Padding: uint32(m.Padding),
-		Weights: encodeBlob(m.Weights), Origin: encodeBlob(m.Origin),
+		Weights: encodeBlob(m.Weights), Origin: encodeBlob(m.Origin), Base: encodeBlobs(m.BaseFiles),
+	}
+}
+
+func encodeAdapter(a *model.Adapter) *murmurv1.Adapter {
+	if a == nil {
+		return nil
+	}
+	return &murmurv1.Adapter{Rank: uint32(a.Rank), Alpha: a.Alpha, Rslora: a.RSLoRA, Targets: a.Targets, Train: a.Train, Base: a.Base}
+}
+
+func decodeAdapter(w *murmurv1.Adapter) *model.Adapter {
+	if w == nil {
+		return nil
+	}
+	return &model.Adapter{Rank: int(w.Rank), Alpha: w.Alpha, RSLoRA: w.Rslora, Targets: w.Targets, Train: w.Train, Base: w.Base}
+}
+
+// Adapt has an adapter trained in place of the model. What it leaves out has defaults: alpha is twice the rank, B alone is trained, and the base lies on
+// the device in bfloat16.
+func (m *Manifest) Adapt(a *model.Adapter) {
+	complete(a)
+	m.Adapter, m.Model.Adapter = a, a
+}
+
+// complete sets what an adapter leaves out.
+func complete(a *model.Adapter) {
+	if a != nil {
+		a.Alpha = cmp.Or(a.Alpha, 2*float64(a.Rank))
+		a.Train, a.Base = cmp.Or(a.Train, model.TrainB), cmp.Or(a.Base, model.BaseBF16)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/murmurnet/murmur/node/replica"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/checkpoint"
+	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/token"
 )
 
@@ -28,13 +29,13 @@ func ReadTheta(d home.Dir, k api.Kept, theta []float32) error {
 	return nil
 }
 
-// Exported reads a kept state's parameters and what the model began with.
+// Exported reads a kept state's parameters and what the model began with. An adapter is added to its base.
 func Exported(d home.Dir, k api.Kept) (e checkpoint.Export, err error) {
 	raw, err := d.Manifest()
 	if err != nil {
 		return e, err
 	}
-	m, _, err := manifest.Decode(raw)
+	m, seed, err := manifest.Decode(raw)
 	if err != nil {
 		return e, err
 	}
@@ -43,10 +44,7 @@ func Exported(d home.Dir, k api.Kept) (e checkpoint.Export, err error) {
 	if err := ReadTheta(d, k, e.Theta); err != nil {
 		return e, err
 	}
-	e.Card = checkpoint.Card{
-		Name: m.Name, Swarm: proto.Sum(raw).String(), State: k.Root.String(), Height: k.Height, Tokens: k.Tokens, Updates: uint64(k.Updates), Authors: k.Authors,
-		Method: m.Method.Name, Inner: m.Inner.Optimizer.Kind, Data: describe(m), Began: "weights drawn from the swarm's seed",
-	}
+	e.Card = card(m, raw, k)
 	files, err := library.Open(d.Path(home.Files))
 	if err != nil {
 		return e, err
@@ -60,9 +58,65 @@ func Exported(d home.Dir, k api.Kept) (e checkpoint.Export, err error) {
 		if e.Origin, err = checkpoint.ParseOrigin(b); err != nil {
 			return e, err
 		}
-		e.Card.Began = "a checkpoint, weights `" + m.Model.Weights.ID.String() + "`"
+		if w := m.Model.Weights; w != nil && m.Adapter == nil {
+			e.Card.Began = "a checkpoint, weights `" + w.ID.String() + "`"
+		}
+	}
+	if m.Adapter != nil {
+		if e, err = merged(e, m, seed, files); err != nil {
+			return e, err
+		}
 	}
 	return e, addTokenizer(&e, m, files)
+}
+
+// merged is the whole model of an export of an adapter.
+func merged(e checkpoint.Export, m manifest.Manifest, seed [32]byte, files *library.Library) (checkpoint.Export, error) {
+	var paths []string
+	for _, b := range m.Model.BaseFiles {
+		paths = append(paths, files.Path(b.ID))
+	}
+	base, err := checkpoint.OpenBase(e.Config, paths)
+	if err != nil {
+		return e, err
+	}
+	e.Theta, err = base.Merge(e.Config, e.Theta, model.DrawFrozen(e.Config, seed))
+	e.Config = e.Config.Base()
+	return e, err
+}
+
+// errWhole says that a swarm has no adapter.
+var errWhole = errors.New("this swarm trains the whole model and has no adapter: leave out --adapter")
+
+// Adapter reads a kept state's adapter.
+func Adapter(d home.Dir, k api.Kept) (a checkpoint.Adapter, err error) {
+	raw, err := d.Manifest()
+	if err != nil {
+		return a, err
+	}
+	m, seed, err := manifest.Decode(raw)
+	if err != nil {
+		return a, err
+	}
+	if m.Adapter == nil {
+		return a, errWhole
+	}
+	a = checkpoint.Adapter{
+		Config: m.Model.Config, Theta: make([]float32, m.Model.Layout().Params()), Drawn: model.DrawFrozen(m.Model.Config, seed),
+		Card: card(m, raw, k),
+	}
+	return a, ReadTheta(d, k, a.Theta)
+}
+
+func card(m manifest.Manifest, raw []byte, k api.Kept) checkpoint.Card {
+	c := checkpoint.Card{
+		Name: m.Name, Swarm: proto.Sum(raw).String(), State: k.Root.String(), Height: k.Height, Tokens: k.Tokens, Updates: uint64(k.Updates), Authors: k.Authors,
+		Method: m.Method.Name, Inner: m.Inner.Optimizer.Kind, Data: describe(m), Began: "weights drawn from the swarm's seed",
+	}
+	if m.Adapter != nil {
+		c.Began = "a model of " + fmt.Sprint(m.Model.Base().Layout().Params()) + " parameters, to which an adapter of rank " + fmt.Sprint(m.Adapter.Rank) + " was trained"
+	}
+	return c
 }
 
 // addTokenizer adds the tokenizer's files that the origin of an export lacks, and what the text begins and ends with.

@@ -19,6 +19,9 @@ func Keys(t reflect.Type, format string) []Key {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get(format), ",")
+		if name == "-" {
+			continue // not of the file
+		}
 		of := f.Type
 		for of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
 			of = of.Elem()

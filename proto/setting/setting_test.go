@@ -35,6 +35,7 @@ func TestKeys(t *testing.T) {
 		Points []point `toml:"point"`
 		None   *point  `toml:"none,omitempty"`
 		Secret string
+		Unread string `toml:"-"`
 	}
 	var got []string
 	for _, k := range Keys(reflect.TypeFor[file](), "toml") {

@@ -95,7 +95,7 @@ func (m *Model) Close() {
 
 // Write continues a prompt, telling each piece as it comes.
 func (m *Model) Write(ctx context.Context, r writer.Request, say func(piece string) bool) error {
-	e, err := eval.New(m.device.Backend, m.p.Config, 1)
+	e, err := eval.New(m.device.Backend, m.p.Config, nil, 1)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (m *Model) Choose(ctx context.Context, task choice.Task, path string, most 
 	if most > 0 {
 		items = items[:min(most, len(items))]
 	}
-	e, err := eval.New(m.device.Backend, m.p.Config, batch)
+	e, err := eval.New(m.device.Backend, m.p.Config, nil, batch)
 	if err != nil {
 		return choice.Report{}, err
 	}

@@ -59,8 +59,8 @@ type Config struct {
 	ResidualScale  float64     `json:"residual_scale,omitempty" toml:"residual_scale,omitempty"`   // factor of what a block adds to the residual stream; 0: 1
 	NormEps        float64     `json:"norm_eps" toml:"norm_eps"`                                   // what RMSNorm adds to the mean square
 	Tied           bool        `json:"tied" toml:"tied"`                                           // whether the head is the embedding, transposed
-	Adapter        *Adapter    `json:"adapter,omitempty" toml:"-"`
-	Padding        int         `json:"padding,omitempty" toml:"padding,omitempty"` // the padding token's id plus 1, whose row of the embedding learns nothing from being looked up; 0: none
+	Adapter        *Adapter    `json:"adapter,omitempty" toml:"-"`                                 // what is trained in place of the model; nil: the model is
+	Padding        int         `json:"padding,omitempty" toml:"padding,omitempty"`                 // the padding token's id plus 1, whose row of the embedding learns nothing from being looked up; 0: none
 }
 
 // Pattern says of each decoder block y or n, and begins again where it ends.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
+	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
@@ -74,6 +75,12 @@ func Or(e worker.Engine) worker.Engine {
 				return t.Judge(d, s)
 			}
 			return e.Judge(d, s)
+		},
+		Freeze: func(d worker.Device, s worker.Spec) (*model.Frozen, error) {
+			if Names(s.Backend) || e.Freeze == nil {
+				return nil, nil // it adapts nothing
+			}
+			return e.Freeze(d, s)
 		},
 	}
 }

@@ -240,8 +240,19 @@ func (c *child) init(a initArgs) (any, error) {
 	return Ready{Backend: device.Config, Device: device.Name, Refusals: device.Refusals, Params: params}, nil
 }
 
+// freeze uploads what an adapter leaves as it is, when it is first needed.
+func (c *child) freeze() (err error) {
+	if e := c.p.Engine; c.spec.Model.Adapter != nil && c.device.Frozen == nil && e.Freeze != nil {
+		c.device.Frozen, err = e.Freeze(c.device, c.spec)
+	}
+	return err
+}
+
 func (c *child) load(a loadArgs) (any, error) {
 	if c.learner == nil {
+		if err := c.freeze(); err != nil {
+			return nil, err
+		}
 		l, err := c.p.Engine.Learner(c.device, c.spec)
 		if err != nil {
 			return nil, err
@@ -304,6 +315,9 @@ func (c *child) gatherer() (Gatherer, error) {
 // opened makes the judge when it is first needed.
 func (c *child) opened() (Judge, error) {
 	if c.judge == nil {
+		if err := c.freeze(); err != nil {
+			return nil, err
+		}
 		j, err := c.p.Engine.Judge(c.device, c.spec)
 		if err != nil {
 			return nil, err
@@ -353,5 +367,9 @@ func (c *child) release() error {
 	if c.judge != nil {
 		c.judge.Close()
 	}
-	return c.file.close()
+	var err error
+	if c.device.Frozen != nil {
+		err = c.device.Frozen.Close()
+	}
+	return errors.Join(err, c.file.close())
 }

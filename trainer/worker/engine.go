@@ -7,9 +7,11 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/murmurnet/murmur/trainer/checkpoint"
 	"github.com/murmurnet/murmur/trainer/eval"
 	"github.com/murmurnet/murmur/trainer/inner"
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
+	"github.com/murmurnet/murmur/trainer/model"
 )
 
 // Learner trains one replica. One goroutine uses it, so it need not be safe for more.
@@ -47,6 +49,8 @@ type Device struct {
 	Config   string   // the configuration that opened
 	Name     string   // in words
 	Refusals []string // why better ones were not taken, a sentence each
+
+	Frozen *model.Frozen // what the model's adapter leaves as it is; nil without one, and in engines that learn no model
 }
 
 // Engine makes the parts that compute. Each is made once, when it is first needed: making one may compile for seconds.
@@ -54,6 +58,8 @@ type Engine struct {
 	Open    func(want string) (Device, error) // want is the backend that the spec names, empty for the best one
 	Learner func(Device, Spec) (Learner, error)
 	Judge   func(Device, Spec) (Judge, error)
+	// Freeze uploads what the model's adapter leaves as it is, before the first learner or judge; nil: the engine needs none of it.
+	Freeze func(Device, Spec) (*model.Frozen, error)
 }
 
 // GoMLX is the engine for real devices, which open opens.
@@ -62,14 +68,21 @@ func GoMLX(open func(want string) (Device, error)) Engine {
 		Open: open,
 		Learner: func(d Device, s Spec) (Learner, error) {
 			p := s.step()
-			p.Backend, p.Compute.Half = d.Backend, d.graphics()
+			p.Backend, p.Compute.Half, p.Frozen = d.Backend, d.graphics(), d.Frozen
 			p.Remat = p.Remat && !d.graphics()
 			if s.Optimizer.Kind == optimizer.None {
 				return learner(d, p, s.Less, inner.NewGradient)
 			}
 			return learner(d, p, s.Less, inner.New)
 		},
-		Judge: func(d Device, s Spec) (Judge, error) { return eval.New(d.Backend, s.Model, s.Batch) },
+		Judge: func(d Device, s Spec) (Judge, error) { return eval.New(d.Backend, s.Model, d.Frozen, s.Batch) },
+		Freeze: func(d Device, s Spec) (*model.Frozen, error) {
+			base, err := checkpoint.OpenBase(s.Model, s.Base)
+			if err != nil {
+				return nil, err
+			}
+			return s.Model.Freeze(d.Backend, s.Draws, base.Read)
+		},
 	}
 }
 

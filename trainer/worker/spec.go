@@ -29,6 +29,8 @@ const MaxLess = 17
 type Spec struct {
 	Backend   string              `json:"backend,omitempty"` // wanted; empty lets the child choose
 	Model     model.Config        `json:"model"`
+	Base      []string            `json:"base,omitempty"` // the safetensors files of the model under an adapter
+	Draws     [32]byte            `json:"draws,omitzero"` // the seed of what an adapter does not train
 	Optimizer optimizer.Optimizer `json:"optimizer"`
 	Schedule  schedule.Schedule   `json:"schedule"`
 	Batch     int                 `json:"batch"`               // samples a step

@@ -76,7 +76,7 @@ func (x Notice_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Notice_Kind.Descriptor instead.
 func (Notice_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6, 0}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Envelope is signed bytes. The signature covers the domain string of the
@@ -154,6 +154,7 @@ type Manifest struct {
 	Seed          []byte                 `protobuf:"bytes,8,opt,name=seed,proto3" json:"seed,omitempty"`             // 32 bytes: initial weights and sample order follow from it
 	Membership    *Membership            `protobuf:"bytes,9,opt,name=membership,proto3" json:"membership,omitempty"` // absent: whoever has the link may join
 	Fork          *Fork                  `protobuf:"bytes,10,opt,name=fork,proto3" json:"fork,omitempty"`            // absent: the swarm begins with nothing learned
+	Adapter       *Adapter               `protobuf:"bytes,11,opt,name=adapter,proto3" json:"adapter,omitempty"`      // absent: the whole model is trained
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -258,6 +259,98 @@ func (x *Manifest) GetFork() *Fork {
 	return nil
 }
 
+func (x *Manifest) GetAdapter() *Adapter {
+	if x != nil {
+		return x.Adapter
+	}
+	return nil
+}
+
+// Adapter has a model trained by low-rank additions to its linear layers.
+type Adapter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rank          uint32                 `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
+	Alpha         float64                `protobuf:"fixed64,2,opt,name=alpha,proto3" json:"alpha,omitempty"`
+	Rslora        bool                   `protobuf:"varint,3,opt,name=rslora,proto3" json:"rslora,omitempty"`
+	Targets       []string               `protobuf:"bytes,4,rep,name=targets,proto3" json:"targets,omitempty"` // names of layers; none: all
+	Train         string                 `protobuf:"bytes,5,opt,name=train,proto3" json:"train,omitempty"`     // b, or ab
+	Base          string                 `protobuf:"bytes,6,opt,name=base,proto3" json:"base,omitempty"`       // how the model under it lies on a device
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Adapter) Reset() {
+	*x = Adapter{}
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Adapter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Adapter) ProtoMessage() {}
+
+func (x *Adapter) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Adapter.ProtoReflect.Descriptor instead.
+func (*Adapter) Descriptor() ([]byte, []int) {
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Adapter) GetRank() uint32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *Adapter) GetAlpha() float64 {
+	if x != nil {
+		return x.Alpha
+	}
+	return 0
+}
+
+func (x *Adapter) GetRslora() bool {
+	if x != nil {
+		return x.Rslora
+	}
+	return false
+}
+
+func (x *Adapter) GetTargets() []string {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *Adapter) GetTrain() string {
+	if x != nil {
+		return x.Train
+	}
+	return ""
+}
+
+func (x *Adapter) GetBase() string {
+	if x != nil {
+		return x.Base
+	}
+	return ""
+}
+
 // Membership says who may take part.
 type Membership struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -269,7 +362,7 @@ type Membership struct {
 
 func (x *Membership) Reset() {
 	*x = Membership{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[2]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +374,7 @@ func (x *Membership) String() string {
 func (*Membership) ProtoMessage() {}
 
 func (x *Membership) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[2]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +387,7 @@ func (x *Membership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Membership.ProtoReflect.Descriptor instead.
 func (*Membership) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{2}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Membership) GetKeys() [][]byte {
@@ -325,7 +418,7 @@ type Invite struct {
 
 func (x *Invite) Reset() {
 	*x = Invite{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -337,7 +430,7 @@ func (x *Invite) String() string {
 func (*Invite) ProtoMessage() {}
 
 func (x *Invite) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[3]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -350,7 +443,7 @@ func (x *Invite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invite.ProtoReflect.Descriptor instead.
 func (*Invite) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{3}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Invite) GetSwarm() []byte {
@@ -392,7 +485,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +497,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[4]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +510,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{4}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Entry) GetSwarm() []byte {
@@ -448,7 +541,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +553,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[5]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +566,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{5}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Member) GetSwarm() []byte {
@@ -523,7 +616,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -535,7 +628,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[6]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -548,7 +641,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{6}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Notice) GetSwarm() []byte {
@@ -585,7 +678,7 @@ type Proof struct {
 
 func (x *Proof) Reset() {
 	*x = Proof{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -597,7 +690,7 @@ func (x *Proof) String() string {
 func (*Proof) ProtoMessage() {}
 
 func (x *Proof) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[7]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -610,7 +703,7 @@ func (x *Proof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proof.ProtoReflect.Descriptor instead.
 func (*Proof) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{7}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Proof) GetInvite() *Envelope {
@@ -647,7 +740,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -659,7 +752,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[8]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -672,7 +765,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{8}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Hello) GetProof() *Proof {
@@ -715,7 +808,7 @@ type MemberList struct {
 
 func (x *MemberList) Reset() {
 	*x = MemberList{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +820,7 @@ func (x *MemberList) String() string {
 func (*MemberList) ProtoMessage() {}
 
 func (x *MemberList) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[9]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +833,7 @@ func (x *MemberList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberList.ProtoReflect.Descriptor instead.
 func (*MemberList) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MemberList) GetProof() *Proof {
@@ -796,13 +889,14 @@ type Model struct {
 	EmbeddingScale float64                `protobuf:"fixed64,27,opt,name=embedding_scale,json=embeddingScale,proto3" json:"embedding_scale,omitempty"`
 	ResidualScale  float64                `protobuf:"fixed64,28,opt,name=residual_scale,json=residualScale,proto3" json:"residual_scale,omitempty"`
 	Padding        uint32                 `protobuf:"varint,29,opt,name=padding,proto3" json:"padding,omitempty"` // the padding token's id plus 1
+	Base           []*Blob                `protobuf:"bytes,30,rep,name=base,proto3" json:"base,omitempty"`        // the safetensors files of the model under an adapter
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +908,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[10]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +921,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Model) GetVocab() uint32 {
@@ -1033,6 +1127,13 @@ func (x *Model) GetPadding() uint32 {
 	return 0
 }
 
+func (x *Model) GetBase() []*Blob {
+	if x != nil {
+		return x.Base
+	}
+	return nil
+}
+
 // RopeScaling stretches rotary frequencies.
 type RopeScaling struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -1053,7 +1154,7 @@ type RopeScaling struct {
 
 func (x *RopeScaling) Reset() {
 	*x = RopeScaling{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1166,7 @@ func (x *RopeScaling) String() string {
 func (*RopeScaling) ProtoMessage() {}
 
 func (x *RopeScaling) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[11]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1179,7 @@ func (x *RopeScaling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RopeScaling.ProtoReflect.Descriptor instead.
 func (*RopeScaling) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{11}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RopeScaling) GetFactor() float64 {
@@ -1169,7 +1270,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1282,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[12]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1295,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{12}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Blob) GetId() []byte {
@@ -1226,7 +1327,7 @@ type Data struct {
 
 func (x *Data) Reset() {
 	*x = Data{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1339,7 @@ func (x *Data) String() string {
 func (*Data) ProtoMessage() {}
 
 func (x *Data) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[13]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1352,7 @@ func (x *Data) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Data.ProtoReflect.Descriptor instead.
 func (*Data) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{13}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Data) GetName() string {
@@ -1308,7 +1409,7 @@ type Shard struct {
 
 func (x *Shard) Reset() {
 	*x = Shard{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1421,7 @@ func (x *Shard) String() string {
 func (*Shard) ProtoMessage() {}
 
 func (x *Shard) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[14]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1434,7 @@ func (x *Shard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shard.ProtoReflect.Descriptor instead.
 func (*Shard) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{14}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Shard) GetId() []byte {
@@ -1383,7 +1484,7 @@ type Method struct {
 
 func (x *Method) Reset() {
 	*x = Method{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1496,7 @@ func (x *Method) String() string {
 func (*Method) ProtoMessage() {}
 
 func (x *Method) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[15]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1509,7 @@ func (x *Method) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Method.ProtoReflect.Descriptor instead.
 func (*Method) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{15}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Method) GetName() string {
@@ -1537,7 +1638,7 @@ type MethodPoint struct {
 
 func (x *MethodPoint) Reset() {
 	*x = MethodPoint{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1650,7 @@ func (x *MethodPoint) String() string {
 func (*MethodPoint) ProtoMessage() {}
 
 func (x *MethodPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[16]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1663,7 @@ func (x *MethodPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MethodPoint.ProtoReflect.Descriptor instead.
 func (*MethodPoint) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{16}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MethodPoint) GetTokens() uint64 {
@@ -1618,7 +1719,7 @@ type Inner struct {
 
 func (x *Inner) Reset() {
 	*x = Inner{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1731,7 @@ func (x *Inner) String() string {
 func (*Inner) ProtoMessage() {}
 
 func (x *Inner) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[17]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1744,7 @@ func (x *Inner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inner.ProtoReflect.Descriptor instead.
 func (*Inner) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{17}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Inner) GetLr() float64 {
@@ -1776,7 +1877,7 @@ type Rounds struct {
 
 func (x *Rounds) Reset() {
 	*x = Rounds{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1889,7 @@ func (x *Rounds) String() string {
 func (*Rounds) ProtoMessage() {}
 
 func (x *Rounds) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[18]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1902,7 @@ func (x *Rounds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rounds.ProtoReflect.Descriptor instead.
 func (*Rounds) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{18}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Rounds) GetH() uint32 {
@@ -1890,7 +1991,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +2003,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[19]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2016,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{19}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Update) GetSwarm() []byte {
@@ -2027,7 +2128,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2039,7 +2140,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[20]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2052,7 +2153,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{20}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Evidence) GetFirst() *Envelope {
@@ -2096,7 +2197,7 @@ type Content struct {
 
 func (x *Content) Reset() {
 	*x = Content{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2108,7 +2209,7 @@ func (x *Content) String() string {
 func (*Content) ProtoMessage() {}
 
 func (x *Content) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[21]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2121,7 +2222,7 @@ func (x *Content) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Content.ProtoReflect.Descriptor instead.
 func (*Content) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{21}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Content) GetSwarm() []byte {
@@ -2258,7 +2359,7 @@ type Announce struct {
 
 func (x *Announce) Reset() {
 	*x = Announce{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[22]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2371,7 @@ func (x *Announce) String() string {
 func (*Announce) ProtoMessage() {}
 
 func (x *Announce) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[22]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2384,7 @@ func (x *Announce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announce.ProtoReflect.Descriptor instead.
 func (*Announce) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{22}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Announce) GetSwarm() []byte {
@@ -2340,7 +2441,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[23]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2352,7 +2453,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[23]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2365,7 +2466,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{23}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Commit) GetContent() []byte {
@@ -2413,7 +2514,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[24]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2526,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[24]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2539,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{24}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Heartbeat) GetSwarm() []byte {
@@ -2561,7 +2662,7 @@ type Gossip struct {
 
 func (x *Gossip) Reset() {
 	*x = Gossip{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[25]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2674,7 @@ func (x *Gossip) String() string {
 func (*Gossip) ProtoMessage() {}
 
 func (x *Gossip) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[25]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2687,7 @@ func (x *Gossip) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gossip.ProtoReflect.Descriptor instead.
 func (*Gossip) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{25}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Gossip) GetKind() isGossip_Kind {
@@ -2660,7 +2761,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[26]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2672,7 +2773,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[26]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2685,7 +2786,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{26}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SyncRequest) GetCommits() [][]byte {
@@ -2748,7 +2849,7 @@ type SyncResponse struct {
 
 func (x *SyncResponse) Reset() {
 	*x = SyncResponse{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[27]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2861,7 @@ func (x *SyncResponse) String() string {
 func (*SyncResponse) ProtoMessage() {}
 
 func (x *SyncResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[27]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +2874,7 @@ func (x *SyncResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResponse.ProtoReflect.Descriptor instead.
 func (*SyncResponse) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{27}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SyncResponse) GetHead() []byte {
@@ -2841,7 +2942,7 @@ type BlobRequest struct {
 
 func (x *BlobRequest) Reset() {
 	*x = BlobRequest{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[28]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2853,7 +2954,7 @@ func (x *BlobRequest) String() string {
 func (*BlobRequest) ProtoMessage() {}
 
 func (x *BlobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[28]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +2967,7 @@ func (x *BlobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobRequest.ProtoReflect.Descriptor instead.
 func (*BlobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{28}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BlobRequest) GetId() []byte {
@@ -2918,7 +3019,7 @@ type BlobHeader struct {
 
 func (x *BlobHeader) Reset() {
 	*x = BlobHeader{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[29]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +3031,7 @@ func (x *BlobHeader) String() string {
 func (*BlobHeader) ProtoMessage() {}
 
 func (x *BlobHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[29]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3044,7 @@ func (x *BlobHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobHeader.ProtoReflect.Descriptor instead.
 func (*BlobHeader) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{29}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BlobHeader) GetFound() bool {
@@ -2997,7 +3098,7 @@ type Fork struct {
 
 func (x *Fork) Reset() {
 	*x = Fork{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3110,7 @@ func (x *Fork) String() string {
 func (*Fork) ProtoMessage() {}
 
 func (x *Fork) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[30]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3123,7 @@ func (x *Fork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fork.ProtoReflect.Descriptor instead.
 func (*Fork) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{30}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Fork) GetSwarm() []byte {
@@ -3078,7 +3179,7 @@ type MemberList_Entered struct {
 
 func (x *MemberList_Entered) Reset() {
 	*x = MemberList_Entered{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3090,7 +3191,7 @@ func (x *MemberList_Entered) String() string {
 func (*MemberList_Entered) ProtoMessage() {}
 
 func (x *MemberList_Entered) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[31]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3103,7 +3204,7 @@ func (x *MemberList_Entered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberList_Entered.ProtoReflect.Descriptor instead.
 func (*MemberList_Entered) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{9, 0}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *MemberList_Entered) GetInvite() []byte {
@@ -3130,7 +3231,7 @@ type SyncRequest_Past struct {
 
 func (x *SyncRequest_Past) Reset() {
 	*x = SyncRequest_Past{}
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[32]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3142,7 +3243,7 @@ func (x *SyncRequest_Past) String() string {
 func (*SyncRequest_Past) ProtoMessage() {}
 
 func (x *SyncRequest_Past) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[32]
+	mi := &file_proto_murmur_v1_murmur_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3155,7 +3256,7 @@ func (x *SyncRequest_Past) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest_Past.ProtoReflect.Descriptor instead.
 func (*SyncRequest_Past) Descriptor() ([]byte, []int) {
-	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{26, 0}
+	return file_proto_murmur_v1_murmur_proto_rawDescGZIP(), []int{27, 0}
 }
 
 func (x *SyncRequest_Past) GetFrom() []byte {
@@ -3180,7 +3281,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\bEnvelope\x12\x18\n" +
 	"\apayload\x18\x01 \x01(\fR\apayload\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12\x10\n" +
-	"\x03sig\x18\x03 \x01(\fR\x03sig\"\xfa\x02\n" +
+	"\x03sig\x18\x03 \x01(\fR\x03sig\"\xa8\x03\n" +
 	"\bManifest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vmin_version\x18\x02 \x01(\tR\n" +
@@ -3195,7 +3296,15 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"membership\x18\t \x01(\v2\x15.murmur.v1.MembershipR\n" +
 	"membership\x12#\n" +
 	"\x04fork\x18\n" +
-	" \x01(\v2\x0f.murmur.v1.ForkR\x04fork\":\n" +
+	" \x01(\v2\x0f.murmur.v1.ForkR\x04fork\x12,\n" +
+	"\aadapter\x18\v \x01(\v2\x12.murmur.v1.AdapterR\aadapter\"\x8f\x01\n" +
+	"\aAdapter\x12\x12\n" +
+	"\x04rank\x18\x01 \x01(\rR\x04rank\x12\x14\n" +
+	"\x05alpha\x18\x02 \x01(\x01R\x05alpha\x12\x16\n" +
+	"\x06rslora\x18\x03 \x01(\bR\x06rslora\x12\x18\n" +
+	"\atargets\x18\x04 \x03(\tR\atargets\x12\x14\n" +
+	"\x05train\x18\x05 \x01(\tR\x05train\x12\x12\n" +
+	"\x04base\x18\x06 \x01(\tR\x04base\":\n" +
 	"\n" +
 	"Membership\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\fR\x04keys\x12\x18\n" +
@@ -3241,7 +3350,7 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"\aentered\x18\x03 \x03(\v2\x1d.murmur.v1.MemberList.EnteredR\aentered\x1a5\n" +
 	"\aEntered\x12\x16\n" +
 	"\x06invite\x18\x01 \x01(\fR\x06invite\x12\x12\n" +
-	"\x04peer\x18\x02 \x01(\fR\x04peer\"\xfb\x06\n" +
+	"\x04peer\x18\x02 \x01(\fR\x04peer\"\xa0\a\n" +
 	"\x05Model\x12\x14\n" +
 	"\x05vocab\x18\x01 \x01(\rR\x05vocab\x12\x10\n" +
 	"\x03dim\x18\x02 \x01(\rR\x03dim\x12\x16\n" +
@@ -3274,7 +3383,8 @@ const file_proto_murmur_v1_murmur_proto_rawDesc = "" +
 	"logitScale\x12'\n" +
 	"\x0fembedding_scale\x18\x1b \x01(\x01R\x0eembeddingScale\x12%\n" +
 	"\x0eresidual_scale\x18\x1c \x01(\x01R\rresidualScale\x12\x18\n" +
-	"\apadding\x18\x1d \x01(\rR\apadding\"\x85\x03\n" +
+	"\apadding\x18\x1d \x01(\rR\apadding\x12#\n" +
+	"\x04base\x18\x1e \x03(\v2\x0f.murmur.v1.BlobR\x04base\"\x85\x03\n" +
 	"\vRopeScaling\x12\x16\n" +
 	"\x06factor\x18\x01 \x01(\x01R\x06factor\x12&\n" +
 	"\x0flow_freq_factor\x18\x02 \x01(\x01R\rlowFreqFactor\x12(\n" +
@@ -3485,86 +3595,89 @@ func file_proto_murmur_v1_murmur_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_murmur_v1_murmur_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_proto_murmur_v1_murmur_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_proto_murmur_v1_murmur_proto_goTypes = []any{
 	(Notice_Kind)(0),           // 0: murmur.v1.Notice.Kind
 	(*Envelope)(nil),           // 1: murmur.v1.Envelope
 	(*Manifest)(nil),           // 2: murmur.v1.Manifest
-	(*Membership)(nil),         // 3: murmur.v1.Membership
-	(*Invite)(nil),             // 4: murmur.v1.Invite
-	(*Entry)(nil),              // 5: murmur.v1.Entry
-	(*Member)(nil),             // 6: murmur.v1.Member
-	(*Notice)(nil),             // 7: murmur.v1.Notice
-	(*Proof)(nil),              // 8: murmur.v1.Proof
-	(*Hello)(nil),              // 9: murmur.v1.Hello
-	(*MemberList)(nil),         // 10: murmur.v1.MemberList
-	(*Model)(nil),              // 11: murmur.v1.Model
-	(*RopeScaling)(nil),        // 12: murmur.v1.RopeScaling
-	(*Blob)(nil),               // 13: murmur.v1.Blob
-	(*Data)(nil),               // 14: murmur.v1.Data
-	(*Shard)(nil),              // 15: murmur.v1.Shard
-	(*Method)(nil),             // 16: murmur.v1.Method
-	(*MethodPoint)(nil),        // 17: murmur.v1.MethodPoint
-	(*Inner)(nil),              // 18: murmur.v1.Inner
-	(*Rounds)(nil),             // 19: murmur.v1.Rounds
-	(*Update)(nil),             // 20: murmur.v1.Update
-	(*Evidence)(nil),           // 21: murmur.v1.Evidence
-	(*Content)(nil),            // 22: murmur.v1.Content
-	(*Announce)(nil),           // 23: murmur.v1.Announce
-	(*Commit)(nil),             // 24: murmur.v1.Commit
-	(*Heartbeat)(nil),          // 25: murmur.v1.Heartbeat
-	(*Gossip)(nil),             // 26: murmur.v1.Gossip
-	(*SyncRequest)(nil),        // 27: murmur.v1.SyncRequest
-	(*SyncResponse)(nil),       // 28: murmur.v1.SyncResponse
-	(*BlobRequest)(nil),        // 29: murmur.v1.BlobRequest
-	(*BlobHeader)(nil),         // 30: murmur.v1.BlobHeader
-	(*Fork)(nil),               // 31: murmur.v1.Fork
-	(*MemberList_Entered)(nil), // 32: murmur.v1.MemberList.Entered
-	(*SyncRequest_Past)(nil),   // 33: murmur.v1.SyncRequest.Past
+	(*Adapter)(nil),            // 3: murmur.v1.Adapter
+	(*Membership)(nil),         // 4: murmur.v1.Membership
+	(*Invite)(nil),             // 5: murmur.v1.Invite
+	(*Entry)(nil),              // 6: murmur.v1.Entry
+	(*Member)(nil),             // 7: murmur.v1.Member
+	(*Notice)(nil),             // 8: murmur.v1.Notice
+	(*Proof)(nil),              // 9: murmur.v1.Proof
+	(*Hello)(nil),              // 10: murmur.v1.Hello
+	(*MemberList)(nil),         // 11: murmur.v1.MemberList
+	(*Model)(nil),              // 12: murmur.v1.Model
+	(*RopeScaling)(nil),        // 13: murmur.v1.RopeScaling
+	(*Blob)(nil),               // 14: murmur.v1.Blob
+	(*Data)(nil),               // 15: murmur.v1.Data
+	(*Shard)(nil),              // 16: murmur.v1.Shard
+	(*Method)(nil),             // 17: murmur.v1.Method
+	(*MethodPoint)(nil),        // 18: murmur.v1.MethodPoint
+	(*Inner)(nil),              // 19: murmur.v1.Inner
+	(*Rounds)(nil),             // 20: murmur.v1.Rounds
+	(*Update)(nil),             // 21: murmur.v1.Update
+	(*Evidence)(nil),           // 22: murmur.v1.Evidence
+	(*Content)(nil),            // 23: murmur.v1.Content
+	(*Announce)(nil),           // 24: murmur.v1.Announce
+	(*Commit)(nil),             // 25: murmur.v1.Commit
+	(*Heartbeat)(nil),          // 26: murmur.v1.Heartbeat
+	(*Gossip)(nil),             // 27: murmur.v1.Gossip
+	(*SyncRequest)(nil),        // 28: murmur.v1.SyncRequest
+	(*SyncResponse)(nil),       // 29: murmur.v1.SyncResponse
+	(*BlobRequest)(nil),        // 30: murmur.v1.BlobRequest
+	(*BlobHeader)(nil),         // 31: murmur.v1.BlobHeader
+	(*Fork)(nil),               // 32: murmur.v1.Fork
+	(*MemberList_Entered)(nil), // 33: murmur.v1.MemberList.Entered
+	(*SyncRequest_Past)(nil),   // 34: murmur.v1.SyncRequest.Past
 }
 var file_proto_murmur_v1_murmur_proto_depIdxs = []int32{
-	11, // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
-	14, // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
-	16, // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
-	18, // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
-	19, // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
-	3,  // 5: murmur.v1.Manifest.membership:type_name -> murmur.v1.Membership
-	31, // 6: murmur.v1.Manifest.fork:type_name -> murmur.v1.Fork
-	0,  // 7: murmur.v1.Notice.kind:type_name -> murmur.v1.Notice.Kind
-	1,  // 8: murmur.v1.Proof.invite:type_name -> murmur.v1.Envelope
-	1,  // 9: murmur.v1.Proof.entry:type_name -> murmur.v1.Envelope
-	1,  // 10: murmur.v1.Proof.member:type_name -> murmur.v1.Envelope
-	8,  // 11: murmur.v1.Hello.proof:type_name -> murmur.v1.Proof
-	1,  // 12: murmur.v1.Hello.notices:type_name -> murmur.v1.Envelope
-	1,  // 13: murmur.v1.Hello.renewed:type_name -> murmur.v1.Envelope
-	8,  // 14: murmur.v1.MemberList.proof:type_name -> murmur.v1.Proof
-	1,  // 15: murmur.v1.MemberList.notices:type_name -> murmur.v1.Envelope
-	32, // 16: murmur.v1.MemberList.entered:type_name -> murmur.v1.MemberList.Entered
-	13, // 17: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
-	13, // 18: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
-	12, // 19: murmur.v1.Model.rope_scaling:type_name -> murmur.v1.RopeScaling
-	13, // 20: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
-	15, // 21: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
-	15, // 22: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
-	17, // 23: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
-	8,  // 24: murmur.v1.Update.proof:type_name -> murmur.v1.Proof
-	1,  // 25: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
-	1,  // 26: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
-	21, // 27: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
-	1,  // 28: murmur.v1.Content.notices:type_name -> murmur.v1.Envelope
-	1,  // 29: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
-	1,  // 30: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
-	1,  // 31: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
-	1,  // 32: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
-	25, // 33: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
-	33, // 34: murmur.v1.SyncRequest.past:type_name -> murmur.v1.SyncRequest.Past
-	24, // 35: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
-	1,  // 36: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	12, // 0: murmur.v1.Manifest.model:type_name -> murmur.v1.Model
+	15, // 1: murmur.v1.Manifest.data:type_name -> murmur.v1.Data
+	17, // 2: murmur.v1.Manifest.method:type_name -> murmur.v1.Method
+	19, // 3: murmur.v1.Manifest.inner:type_name -> murmur.v1.Inner
+	20, // 4: murmur.v1.Manifest.rounds:type_name -> murmur.v1.Rounds
+	4,  // 5: murmur.v1.Manifest.membership:type_name -> murmur.v1.Membership
+	32, // 6: murmur.v1.Manifest.fork:type_name -> murmur.v1.Fork
+	3,  // 7: murmur.v1.Manifest.adapter:type_name -> murmur.v1.Adapter
+	0,  // 8: murmur.v1.Notice.kind:type_name -> murmur.v1.Notice.Kind
+	1,  // 9: murmur.v1.Proof.invite:type_name -> murmur.v1.Envelope
+	1,  // 10: murmur.v1.Proof.entry:type_name -> murmur.v1.Envelope
+	1,  // 11: murmur.v1.Proof.member:type_name -> murmur.v1.Envelope
+	9,  // 12: murmur.v1.Hello.proof:type_name -> murmur.v1.Proof
+	1,  // 13: murmur.v1.Hello.notices:type_name -> murmur.v1.Envelope
+	1,  // 14: murmur.v1.Hello.renewed:type_name -> murmur.v1.Envelope
+	9,  // 15: murmur.v1.MemberList.proof:type_name -> murmur.v1.Proof
+	1,  // 16: murmur.v1.MemberList.notices:type_name -> murmur.v1.Envelope
+	33, // 17: murmur.v1.MemberList.entered:type_name -> murmur.v1.MemberList.Entered
+	14, // 18: murmur.v1.Model.weights:type_name -> murmur.v1.Blob
+	14, // 19: murmur.v1.Model.origin:type_name -> murmur.v1.Blob
+	13, // 20: murmur.v1.Model.rope_scaling:type_name -> murmur.v1.RopeScaling
+	14, // 21: murmur.v1.Model.base:type_name -> murmur.v1.Blob
+	14, // 22: murmur.v1.Data.tokenizer:type_name -> murmur.v1.Blob
+	16, // 23: murmur.v1.Data.heldout:type_name -> murmur.v1.Shard
+	16, // 24: murmur.v1.Data.shards:type_name -> murmur.v1.Shard
+	18, // 25: murmur.v1.Method.schedule:type_name -> murmur.v1.MethodPoint
+	9,  // 26: murmur.v1.Update.proof:type_name -> murmur.v1.Proof
+	1,  // 27: murmur.v1.Evidence.first:type_name -> murmur.v1.Envelope
+	1,  // 28: murmur.v1.Evidence.second:type_name -> murmur.v1.Envelope
+	22, // 29: murmur.v1.Content.evidence:type_name -> murmur.v1.Evidence
+	1,  // 30: murmur.v1.Content.notices:type_name -> murmur.v1.Envelope
+	1,  // 31: murmur.v1.Commit.updates:type_name -> murmur.v1.Envelope
+	1,  // 32: murmur.v1.Commit.announce:type_name -> murmur.v1.Envelope
+	1,  // 33: murmur.v1.Gossip.update:type_name -> murmur.v1.Envelope
+	1,  // 34: murmur.v1.Gossip.announce:type_name -> murmur.v1.Envelope
+	26, // 35: murmur.v1.Gossip.heartbeat:type_name -> murmur.v1.Heartbeat
+	34, // 36: murmur.v1.SyncRequest.past:type_name -> murmur.v1.SyncRequest.Past
+	25, // 37: murmur.v1.SyncResponse.commits:type_name -> murmur.v1.Commit
+	1,  // 38: murmur.v1.SyncResponse.updates:type_name -> murmur.v1.Envelope
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_proto_murmur_v1_murmur_proto_init() }
@@ -3572,7 +3685,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 	if File_proto_murmur_v1_murmur_proto != nil {
 		return
 	}
-	file_proto_murmur_v1_murmur_proto_msgTypes[25].OneofWrappers = []any{
+	file_proto_murmur_v1_murmur_proto_msgTypes[26].OneofWrappers = []any{
 		(*Gossip_Update)(nil),
 		(*Gossip_Announce)(nil),
 		(*Gossip_Heartbeat)(nil),
@@ -3583,7 +3696,7 @@ func file_proto_murmur_v1_murmur_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_murmur_v1_murmur_proto_rawDesc), len(file_proto_murmur_v1_murmur_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
