@@ -28,7 +28,9 @@ func OpenBase(c model.Config, files []string) (*Base, error) {
 		}
 	}
 	if _, ok := b.c.places[embeddingName]; !ok { // a model that also sees
-		b.c.dropOthers()
+		if err := b.c.dropOthers(); err != nil {
+			return nil, fmt.Errorf("the adapter's base: %w", err)
+		}
 	}
 	if err := b.c.fit(); err != nil {
 		return nil, fmt.Errorf("the adapter's base: %w", err)

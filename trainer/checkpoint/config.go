@@ -31,8 +31,12 @@ func describe(configJSON []byte) (description, error) {
 	if err != nil {
 		return d, err
 	}
+	f.otherFiles()
+	if f.err != nil {
+		return d, f.err
+	}
 	if t := f.text("model_type", ""); slices.Contains(wrappers, t) {
-		if d.text, err = f.part(); err == nil {
+		if d.text, err = f.part(t); err == nil {
 			f, err = parse(d.text)
 		}
 		if err != nil {
@@ -48,13 +52,29 @@ func describe(configJSON []byte) (description, error) {
 	if err := f.defaults(shared, fam.defaults); err != nil {
 		return d, err
 	}
+	f.otherFiles()
 	f.supported(name, fam, d.part)
 	d.model = f.config(name, fam)
+	if d.part && (d.model.LogitScale != 0 && d.model.LogitScale != 1 || d.model.LogitCap != 0) { // the class with eyes leaves them out
+		f.keep(errors.New("logits_scaling and final_logit_softcapping are not supported in a text_config"))
+	}
 	d.unread = f.unread()
 	if f.err == nil {
 		f.err = d.model.Validate()
 	}
 	return d, f.err
+}
+
+// otherFiles refuses keys by which transformers reads other files, layers or masks than murmur does.
+func (f *fields) otherFiles() {
+	for _, key := range []string{"transformers_weights", "configuration_files", "per_layer_config"} {
+		if f.has(key) {
+			f.keep(fmt.Errorf("%s is not supported", key))
+		}
+	}
+	if f.seen["is_causal"] = true; f.own["is_causal"] && string(f.values["is_causal"]) != "true" { // null as well
+		f.keep(fmt.Errorf("is_causal %.40s is not supported, want true", f.values["is_causal"]))
+	}
 }
 
 // unknown refuses a model by what it is.
@@ -182,13 +202,14 @@ func (f *fields) defaults(objects ...string) error {
 	return nil
 }
 
-// part is the config.json of the part for text, with what only the whole says.
-func (f *fields) part() ([]byte, error) {
+// part is the config.json of the part for text, with what only the whole says: whether the head is the embedding is asked of the whole, and of a text
+// part of llava's too. Class defaults are those of transformers 5.24.
+func (f *fields) part(wrapper string) ([]byte, error) {
 	text := f.object("text_config")
 	if text == nil {
 		return nil, errors.New("there is none")
 	}
-	for _, key := range []string{"quantization_config", "tie_word_embeddings", "dtype", "torch_dtype", "bos_token_id", "eos_token_id", "pad_token_id"} {
+	for _, key := range []string{"quantization_config", "dtype", "torch_dtype", "bos_token_id", "eos_token_id"} {
 		if v, ok := f.values[key]; ok && !text.has(key) {
 			text.values[key] = v
 		}
@@ -196,6 +217,16 @@ func (f *fields) part() ([]byte, error) {
 	if fam, ok := families[text.text("model_type", "")]; ok {
 		text.values["architectures"] = json.RawMessage(`["` + fam.class + `"]`)
 	}
+	tied := !slices.Contains([]string{"llava", "llava_next"}, wrapper)
+	if f.has("tie_word_embeddings") {
+		tied = f.flag("tie_word_embeddings")
+	}
+	if wrapper == "llava" && !tied {
+		if tied = text.flag("tie_word_embeddings"); !text.has("tie_word_embeddings") {
+			tied = families[text.text("model_type", "")].ties()
+		}
+	}
+	text.values["tie_word_embeddings"] = json.RawMessage(fmt.Sprint(tied))
 	b, err := json.MarshalIndent(text.values, "", "  ")
 	return append(b, '\n'), errors.Join(err, text.err)
 }

@@ -148,6 +148,17 @@ func TestFamilies(t *testing.T) {
 		{family: "gemma2", keys: `"attn_logit_softcapping": null, "final_logit_softcapping": null`, has: func(c model.Config) bool { return c.AttentionCap == 0 && c.LogitCap == 0 }},
 		{family: "gemma2", keys: `"hidden_activation": "gelu"`, err: `hidden_activation "gelu"`},
 		{family: "gemma3_text", has: func(c model.Config) bool { return c.Windowed == "yyyyyn" && c.RopeTheta == 1e6 && c.WindowTheta == 1e4 }},
+		{family: "gemma3_text", keys: `"rope_scaling": {"type": "linear", "factor": 8}`, err: "with type linear and no rope_type is not supported"},
+		{family: "olmo3", keys: `"rope_scaling": {"rope_type": "linear", "factor": 8}`, has: func(c model.Config) bool { return c.RopeScaling.Factor == 8 }},
+		{family: "olmo3", keys: `"rope_parameters": {"full_attention": {"rope_type": "yarn", "factor": 8, "truncate": null}}`, err: "truncate is not supported for some layers"},
+		{family: "qwen3", keys: `"is_causal": null`, err: "is_causal null is not supported, want true"},
+		{family: "phi3", keys: `"is_causal": true`, has: func(model.Config) bool { return true }},
+		{family: "llama", keys: `"transformers_weights": "other.safetensors"`, err: "transformers_weights is not supported"},
+		{family: "llama", keys: `"configuration_files": ["config.4.0.0.json"]`, err: "configuration_files is not supported"},
+		{family: "gemma3_text", keys: `"sliding_window_pattern": -2`, err: "sliding_window_pattern is -2, want 1 at least"},
+		{family: "smollm3", keys: `"no_rope_layer_interval": -2`, err: "no_rope_layer_interval is -2, want 1 at least"},
+		{family: "smollm3", keys: `"no_rope_layer_interval": 0, "no_rope_layers": [1,1,1,1,1,1,1,0]`, has: func(c model.Config) bool { return c.Unrotated == "nnnnnnny" }},
+		{family: "gemma2", keys: `"final_logit_softcapping": 0.0`, err: "final_logit_softcapping is 0.0, want a number above 0"},
 		{family: "gemma3_text", keys: `"use_bidirectional_attention": true`, err: "use_bidirectional_attention true"},
 		{family: "gemma3_text", keys: `"attention_dropout": 0.1`, err: "attention_dropout 0.1"},
 		{family: "gemma3_text", keys: `"rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 2}}`, err: "of sliding_attention layers is not supported"},
@@ -173,5 +184,37 @@ func TestUnread(t *testing.T) {
 	got := must(describe([]byte(`{"model_type": "qwen3", "pad_token_id": null, "use_cache": true, "sliding_window": null, "brand": "x"}`)))(t)
 	if want := []string{"brand", "use_cache"}; !slices.Equal(got.unread, want) {
 		t.Errorf("unread are %q, want %q", got.unread, want)
+	}
+}
+
+// TestParts: what a model that also sees says of its part for text, and who decides whether the head is the embedding.
+func TestParts(t *testing.T) {
+	for _, test := range []struct {
+		whole, text string
+		tied        bool
+		err         string
+	}{
+		{whole: `"model_type": "gemma3"`, text: `"model_type": "gemma3_text"`, tied: true},
+		{whole: `"model_type": "gemma3"`, text: `"model_type": "gemma3_text", "tie_word_embeddings": false`, tied: true},
+		{whole: `"model_type": "gemma3", "tie_word_embeddings": false`, text: `"model_type": "gemma3_text"`},
+		{whole: `"model_type": "mistral3"`, text: `"model_type": "mistral", "tie_word_embeddings": false`, tied: true},
+		{whole: `"model_type": "llava"`, text: `"model_type": "llama"`},
+		{whole: `"model_type": "llava"`, text: `"model_type": "llama", "tie_word_embeddings": true`, tied: true},
+		{whole: `"model_type": "llava_next"`, text: `"model_type": "llama", "tie_word_embeddings": true`},
+		{whole: `"model_type": "llava", "pad_token_id": 4`, text: `"model_type": "llama"`},
+		{whole: `"model_type": "gemma3"`, text: `"model_type": "gemma3_text", "final_logit_softcapping": 30`, err: "not supported in a text_config"},
+		{whole: `"model_type": "llava"`, text: `"model_type": "granite", "logits_scaling": 8`, err: "not supported in a text_config"},
+		{whole: `"model_type": "llava"`, text: `"model_type": "mamba"`, err: "a state space model"},
+		{whole: `"model_type": "gemma3", "transformers_weights": "x"`, text: `"model_type": "gemma3_text"`, err: "transformers_weights"},
+	} {
+		got, err := describe([]byte("{" + test.whole + `, "text_config": {` + test.text + `}}`))
+		switch {
+		case test.err != "":
+			if err == nil || !strings.Contains(err.Error(), test.err) {
+				t.Errorf("%s with %s: error is %v, want one that names %s", test.whole, test.text, err, test.err)
+			}
+		case err != nil || got.model.Tied != test.tied || got.model.Family == "" && got.model.Padding != 0:
+			t.Errorf("%s with %s: %v, tied %v, padding %d", test.whole, test.text, err, got.model.Tied, got.model.Padding)
+		}
 	}
 }

@@ -124,7 +124,7 @@ var families = map[string]family{
 		fixed: []fixed{gelu, noDropout, causal},
 		flags: func(f *fields, c *model.Config) {
 			gemma(f, c)
-			c.AttentionCap = f.number("attn_logit_softcapping", 0)
+			c.AttentionCap = f.bound("attn_logit_softcapping")
 			f.windows(c, func(i int) bool { return i%2 == 0 })
 		},
 	},
@@ -136,7 +136,7 @@ var families = map[string]family{
 		fixed: []fixed{gelu, noDropout, causal},
 		flags: func(f *fields, c *model.Config) {
 			gemma(f, c)
-			every := max(f.whole("sliding_window_pattern", 0), 1)
+			every := f.every("sliding_window_pattern")
 			f.windows(c, func(i int) bool { return (i+1)%every != 0 })
 		},
 	},
@@ -151,7 +151,7 @@ func windowEverywhere(f *fields, c *model.Config) {
 	windowed := f.has("sliding_window")
 	f.windows(c, func(int) bool { return windowed })
 	for i := range c.Layers {
-		if f.err == nil && c.Windowed.Has(i) != windowed { // transformers passes over layer_types here, whose author meant them
+		if f.err == nil && c.Windowed.Has(i) != windowed { // transformers takes such a mistral for a ministral, and passes over them in a phi3
 			f.keep(fmt.Errorf("layer_types of a %s are not supported, but where they are all alike and as sliding_window says", c.Family))
 		}
 	}
@@ -169,7 +169,11 @@ func lastWindows(f *fields, c *model.Config) {
 
 func smollm3(f *fields, c *model.Config) {
 	biases(f, c)
-	turned, every := f.ints("no_rope_layers"), max(f.whole("no_rope_layer_interval", 0), 1)
+	turned, every := f.ints("no_rope_layers"), 1
+	if turned == nil {
+		every = f.every("no_rope_layer_interval")
+	}
+	f.seen["no_rope_layer_interval"] = true
 	if turned != nil && len(turned) != c.Layers {
 		f.keep(fmt.Errorf("no_rope_layers has %d entries for %d layers", len(turned), c.Layers))
 		return
@@ -194,7 +198,15 @@ func gemma(f *fields, c *model.Config) {
 	c.AttentionBias = f.flag("attention_bias")
 	c.AttentionScale = 1 / math.Sqrt(f.factor("query_pre_attn_scalar"))
 	c.EmbeddingScale = math.Sqrt(float64(c.Dim))
-	c.LogitCap = f.number("final_logit_softcapping", 0)
+	c.LogitCap = f.bound("final_logit_softcapping")
+}
+
+// bound reads a number above 0, where null says that there is none.
+func (f *fields) bound(key string) float64 {
+	if !f.has(key) {
+		return 0
+	}
+	return f.factor(key)
 }
 
 // windows reads sliding_window, and which blocks have it: layer_types says, or the family's own rule.
@@ -247,6 +259,12 @@ var foreign = []struct{ part, what string }{
 // experts are keys by which a config.json of any type is a mixture of experts.
 var experts = []string{"num_experts", "num_local_experts", "n_routed_experts"}
 
+// ties tells whether the head is the embedding where a file does not say it.
+func (fam family) ties() bool {
+	f, err := parse([]byte(fam.defaults))
+	return err == nil && f.flag("tie_word_embeddings")
+}
+
 func known() []string {
 	var names []string
 	for name := range families {
@@ -254,4 +272,13 @@ func known() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// every reads how many layers a pattern has.
+func (f *fields) every(key string) int {
+	n := f.whole(key, 1)
+	if n < 1 {
+		f.keep(fmt.Errorf("%s is %d, want 1 at least", key, n))
+	}
+	return max(n, 1)
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -162,6 +163,17 @@ func TestPartForText(t *testing.T) {
 		}
 		if aside := must(Open(dir))(t).Aside; !slices.Contains(aside, "vision_tower, 1 tensors, is left out: it is not for text") {
 			t.Errorf("%s: left out: %q", prefix, aside)
+		}
+		p.tensors = append(p.tensors, p.tensors[1])
+		p.tensors[len(p.tensors)-1].Name = "language_model.model." + p.tensors[1].Name[len(prefix):]
+		p.tensors[1].Name = "model.language_model." + p.tensors[1].Name[len(prefix):]
+		twice := t.TempDir()
+		writeJSON(t, filepath.Join(twice, configFile), whole)
+		if err := e.part(filepath.Join(twice, singleFile), p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(twice); err == nil || !strings.Contains(err.Error(), "is there twice, under two prefixes") {
+			t.Errorf("a tensor under two prefixes: %v", err)
 		}
 		var written map[string]any
 		if err := json.Unmarshal(must(os.ReadFile(filepath.Join(out, configFile)))(t), &written); err != nil || written["model_type"] != "gemma3_text" {

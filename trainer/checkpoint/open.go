@@ -60,7 +60,12 @@ func Open(dir string) (*Checkpoint, error) {
 		return nil, err
 	}
 	if d.part {
-		c.dropOthers()
+		if err = c.dropOthers(); err == nil {
+			err = c.untie()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
 	}
 	if err := c.fit(); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -72,12 +77,15 @@ func Open(dir string) (*Checkpoint, error) {
 var textPrefixes = [][2]string{{"language_model.model.", "model."}, {"model.language_model.", "model."}, {"language_model.lm_head.", "lm_head."}, {"lm_head.", "lm_head."}}
 
 // dropOthers keeps the tensors of the part for text, by the names that they have in a model of text alone.
-func (c *Checkpoint) dropOthers() {
+func (c *Checkpoint) dropOthers() error {
 	text, others := map[string]place{}, map[string]int{}
 next:
 	for name, p := range c.places {
 		for _, prefix := range textPrefixes {
 			if rest, ok := strings.CutPrefix(name, prefix[0]); ok {
+				if _, twice := text[prefix[1]+rest]; twice {
+					return fmt.Errorf("%s is there twice, under two prefixes", prefix[1]+rest)
+				}
 				text[prefix[1]+rest] = p
 				continue next
 			}
@@ -89,6 +97,32 @@ next:
 	for _, part := range slices.Sorted(maps.Keys(others)) {
 		c.Aside = append(c.Aside, fmt.Sprintf("%s, %d tensors, is left out: it is not for text", part, others[part]))
 	}
+	return nil
+}
+
+// untie has a head that is stored beside another embedding be one of its own: in models that also see, transformers ties only what is equal.
+func (c *Checkpoint) untie() error {
+	head, stored := c.places[headName]
+	embedding, too := c.places[embeddingName]
+	n := c.Config.Vocab * c.Config.Dim
+	fits := func(p place) bool { return p.dtype.size() > 0 && p.bytes == int64(n*p.dtype.size()) }
+	if !stored || !too || !c.Config.Tied || !fits(head) || !fits(embedding) {
+		return nil // fit says what does not
+	}
+	own, other := make([]float32, n), make([]float32, n)
+	if err := errors.Join(head.read(own), embedding.read(other)); err != nil {
+		return err
+	}
+	if slices.Equal(own, other) {
+		return nil
+	}
+	c.Config.Tied = false
+	f, err := parse(c.text)
+	if err == nil {
+		f.values["tie_word_embeddings"] = json.RawMessage("false")
+		c.text, err = json.MarshalIndent(f.values, "", "  ")
+	}
+	return err
 }
 
 // placesIn lists what the safetensors files of a folder have. Where two answers are possible none is chosen: transformers takes

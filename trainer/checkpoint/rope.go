@@ -75,6 +75,9 @@ func (f *fields) positionsByLayer(c *model.Config) {
 	of := layers.object(full)
 	if old := f.object("rope_scaling"); old != nil {
 		if of == nil {
+			if kind := old.text("type", ropeDefault); !f.has("rope_parameters") && !old.own["rope_type"] && kind != ropeDefault {
+				f.keep(fmt.Errorf("rope_scaling of a %s with type %s and no rope_type is not supported: transformers passes over it", c.Family, kind))
+			}
 			of = old
 		} else {
 			for key, v := range old.values {
@@ -89,7 +92,7 @@ func (f *fields) positionsByLayer(c *model.Config) {
 		if of.number("partial_rotary_factor", 1) != 1 {
 			of.keep(errors.New("partial_rotary_factor is not supported"))
 		}
-		if of.has("truncate") { // transformers looks for it beside the layers' objects alone
+		if of.own["truncate"] { // transformers looks for it beside the layers' objects alone
 			of.keep(errors.New("truncate is not supported for some layers"))
 		}
 		f.keep(of.err)

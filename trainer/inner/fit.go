@@ -108,10 +108,13 @@ func (p Params) Memory() uint64 {
 	// and scores and their softmax, with a gradient of each while it is on its way back.
 	block := samples*seq*(6*dim+4*heads+4*kv+5*ffn) + samples*float64(c.Heads)*seq*seq*4
 	layers := held * float64(c.Layers) * block
-	if p.Remat {
+	if p.byBlocks() {
 		layers = float64(c.Layers)*samples*seq*dim + 1.44*block
 	}
 	head := 5.5 * min(samples*seq*float64(c.Vocab), 2*model.MaxLogits) // logits, exponentials, the chosen ones, a gradient, of two chunks
+	if c.Adapter != nil {
+		base += float64(c.FrozenBytes())
+	}
 	return uint64((base + host + live*width*(vectors+grads) + through + 4*(layers+head)) * 25 / 24)
 }
 

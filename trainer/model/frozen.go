@@ -107,6 +107,24 @@ func (c Config) FrozenShapes() (embedding, norm, head shapes.Shape, block []shap
 	return matrix, shapes.Make(dtypes.Float32, c.Dim), matrix, block
 }
 
+// FrozenBytes bounds what an adapter's base takes of the device's memory: what is uploaded, the head in float32 while it is multiplied, and the
+// matrices of a block, twice.
+func (c Config) FrozenBytes() (n uint64) {
+	embedding, norm, head, block := c.FrozenShapes()
+	for _, s := range block {
+		n += uint64(c.Layers) * uint64(s.ByteSize())
+	}
+	n += uint64(embedding.ByteSize()) + uint64(norm.ByteSize())
+	if !c.Tied {
+		n += uint64(head.ByteSize())
+	}
+	widened := 2 * (c.ofBlocks(c.baseTensors()).Params() / c.Layers)
+	if c.Adapter.Base != BaseFloat32 {
+		widened += c.Vocab * c.Dim
+	}
+	return n + 4*uint64(widened)
+}
+
 // form is how a frozen tensor lies on the device.
 type form string
 
