@@ -11,6 +11,7 @@ import (
 	"github.com/murmurnet/murmur/node/founding"
 	"github.com/murmurnet/murmur/node/home"
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/trainer/model"
 )
 
 // FitsCmd says what a swarm takes of this machine.
@@ -22,6 +23,8 @@ type FitsCmd struct {
 	Up     float64 `help:"Mbit/s that the line sends." default:"20" placeholder:"MBIT"`
 	Down   float64 `help:"Mbit/s that the line takes in." default:"100" placeholder:"MBIT"`
 	Peers  int     `help:"Nodes that take part, this one included." default:"4" placeholder:"N"`
+	LoRA   int     `name:"lora" help:"Of an adapter of this rank on the model of a folder in Hugging Face's layout." placeholder:"RANK"`
+	Base   string  `help:"How the model under the adapter lies on the device: float32, bf16, int8 or nf4." default:"bf16" placeholder:"NAME"`
 	JSON   bool    `help:"Print one JSON object."`
 }
 
@@ -82,7 +85,13 @@ func (c *FitsCmd) manifest() (m manifest.Manifest, dir string, err error) {
 		return decoded(home.Dir(c.What))
 	}
 	f := founding.Founding{Manifest: manifest.Default()}
+	if c.LoRA != 0 {
+		f.Manifest.Adapt(&model.Adapter{Rank: c.LoRA, Base: c.Base})
+	}
 	err = f.From(c.What, 0, true)
+	if err == nil {
+		err = f.Manifest.Model.Validate()
+	}
 	return f.Manifest, c.What, err
 }
 

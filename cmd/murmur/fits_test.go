@@ -26,6 +26,7 @@ func TestFits(t *testing.T) {
 	}{
 		{[]string{file}, 0, 369_216, ""},
 		{[]string{"../../trainer/checkpoint/testdata"}, 0, 119_104, ""},
+		{[]string{"../../trainer/checkpoint/testdata", "--lora", "4"}, 0, 2 * 4 * (64 + 32 + 32 + 64 + 160 + 160 + 64), ""},
 		{[]string{dir}, 0, 869_504, ""},
 		{[]string{dir, "--device", "cpu", "--memory", "0.01"}, exitFailed, 869_504, "a training step takes"},
 		{[]string{dir, "--disk", "0.001"}, exitFailed, 869_504, "of disk"},

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/murmurnet/murmur/node/manifest"
+	"github.com/murmurnet/murmur/trainer/model"
 	"github.com/murmurnet/murmur/trainer/worker"
 )
 
@@ -43,6 +44,7 @@ const mostMade = 1 << 32
 type Report struct {
 	Name    string  `json:"name"`
 	Params  uint64  `json:"params"`
+	Base    uint64  `json:"base,omitempty"` // parameters of the model under an adapter
 	Machine Machine `json:"machine"`
 
 	Step   worker.Plan `json:"step"` // how a step is laid out here; the least one where not even that fits
@@ -62,6 +64,13 @@ type Report struct {
 func Of(m manifest.Manifest, s worker.Spec, on Machine) (r Report, err error) {
 	p := uint64(m.Model.Layout().Params())
 	r = Report{Name: m.Name, Params: p, Machine: on, Daemon: daemonBytes + p}
+	var base uint64 // files that a node has, or fetches
+	if m.Adapter != nil {
+		r.Base = uint64(m.Model.Config.Base().Layout().Params())
+		for _, b := range m.Model.BaseFiles {
+			base += b.Size
+		}
+	}
 	if r.step(s); r.Lacks != "" && p > mostMade {
 		r.Disk = 4 * leastVectors * p
 		return r, nil
@@ -71,7 +80,7 @@ func Of(m manifest.Manifest, s worker.Spec, on Machine) (r Report, err error) {
 		return r, err
 	}
 	r.Payload = uint64(method.MaxPayload())
-	r.Disk = 4*((workStates+snapshots)*uint64(method.State())+(3*localCopies+exchanged)*p) + r.Payload*uint64(max(on.Peers, 1))*uint64(m.Rounds.SnapshotEvery)
+	r.Disk = 4*((workStates+snapshots)*uint64(method.State())+(3*localCopies+exchanged)*p) + r.Payload*uint64(max(on.Peers, 1))*uint64(m.Rounds.SnapshotEvery) + base
 	r.Down = r.Payload * uint64(max(on.Peers-1, 0))
 	if on.Up > 0 && on.Down > 0 {
 		r.Exchange = max(float64(r.Payload)/on.Up, float64(r.Down)/on.Down)
@@ -100,6 +109,14 @@ func (r *Report) step(s worker.Spec) {
 	if half, err := s.Half().Plan(r.Machine.Memory); err == nil && r.Step.Precision != half.Precision {
 		r.Ways = append(r.Ways, fmt.Sprintf("inner.precision = %q in the swarm's file takes %s", half.Precision, Size(half.Memory)))
 	}
+	if a := s.Model.Adapter; a != nil && a.Base != model.BaseNF4 {
+		packed, adapter := s, *a
+		adapter.Base = model.BaseNF4
+		packed.Model.Adapter = &adapter
+		if less := packed.Least(); less.Memory <= r.Machine.Memory {
+			r.Ways = append(r.Ways, fmt.Sprintf("adapter.base = %q in the swarm's file takes %s", adapter.Base, Size(less.Memory)))
+		}
+	}
 	short := s
 	for short.Model.SeqLen > 64 {
 		short.Model.SeqLen /= 2
@@ -126,7 +143,11 @@ func (r Report) Line() string {
 // Table writes the report for people.
 func (r Report) Table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\t%s parameters\n", r.Name, Count(r.Params))
+	what := Count(r.Params) + " parameters"
+	if r.Base > 0 {
+		what = fmt.Sprintf("an adapter of %s parameters on a model of %s", Count(r.Params), Count(r.Base))
+	}
+	fmt.Fprintf(w, "%s\t%s\n", r.Name, what)
 	fmt.Fprintf(w, "memory\t%s for a step on %s%s\n", Size(r.Step.Memory), r.Machine.Device, of(r.Machine.Memory))
 	fmt.Fprintf(w, "\t%s, %d samples at once%s%s\n", r.Step.Precision, r.Step.AtOnce,
 		when(r.Step.Remat, ", each block computed twice"), when(r.Step.Tight, ", memory given back at once"))

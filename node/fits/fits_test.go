@@ -8,6 +8,8 @@ import (
 	"github.com/murmurnet/murmur/node/fits"
 	"github.com/murmurnet/murmur/node/manifest"
 	"github.com/murmurnet/murmur/trainer/inner/optimizer"
+	"github.com/murmurnet/murmur/trainer/model"
+	"github.com/murmurnet/murmur/trainer/shard"
 )
 
 // of is what 124M parameters take of a machine, in GiB of memory, beside it, and of disk.
@@ -25,6 +27,33 @@ func of(t *testing.T, precision string, seq int, memory, host, disk float64) fit
 		t.Fatal(err)
 	}
 	return r
+}
+
+// TestAdapters: the model under an adapter counts, by how it lies on the device; where it does not fit in bfloat16, four bits may.
+func TestAdapters(t *testing.T) {
+	m := manifest.Default()
+	m.Adapt(&model.Adapter{Rank: 16})
+	c := &m.Model
+	c.Vocab, c.Dim, c.Layers, c.Heads, c.KVHeads, c.HeadDim, c.FFN, c.SeqLen, c.Tied = 32000, 2048, 24, 16, 16, 128, 5632, 64, true
+	c.BaseFiles = []shard.Blob{{Size: 2_600_000_000}}
+	m.Inner.Batch = 1
+	memory := map[string]uint64{}
+	for _, base := range []string{model.BaseFloat32, model.BaseBF16, model.BaseInt8, model.BaseNF4} {
+		m.Adapter.Base = base
+		r, err := fits.Of(m, node.Spec(m, "", ""), fits.Machine{Peers: 2})
+		if err != nil || !r.Fits || r.Base != uint64(m.Model.Config.Base().Layout().Params()) || r.Disk < 2_600_000_000 {
+			t.Errorf("%s: %+v, %v", base, r, err)
+		}
+		memory[base] = r.Step.Memory
+	}
+	if b := memory; !(b[model.BaseNF4] < b[model.BaseInt8] && b[model.BaseInt8] < b[model.BaseBF16] && b[model.BaseBF16] < b[model.BaseFloat32]) {
+		t.Errorf("memory by base: %v", b)
+	}
+	m.Adapter.Base = model.BaseBF16
+	r, err := fits.Of(m, node.Spec(m, "", ""), fits.Machine{Memory: memory[model.BaseInt8], Peers: 2})
+	if err != nil || r.Fits || len(r.Ways) == 0 || !strings.HasPrefix(r.Ways[0], `adapter.base = "nf4"`) {
+		t.Errorf("where four bits would fit: %+v, %v", r, err)
+	}
 }
 
 // TestWhatFits asks about machines of all kinds: whether 124M parameters fit, how a step is laid out, and what would help.
