@@ -23,6 +23,7 @@ type BenchCmd struct {
 	Soak    BenchSoakCmd    `cmd:"" help:"Run a small swarm for long and watch what it takes."`
 	Idle    BenchIdleCmd    `cmd:"" help:"Measure what a paused node takes of its machine."`
 	Overlap BenchOverlapCmd `cmd:"" help:"Simulate home links and say how busy the devices are with training."`
+	Tune    BenchTuneCmd    `cmd:"" help:"Train adapters of a small model by several methods and compare what they learn and send."`
 	Methods BenchMethodsCmd `cmd:"" help:"Train a small model by each method and compare what it learns and sends."`
 }
 

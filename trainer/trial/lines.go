@@ -38,7 +38,7 @@ const (
 
 // rates are the learning rates that are tried: √2 apart, rounded.
 var rates = [...]float64{
-	2.5e-4, 3.5e-4, 5e-4, 7e-4, 1e-3, 1.4e-3, 2e-3, 2.8e-3, 4e-3, 5.6e-3, 8e-3, 11e-3, 16e-3, 22e-3, 32e-3,
+	2.5e-4, 3.5e-4, 5e-4, 7e-4, 1e-3, 1.4e-3, 2e-3, 2.8e-3, 4e-3, 5.6e-3, 8e-3, 11e-3, 16e-3, 22e-3, 32e-3, 45e-3, 64e-3,
 }
 
 // with are a method's settings, changed.
@@ -105,11 +105,17 @@ func QuickNames() []string {
 
 // Select finds lines by name, in the table's order; no names are all lines.
 func Select(names []string) ([]Line, error) {
-	all := Lines()
+	if len(names) == 0 {
+		return Lines(), nil
+	}
+	return SelectFrom(append(Lines(), attacks()...), names)
+}
+
+// SelectFrom finds lines by name, in their order; no names are all.
+func SelectFrom(all []Line, names []string) ([]Line, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
-	all = append(all, attacks()...)
 	var known []string
 	for _, l := range all {
 		known = append(known, l.Name)

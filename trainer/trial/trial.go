@@ -59,6 +59,9 @@ func New(p Params) (*Bench, error) {
 		return nil, err
 	}
 	d, err := p.Engine.Open(p.Spec.Backend)
+	if err == nil && p.Spec.Model.Adapter != nil {
+		d.Frozen, err = p.Engine.Freeze(d, p.Spec)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,9 +82,21 @@ func (b *Bench) Close() {
 	if b.judge != nil {
 		b.judge.Close()
 	}
+	if b.device.Frozen != nil {
+		_ = b.device.Frozen.Close() // nothing can be done about a buffer that does not free
+	}
 	if b.device.Backend != nil {
 		b.device.Backend.Finalize()
 	}
+}
+
+// Untrained is the loss of initial weights on so many held-out tokens.
+func (b *Bench) Untrained(heldout int) (float64, error) {
+	j, err := b.opened()
+	if err != nil {
+		return 0, err
+	}
+	return j.Loss(model.Init(b.p.Spec.Model, [32]byte{}), b.p.Data.Heldout[:heldout])
 }
 
 func (b *Bench) learner(k kind) (worker.Learner, error) {
@@ -114,17 +129,23 @@ func (b *Bench) opened() (worker.Judge, error) {
 
 // Run does one trial. A trial whose model diverges has a result, which says so.
 func (b *Bench) Run(ctx context.Context, c Cell) (Result, error) {
+	r, _, err := b.Learn(ctx, c)
+	return r, err
+}
+
+// Learn does one trial, and gives what was learned too.
+func (b *Bench) Learn(ctx context.Context, c Cell) (Result, []float32, error) {
 	r := Result{Cell: c, Backend: b.device.Config}
 	if err := c.Validate(); err != nil {
-		return r, err
+		return r, nil, err
 	}
 	if c.Heldout > len(b.p.Data.Heldout) {
-		return r, fmt.Errorf("a held-out part of %d tokens: the data have %d", c.Heldout, len(b.p.Data.Heldout))
+		return r, nil, fmt.Errorf("a held-out part of %d tokens: the data have %d", c.Heldout, len(b.p.Data.Heldout))
 	}
 	began := time.Now()
 	s, err := b.prepare(c)
 	if err != nil {
-		return r, err
+		return r, nil, err
 	}
 	for s.done < c.Steps && err == nil {
 		if err = ctx.Err(); err == nil {
@@ -139,7 +160,7 @@ func (b *Bench) Run(ctx context.Context, c Cell) (Result, error) {
 		r.Diverged, err = true, nil
 	}
 	r.Points, r.Sent, r.Seconds = s.points, sentAt(s.sent, c.Peers), time.Since(began).Seconds()
-	return r, err
+	return r, s.head[:b.params], err
 }
 
 // rates are the schedule of a cell, by tokens of all its peers.

@@ -35,7 +35,7 @@ func TestAllReduceIsOneNode(t *testing.T) {
 func TestEachLineRuns(t *testing.T) {
 	b := real(t)
 	before := run(t, b, cell("", func(c *Cell) { c.Rate, c.Steps = 1e-9, 1 })).Points[0].Loss
-	for _, l := range Lines() {
+	for _, l := range append(Lines(), TuneLines()...) {
 		t.Run(l.Name, func(t *testing.T) {
 			c := l.cell(TableParams{Steps: 4, Batch: 2, Heldout: 65}, l.Rate, 4, 1)
 			c.H, c.Late, c.Peers = min(c.H, 2), min(c.Late, 2), min(c.Peers, 2)
