@@ -124,7 +124,11 @@ func New(ctx context.Context, p Params) (_ *Network, err error) {
 	members.SetStreamHandler(n.blobID, newCrowd(maxBlobStreams, n.begin).only(n.blobs.Serve))
 	members.SetStreamHandler(n.syncID, newCrowd(maxSyncStreams, n.begin).only(n.serveSync))
 	n.host.SetStreamHandler(n.joinID, n.serveJoin)
-	n.dht, err = dht.New(members, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(p.Reach.mode()), dht.DisableValues())
+	known, err := newProviders(n.rendezvous())
+	if err != nil {
+		return nil, err
+	}
+	n.dht, err = dht.New(members, dht.ProtocolPrefix(protocol.ID(prefix)), dht.Mode(p.Reach.mode()), dht.DisableValues(), dht.ProviderDatastore(known))
 	if err != nil {
 		return nil, fmt.Errorf("starting the DHT: %w", err)
 	}

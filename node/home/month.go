@@ -40,12 +40,13 @@ func (d Dir) Month() (*Month, error) {
 }
 
 // Count adds what the network has carried in all, and what strangers drew of it, and tells what the month has seen. A clock
-// that was set back begins no month. An error says that the disk did not take it.
+// that was set back begins no month, but where it had been more than a month ahead. An error says that the disk did not take it.
 func (m *Month) Count(total, drawn uint64, now time.Time) (used api.Usage, their uint64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := m.used
-	if month := now.Format("2006-01"); month > m.used.Month {
+	next := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, now.Location()).Format("2006-01")
+	if month := now.Format("2006-01"); month > m.used.Month || m.used.Month > next {
 		m.used = traffic{Usage: api.Usage{Month: month}}
 	}
 	m.used.Bytes += total - m.seen.Bytes

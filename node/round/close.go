@@ -99,7 +99,14 @@ func (m *Machine) admissible(us []Update) []Update {
 	}
 	room, listed := m.cfg.newcomers(m.head.Commit), 0
 	out := map[proto.PeerID]bool{}
-	for _, p := range slices.Concat(drawn(m.head.ID[:], proving), drawn(m.head.ID[:], back), drawn(m.head.ID[:], members), drawn(m.head.ID[:], movers), drawn(m.head.ID[:], fresh)) {
+	// Where more train than a commit lists, a quarter of the places is for who is not in the roster, and of those who are the longest unlisted come first:
+	// else whoever misses rosterDepth rounds stays out for good.
+	members = drawn(m.head.ID[:], members)
+	slices.SortStableFunc(members, func(a, b proto.PeerID) int {
+		return cmp.Compare(m.head.Roster[m.head.Rank(b)].Age, m.head.Roster[m.head.Rank(a)].Age)
+	})
+	first := min(len(members), m.cfg.MaxUpdates-min(len(us)-len(members), m.cfg.MaxUpdates/4))
+	for _, p := range slices.Concat(drawn(m.head.ID[:], proving), drawn(m.head.ID[:], back), members[:first], drawn(m.head.ID[:], movers), drawn(m.head.ID[:], fresh), members[first:]) {
 		proof, counts := by[p].Proof, m.cfg.newcomer(m.head.Commit, p)
 		var had *Member // whose place it gives up
 		if rank := m.head.Rank(p); rank >= 0 && m.head.Roster[rank].Age+1 < rosterDepth {

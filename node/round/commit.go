@@ -350,6 +350,7 @@ func (m *Machine) wellFormed(parent Commit, ms *members, b Commit, byID map[prot
 		last = u.Author
 		us = append(us, u)
 	}
+	shown := make(map[proto.PeerID]bool, len(b.Evidence))
 	for _, pair := range b.Evidence {
 		x, okX := byID[pair[0]]
 		y, okY := byID[pair[1]]
@@ -357,6 +358,10 @@ func (m *Machine) wellFormed(parent Commit, ms *members, b Commit, byID map[prot
 			slices.Compare(pair[0][:], pair[1][:]) >= 0 {
 			return nil, nil, false
 		}
+		if shown[x.Author] { // one pair leaves an author out, and each is kept with the commit
+			return nil, nil, false
+		}
+		shown[x.Author] = true
 	}
 	return us, after, newcomers <= m.cfg.newcomers(parent) && !overused(b.Roster, us) && same(b, Derive(m.cfg, parent, us, b.Evidence, b.Notices))
 }

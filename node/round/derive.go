@@ -118,6 +118,9 @@ func same(a, b Commit) bool {
 // fits tells whether an update's claims are possible on its parent, by one who
 // belongs there.
 func fits(cfg Config, ms *members, parent Commit, u Update) bool {
+	if cfg.TotalTokens > 0 && parent.Tokens >= cfg.TotalTokens {
+		return false // the schedule is complete, and nobody trains on
+	}
 	return ms.admits(u) && u.Parent == parent.ID && u.Height == parent.Height+1 &&
 		u.Tokens > 0 && u.Tokens <= parent.Cap() && u.High <= parent.Highest(u.Author, u.Tokens, cfg.SeqLen) && u.Size > 0 && u.Size <= cfg.MaxPayload
 }

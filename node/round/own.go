@@ -110,7 +110,7 @@ func (m *Machine) publish() {
 		}
 		return
 	}
-	if m.unproven > 0 && m.now-m.round.since < m.cfg.Grace+m.cfg.ViewTimeout {
+	if m.unproven > 0 && len(m.active()) > 0 && m.now-m.round.since < m.cfg.Grace+m.cfg.ViewTimeout {
 		return // others bring the commits to compute; if nobody does, somebody must
 	}
 	if m.boundFloor(); !m.training || m.own.lacking() == 0 || !m.own.maySign(m.head.Commit) || !m.try(update, m.head.ID) {

@@ -70,6 +70,7 @@ type List struct {
 	count   int                              // number of peers in entered
 	shown   map[proto.PeerID]standing        // standings of the peers that were let in
 	changed bool
+	issued  time.Time // when this node signed its own membership
 }
 
 // standing is the outcome of a checked proof, kept so that no signature is checked twice.
@@ -198,15 +199,8 @@ func (b *List) check(peer proto.PeerID, proof *murmurv1.Proof, opened *wire.Stan
 // signs tells whether a key is a community key that counts now.
 func (b *List) signs(key string) bool { return b.keys[key] && !b.dropped[key] }
 
-// in counts the peers that entered by an invite and were not revoked.
-func (b *List) in(invite string) (n int) {
-	for p := range b.entered[invite] {
-		if !b.peers[p] {
-			n++
-		}
-	}
-	return n
-}
+// in counts the peers that entered by an invite. Who was revoked keeps the place: else the same person would take it with another key.
+func (b *List) in(invite string) int { return len(b.entered[invite]) }
 
 func (b *List) enter(invite string, peer proto.PeerID) {
 	if b.entered[invite] == nil {
@@ -270,8 +264,12 @@ func (b *List) Members(now time.Time) (ls []Listing) {
 func (b *List) Issue(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.issue(now)
+}
+
+func (b *List) issue(now time.Time) {
 	if b.p.Key != nil {
-		b.proof, b.changed = &murmurv1.Proof{Member: b.member(b.p.Self, standing{}, now)}, true
+		b.proof, b.changed, b.issued = &murmurv1.Proof{Member: b.member(b.p.Self, standing{}, now)}, true, now
 	}
 }
 
@@ -307,7 +305,13 @@ func (b *List) Sign(key ed25519.PrivateKey, now time.Time) {
 func (b *List) Renew(peer proto.PeerID, proof *murmurv1.Proof, now time.Time) *murmurv1.Envelope {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.p.Key == nil || b.listed(peer) {
+	if b.p.Key == nil {
+		return nil
+	}
+	if now.Sub(b.issued) > membershipFor-renewBefore { // nobody else renews the holder's own
+		b.issue(now)
+	}
+	if b.listed(peer) {
 		return nil
 	}
 	s, err := b.check(peer, proof, nil, now)

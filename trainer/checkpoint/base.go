@@ -38,9 +38,11 @@ func OpenBase(c model.Config, files []string) (*Base, error) {
 	return b, nil
 }
 
-// Read reads a tensor's values.
-func (b *Base) Read(t model.Tensor, values []float32) error {
-	if err := b.c.places[t.Name].read(values); err != nil {
+// Read reads values of a tensor, from one on.
+func (b *Base) Read(t model.Tensor, from int, values []float32) error {
+	p := b.c.places[t.Name]
+	p.at += int64(from * p.dtype.size())
+	if err := p.read(values); err != nil {
 		return fmt.Errorf("the adapter's base: tensor %s: %w", t.Name, err)
 	}
 	return nil
@@ -63,7 +65,7 @@ func (b *Base) Merge(c model.Config, theta, drawn []float32) ([]float32, error) 
 	merged := make([]float32, layout.Params())
 	weights := map[string]model.Tensor{}
 	for _, t := range layout {
-		if err := b.Read(t, merged[t.Offset:][:t.Size]); err != nil {
+		if err := b.Read(t, 0, merged[t.Offset:][:t.Size]); err != nil {
 			return nil, err
 		}
 		weights[t.Name] = t

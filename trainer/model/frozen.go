@@ -19,8 +19,9 @@ type Frozen struct {
 	Blocks                [][]*tensors.Tensor
 }
 
-// Freeze uploads the base, of which read gives one tensor's values after the other, and draws the rest. The caller closes it.
-func (c Config) Freeze(backend compute.Backend, seed [32]byte, read func(t Tensor, values []float32) error) (f *Frozen, err error) {
+// Freeze uploads the base, of which read gives a tensor's values from one on, and draws the rest. The caller closes it. An embedding is read a piece at a
+// time: of 156 million values all of them in float32, and rounded, would be most of what a process takes.
+func (c Config) Freeze(backend compute.Backend, seed [32]byte, read func(t Tensor, from int, values []float32) error) (f *Frozen, err error) {
 	f = &Frozen{Blocks: make([][]*tensors.Tensor, c.Layers)}
 	defer func() {
 		if err != nil {
@@ -28,15 +29,12 @@ func (c Config) Freeze(backend compute.Backend, seed [32]byte, read func(t Tenso
 		}
 	}()
 	base := c.Base()
-	var values []float32
 	put := func(t Tensor, form form) (ts []*tensors.Tensor, err error) {
-		if len(values) < t.Size {
-			values = make([]float32, t.Size)
-		}
-		if err := read(t, values[:t.Size]); err != nil {
+		arrays, err := form.read(t, func(from int, values []float32) error { return read(t, from, values) })
+		if err != nil {
 			return nil, err
 		}
-		for _, flat := range form.pack(values[:t.Size], t.Shape) {
+		for _, flat := range arrays {
 			buffer, err := backend.BufferFromFlatData(Device, flat.values, flat.shape)
 			if err != nil {
 				return ts, fmt.Errorf("model: %s to the device: %w", t.Name, err)
@@ -157,6 +155,31 @@ func (f form) shapes(shape []int) []shapes.Shape {
 		return []shapes.Shape{shapes.Make(dtypes.BFloat16, shape...)}
 	}
 	return []shapes.Shape{shapes.Make(dtypes.Float32, shape...)}
+}
+
+// pieceValues of a tensor are rounded to bfloat16 at a time.
+const pieceValues = 1 << 20
+
+// read packs a tensor as its values come.
+func (f form) read(t Tensor, read func(from int, values []float32) error) ([]array, error) {
+	if f != BaseBF16 {
+		values := make([]float32, t.Size)
+		if err := read(0, values); err != nil {
+			return nil, err
+		}
+		return f.pack(values, t.Shape), nil
+	}
+	short, piece := make([]bfloat16.BFloat16, t.Size), make([]float32, min(t.Size, pieceValues))
+	for from := 0; from < t.Size; from += len(piece) {
+		piece = piece[:min(len(piece), t.Size-from)]
+		if err := read(from, piece); err != nil {
+			return nil, err
+		}
+		for i, v := range piece {
+			short[from+i] = bfloat16.FromFloat32(v)
+		}
+	}
+	return []array{{short, f.shapes(t.Shape)[0]}}, nil
 }
 
 // pack rounds values to a form.

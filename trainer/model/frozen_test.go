@@ -159,7 +159,7 @@ func TestAdapterRefusals(t *testing.T) {
 	if err := a.Targeting(small(), []string{"o_proj", "model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj"}); err != nil || !slices.Equal(a.Targets, []string{"q_proj", "o_proj"}) {
 		t.Errorf("targets are %q, %v", a.Targets, err)
 	}
-	_, err := adapting(small(), Adapter{Rank: 4, Alpha: 8, Train: TrainB, Base: BaseNF4}).Freeze(backendtest.Open(t, backendtest.Go), [32]byte{}, func(Tensor, []float32) error { return errBase })
+	_, err := adapting(small(), Adapter{Rank: 4, Alpha: 8, Train: TrainB, Base: BaseNF4}).Freeze(backendtest.Open(t, backendtest.Go), [32]byte{}, func(Tensor, int, []float32) error { return errBase })
 	if !errors.Is(err, errBase) {
 		t.Errorf("a base that cannot be read: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/murmurnet/murmur/trainer/token"
@@ -244,6 +245,7 @@ func (c *child) init(a initArgs) (any, error) {
 func (c *child) freeze() (err error) {
 	if e := c.p.Engine; c.spec.Model.Adapter != nil && c.device.Frozen == nil && e.Freeze != nil {
 		c.device.Frozen, err = e.Freeze(c.device, c.spec)
+		debug.FreeOSMemory() // what was read on the way is as large as what stays
 	}
 	return err
 }
