@@ -26,7 +26,8 @@ import (
 const (
 	askLimit   = 10 * time.Second // limit of one question to one peer
 	fetchFloor = 30 * time.Second // limit of one payload's fetch, beside twice the grace
-	fetchLimit = 10 * time.Minute // limit of one state's fetch
+	fetchLimit = 10 * time.Minute // limit of one file's fetch, after which it goes on with what came
+	slowest    = 128 << 10        // bytes a second of a line on which a state still comes in one go; the next try may be for a newer one
 	sayLimit   = 2 * time.Second  // limit of one announcement
 	nextSource = 2 * time.Second  // pause before another peer is asked for the same commit as well
 	askPeers   = 3                // most peers that are asked one question

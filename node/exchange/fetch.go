@@ -70,7 +70,7 @@ func (x *Exchange) enter(ctx context.Context, e round.Enter) {
 	}
 	x.p.Diary.Add(event.Chain, c.Height, fmt.Sprintf("fetching the snapshot of round %d", c.Height))
 	size := x.p.StateSize
-	limited, cancel := context.WithTimeout(ctx, fetchLimit)
+	limited, cancel := context.WithTimeout(ctx, fetchLimit+time.Duration(size/slowest)*time.Second)
 	defer cancel()
 	err := x.p.Net.Fetch(limited, blob.Fetch{ID: c.Root, Size: size, MaxSize: size, Path: x.p.Store.StatePath(c.Root), Sources: e.Sources})
 	if err == nil {
