@@ -113,9 +113,9 @@ batch = 1
 lr = 1e-4
 warmup_tokens = 0
 [rounds]
-h = 1
-h_min = 1
-h_max = 1
+h = 2
+h_min = 2
+h_max = 2
 min_ms = 1000
 max_ms = 600000
 grace_ms = 120000
