@@ -6,5 +6,7 @@
 // model that was read and written again without training has equal tensors, in name, shape, type and value, and an equal
 // config.json. Models that package model does not have are refused by name.
 //
+// An adapter is read and written as peft saves it, and the model under one from its files, a tensor at a time.
+//
 // The package knows nothing of swarms; a card's facts are handed to it.
 package checkpoint

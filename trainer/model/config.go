@@ -1,6 +1,7 @@
 // Package model is the decoder that a swarm trains: a dense one with RMSNorm, rotary positions, grouped-query attention and a gated
 // feed-forward layer, as a configuration, a layout of its parameters in one flat vector, initial weights, and a GoMLX graph.
-// Families of decoders differ by flags, of which package checkpoint reads some from their files and the others stand in families.
+// Families of decoders differ by flags, of which package checkpoint reads some from their files and the others stand in families. With an Adapter the
+// layout is that of low-rank additions, and the model under them is uploaded once, packed, and stays as it is.
 //
 // Layout and initial weights are pure functions of their arguments with the same bits on every processor: a swarm's
 // first commit names their hash. The graph is float32 and equals Hugging Face's classes within rounding.
