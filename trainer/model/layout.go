@@ -133,27 +133,30 @@ func (c Config) baseTensors() (ts []blockTensor) {
 // Layout is the order of the parameters: embedding, blocks, final norm, and the head if it is untied. Of a model with an adapter it is that of
 // the adapter's, which alone are trained.
 func (c Config) Layout() Layout {
-	l := c.ofBlocks(c.blockTensors())
 	if c.Adapter != nil {
-		return l
+		return c.ofBlocks(c.blockTensors())
 	}
-	outside := Layout{{Name: "model.embed_tokens.weight", Block: -1, Shape: []int{c.Vocab, c.Dim}}}
-	outside = append(append(outside, l...), Tensor{Name: "model.norm.weight", Block: -1, Shape: []int{c.Dim}})
+	ts := c.baseTensors()
+	l := append(make(Layout, 0, 3+c.Layers*len(ts)), Tensor{Name: "model.embed_tokens.weight", Block: -1, Shape: []int{c.Vocab, c.Dim}})
+	l = append(c.appendBlocks(l, ts), Tensor{Name: "model.norm.weight", Block: -1, Shape: []int{c.Dim}})
 	if !c.Tied {
-		outside = append(outside, Tensor{Name: "lm_head.weight", Block: -1, Shape: []int{c.Vocab, c.Dim}})
+		l = append(l, Tensor{Name: "lm_head.weight", Block: -1, Shape: []int{c.Vocab, c.Dim}})
 	}
-	return outside.placed()
+	return l.placed()
 }
 
 // ofBlocks lists tensors that each decoder block has.
 func (c Config) ofBlocks(ts []blockTensor) Layout {
-	l := make(Layout, 0, 3+c.Layers*len(ts))
+	return c.appendBlocks(make(Layout, 0, c.Layers*len(ts)), ts).placed()
+}
+
+func (c Config) appendBlocks(l Layout, ts []blockTensor) Layout {
 	for i := range c.Layers {
 		for _, t := range ts {
 			l = append(l, Tensor{Name: blockName(i) + t.name, Block: i, Shape: t.shape})
 		}
 	}
-	return l.placed()
+	return l
 }
 
 func blockName(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
