@@ -84,7 +84,7 @@ func unknown(f *fields, name string) error {
 			return fmt.Errorf("model_type %q is not supported: it is %s", name, other.what)
 		}
 	}
-	return fmt.Errorf("model_type %q is not supported, want one of %s", name, strings.Join(known(), ", "))
+	return fmt.Errorf("model_type %q is not supported, want one of %s", name, strings.Join(model.Families(), ", "))
 }
 
 // supported refuses the first thing that the model's graph lacks.
@@ -150,7 +150,7 @@ func (f *fields) config(name string, fam family) model.Config {
 	}
 	f.padding(&c)
 	fam.flags(f, &c)
-	f.positions(&c)
+	f.positions(&c, fam.rope)
 	return c
 }
 

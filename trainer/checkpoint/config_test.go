@@ -136,7 +136,7 @@ func TestFamilies(t *testing.T) {
 			return c.RopeScaling.Type == "longrope" && c.RopeScaling.Original == 4096 && math.Abs(c.RopeScaling.AttentionFactor-1.19023807) < 1e-6
 		}},
 		{family: "phi3", keys: `"rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [2]}`, err: "rope_scaling has 1 factors for 8 waves"},
-		{family: "phi3", keys: `"rope_scaling": {"type": "linear", "factor": 2}`, err: `rope type "linear" of a phi3`},
+		{family: "phi3", keys: `"rope_scaling": {"type": "linear", "factor": 2}`, err: `rope type "linear" is not supported here`},
 		{family: "llama", keys: `"partial_rotary_factor": 0.5`, err: "partial_rotary_factor 0.5 of a llama"},
 		{family: "olmo2", has: func(c model.Config) bool { return c.NormEps == 1e-5 && c.Windowed == "" }},
 		{family: "olmo3", keys: `"rope_theta": 1e4`, has: func(c model.Config) bool { return c.Windowed == "yyyn" && c.RopeTheta == 1e4 && c.WindowTheta == 5e5 }},

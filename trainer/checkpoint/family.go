@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -14,6 +13,16 @@ type family struct {
 	defaults string // JSON of what an absent key is taken for; null, where a file says it, stays null
 	fixed    []fixed
 	flags    func(*fields, *model.Config)
+	rope     rope
+}
+
+// rope is in what families differ in how they tell positions.
+type rope struct {
+	partial     bool    // partial_rotary_factor is heeded
+	byLayer     bool    // windowed layers have an object of their own
+	windowTheta float64 // their base where the file does not say it
+	windowKey   string  // what says it in the older spelling; "" for nothing
+	longrope    bool    // no other stretching is known, and it has older names
 }
 
 // fixed is a key that the class computes by and package model does not, with its default, at which it changes nothing.
@@ -93,6 +102,7 @@ var families = map[string]family{
 			"original_max_position_embeddings": 4096, "pad_token_id": 32000, "partial_rotary_factor": 1}`,
 		fixed: []fixed{silu, noDropout, {"resid_pdrop", "0", ""}, {"embd_pdrop", "0", ""}},
 		flags: windowEverywhere,
+		rope:  rope{partial: true, longrope: true},
 	},
 	"olmo2": {
 		class:    "Olmo2ForCausalLM",
@@ -108,6 +118,7 @@ var families = map[string]family{
 			c.AttentionBias = f.flag("attention_bias")
 			f.windows(c, func(i int) bool { return (i+1)%4 != 0 })
 		},
+		rope: rope{byLayer: true, windowTheta: 500000},
 	},
 	"glm4": {
 		class: "Glm4ForCausalLM",
@@ -115,6 +126,7 @@ var families = map[string]family{
 			"max_position_embeddings": 131072, "rms_norm_eps": 1.5625e-7, "pad_token_id": 151329, "attention_bias": true, "partial_rotary_factor": 0.5}`,
 		fixed: []fixed{silu, noDropout},
 		flags: func(f *fields, c *model.Config) { c.AttentionBias = f.flag("attention_bias") },
+		rope:  rope{partial: true},
 	},
 	"gemma2": {
 		class: "Gemma2ForCausalLM",
@@ -132,13 +144,14 @@ var families = map[string]family{
 		class: "Gemma3ForCausalLM",
 		defaults: `{"vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
 			"num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 131072, "tie_word_embeddings": true, "pad_token_id": 0,
-			"query_pre_attn_scalar": 256, "sliding_window": 4096, "sliding_window_pattern": 6, "rope_theta": 1000000, "rope_local_base_freq": 10000}`,
+			"query_pre_attn_scalar": 256, "sliding_window": 4096, "sliding_window_pattern": 6, "rope_theta": 1000000}`,
 		fixed: []fixed{gelu, noDropout, causal},
 		flags: func(f *fields, c *model.Config) {
 			gemma(f, c)
 			every := f.every("sliding_window_pattern")
 			f.windows(c, func(i int) bool { return (i+1)%every != 0 })
 		},
+		rope: rope{byLayer: true, windowTheta: 10000, windowKey: "rope_local_base_freq"},
 	},
 }
 
@@ -211,7 +224,6 @@ func (f *fields) bound(key string) float64 {
 
 // windows reads sliding_window, and which blocks have it: layer_types says, or the family's own rule.
 func (f *fields) windows(c *model.Config, rule func(block int) bool) {
-	const full, sliding = "full_attention", "sliding_attention"
 	var types []string
 	named := f.read("layer_types", &types, "a list of names")
 	if named && len(types) != c.Layers {
@@ -263,15 +275,6 @@ var experts = []string{"num_experts", "num_local_experts", "n_routed_experts"}
 func (fam family) ties() bool {
 	f, err := parse([]byte(fam.defaults))
 	return err == nil && f.flag("tie_word_embeddings")
-}
-
-func known() []string {
-	var names []string
-	for name := range families {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // every reads how many layers a pattern has.

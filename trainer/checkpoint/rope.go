@@ -10,6 +10,12 @@ import (
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
+// Types of layers, as layer_types and rope_parameters name them.
+const (
+	full    = "full_attention"
+	sliding = "sliding_attention"
+)
+
 // ropeDefault is the type of frequencies that nothing stretches.
 const ropeDefault = "default"
 
@@ -20,33 +26,31 @@ var ropeKeys = []string{
 }
 
 // positions reads how positions are told.
-func (f *fields) positions(c *model.Config) {
-	switch c.Family {
-	case "gemma3_text", "olmo3":
-		f.positionsByLayer(c)
+func (f *fields) positions(c *model.Config, of rope) {
+	if of.byLayer {
+		f.positionsByLayer(c, of)
 		return
 	}
-	partial := c.Family == "phi3" || c.Family == "glm4"
 	c.RopeTheta = f.number("rope_theta", 10000)
 	part := 1.
-	if partial || f.own["partial_rotary_factor"] {
+	if of.partial || f.own["partial_rotary_factor"] {
 		part = f.number("partial_rotary_factor", 1)
 	}
 	for _, key := range []string{"rope_scaling", "rope_parameters"} {
-		if rope := f.object(key); rope != nil {
-			f.named(rope, key)
-			c.RopeTheta = rope.number("rope_theta", c.RopeTheta)
-			part = rope.number("partial_rotary_factor", part)
-			original := rope.whole("original_max_position_embeddings", c.SeqLen)
+		if o := f.object(key); o != nil {
+			f.named(o, key)
+			c.RopeTheta = o.number("rope_theta", c.RopeTheta)
+			part = o.number("partial_rotary_factor", part)
+			original := o.whole("original_max_position_embeddings", c.SeqLen)
 			original = f.whole("original_max_position_embeddings", original) // beside the object it goes before
-			c.RopeScaling = rope.scaling(c, original)
-			f.keep(rope.err)
+			c.RopeScaling = o.scaling(c.SeqLen, original, of)
+			f.keep(o.err)
 			break
 		}
 	}
 	if dim := int(float64(c.HeadDim) * part); part != 1 {
 		switch {
-		case !partial:
+		case !of.partial:
 			f.keep(fmt.Errorf("partial_rotary_factor %g of a %s is not supported, want 1", part, c.FamilyName()))
 		case dim < 2 || dim%2 != 0 || dim > c.HeadDim:
 			f.keep(fmt.Errorf("partial_rotary_factor %g turns %d of %d dimensions, want an even number", part, dim, c.HeadDim))
@@ -57,11 +61,10 @@ func (f *fields) positions(c *model.Config) {
 }
 
 // positionsByLayer reads those of families whose windowed layers have others. rope_scaling and rope_theta, the older spelling, speak of the full layers.
-func (f *fields) positionsByLayer(c *model.Config) {
-	const full, sliding = "full_attention", "sliding_attention"
-	c.RopeTheta, c.WindowTheta = f.number("rope_theta", 0), 500000
-	if c.Family == "gemma3_text" {
-		c.WindowTheta = f.number("rope_local_base_freq", 0)
+func (f *fields) positionsByLayer(c *model.Config, family rope) {
+	c.RopeTheta, c.WindowTheta = f.number("rope_theta", 0), family.windowTheta
+	if family.windowKey != "" {
+		c.WindowTheta = f.number(family.windowKey, c.WindowTheta)
 	}
 	layers := f.object("rope_parameters")
 	if layers == nil {
@@ -88,7 +91,7 @@ func (f *fields) positionsByLayer(c *model.Config) {
 	if of != nil {
 		f.named(of, full)
 		c.RopeTheta = of.number("rope_theta", c.RopeTheta)
-		c.RopeScaling = of.scaling(c, of.whole("original_max_position_embeddings", c.SeqLen))
+		c.RopeScaling = of.scaling(c.SeqLen, of.whole("original_max_position_embeddings", c.SeqLen), family)
 		if of.number("partial_rotary_factor", 1) != 1 {
 			of.keep(errors.New("partial_rotary_factor is not supported"))
 		}
@@ -100,7 +103,7 @@ func (f *fields) positionsByLayer(c *model.Config) {
 	if of := layers.object(sliding); of != nil {
 		f.named(of, sliding)
 		c.WindowTheta = of.number("rope_theta", c.WindowTheta)
-		if s := of.scaling(c, c.SeqLen); !s.IsZero() || of.number("partial_rotary_factor", 1) != 1 {
+		if s := of.scaling(c.SeqLen, c.SeqLen, family); !s.IsZero() || of.number("partial_rotary_factor", 1) != 1 {
 			of.keep(fmt.Errorf("rope type %q of %s layers is not supported, want %s", s.Type, sliding, ropeDefault))
 		}
 		f.keep(of.err)
@@ -112,23 +115,23 @@ func (f *fields) positionsByLayer(c *model.Config) {
 }
 
 // named refuses keys of an object about rotary positions that nobody knows.
-func (f *fields) named(rope *fields, where string) {
-	for key := range rope.own {
+func (f *fields) named(o *fields, where string) {
+	for key := range o.own {
 		if !slices.Contains(ropeKeys, key) {
 			f.keep(fmt.Errorf("%s of %s is not supported", key, where))
 		}
 	}
 }
 
-// scaling reads how rotary frequencies are stretched; original is how many positions the model was trained on first.
-func (f *fields) scaling(c *model.Config, original int) (s model.RopeScaling) {
+// scaling reads how rotary frequencies are stretched, of a model for so many positions; original is how many it was trained on first.
+func (f *fields) scaling(positions, original int, of rope) (s model.RopeScaling) {
 	kind := f.text("rope_type", f.text("type", ropeDefault))
-	if c.Family == "phi3" {
+	if of.longrope {
 		if slices.Contains([]string{"su", model.RopeYarn}, kind) {
 			kind = model.RopeLongrope // its older names
 		}
 		if kind != ropeDefault && kind != model.RopeLongrope {
-			f.keep(fmt.Errorf("rope type %q of a phi3 is not supported, want %s or %s", kind, ropeDefault, model.RopeLongrope))
+			f.keep(fmt.Errorf("rope type %q is not supported here, want %s or %s", kind, ropeDefault, model.RopeLongrope))
 			return s
 		}
 	}
@@ -152,11 +155,11 @@ func (f *fields) scaling(c *model.Config, original int) (s model.RopeScaling) {
 		must("factor", "low_freq_factor", "high_freq_factor")
 		s = model.RopeScaling{Type: kind, Factor: f.number("factor", 0), Low: f.number("low_freq_factor", 0), High: f.number("high_freq_factor", 0), Original: original}
 	case model.RopeYarn:
-		s = f.yarn(float64(c.SeqLen), original)
+		s = f.yarn(float64(positions), original)
 	case model.RopeLongrope:
 		must("short_factor", "long_factor")
 		s = model.RopeScaling{Type: kind, Short: f.numbers("short_factor"), Long: f.numbers("long_factor"), Original: original}
-		factor := f.number("factor", float64(c.SeqLen)/float64(max(original, 1)))
+		factor := f.number("factor", float64(positions)/float64(max(original, 1)))
 		otherwise := 1.
 		if factor > 1 {
 			otherwise = math.Sqrt(1 + math.Log(factor)/math.Log(float64(original)))
