@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/murmurnet/murmur/trainer/model"
 )
@@ -70,12 +69,12 @@ func (b *Base) Merge(c model.Config, theta, drawn []float32) ([]float32, error) 
 		}
 		weights[t.Name] = t
 	}
-	parts := adapterParts(c, theta, drawn)
+	adapter := adapterTensors(c, theta, drawn)
 	scale := float32(c.Adapter.Scale())
 	for _, p := range c.Pairs() {
 		t := weights[p.Layer+".weight"]
 		rows, cols, rank := t.Shape[0], t.Shape[1], c.Adapter.Rank
-		w, a, up := merged[t.Offset:][:t.Size], parts[p.A], parts[p.B]
+		w, a, up := merged[t.Offset:][:t.Size], adapter[p.A].values, adapter[p.B].values
 		sum := make([]float32, cols)
 		for i := range rows {
 			clear(sum)
@@ -96,20 +95,21 @@ func (b *Base) Merge(c model.Config, theta, drawn []float32) ([]float32, error) 
 	return merged, nil
 }
 
-// adapterParts are the values of an adapter's tensors by name.
-func adapterParts(c model.Config, theta, drawn []float32) map[string][]float32 {
-	parts := map[string][]float32{}
-	for _, t := range c.Layout() {
-		parts[t.Name] = theta[t.Offset:][:t.Size]
-	}
-	for _, t := range c.Drawn() {
-		parts[t.Name] = drawn[t.Offset:][:t.Size]
-	}
-	return parts
+// tensor is one of an adapter's.
+type tensor struct {
+	shape  []int
+	values []float32
 }
 
-// peftName is the name by which peft knows a tensor of a model.
-func peftName(name string) string { return "base_model.model." + name }
-
-// unpeft is the name without what peft puts before it.
-func unpeft(name string) string { return strings.TrimPrefix(name, "base_model.model.") }
+// adapterTensors are an adapter's by name, those that are trained and those that follow from the seed.
+func adapterTensors(c model.Config, theta, drawn []float32) map[string]tensor {
+	ts := map[string]tensor{}
+	add := func(l model.Layout, values []float32) {
+		for _, t := range l {
+			ts[t.Name] = tensor{t.Shape, values[t.Offset:][:t.Size]}
+		}
+	}
+	add(c.Layout(), theta)
+	add(c.Drawn(), drawn)
+	return ts
+}

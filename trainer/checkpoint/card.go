@@ -29,8 +29,12 @@ type Card struct {
 func (c Card) text(m model.Config) string {
 	b := &strings.Builder{}
 	name := strings.Join(strings.Fields(c.Name), " ")
-	fmt.Fprintf(b, "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- murmur\n---\n\n# %s, round %d\n\n", name, c.Height)
-	fmt.Fprintf(b, "A model of the %s family, of %.3g million parameters, that a murmur swarm trained: nodes of volunteers, without a server.\n\n", m.FamilyName(), float64(m.Layout().Params())/1e6)
+	library, what := "transformers", "A model of the "+m.FamilyName()+" family"
+	if m.Adapter != nil {
+		library, what = "peft", "An adapter for a model of the "+m.FamilyName()+" family"
+	}
+	fmt.Fprintf(b, "---\nlibrary_name: %s\npipeline_tag: text-generation\ntags:\n- murmur\n---\n\n# %s, round %d\n\n", library, name, c.Height)
+	fmt.Fprintf(b, "%s, of %.3g million parameters, that a murmur swarm trained: nodes of volunteers, without a server.\n\n", what, float64(m.Layout().Params())/1e6)
 	for _, row := range [][2]string{
 		{"Swarm", "`" + c.Swarm + "`"},
 		{"State", "`" + c.State + "`"},

@@ -5,17 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
-// Names of peft's files.
+// Names of peft's files, and what it puts before a tensor's name.
 const (
 	adapterConfig  = "adapter_config.json"
 	adapterWeights = "adapter_model.safetensors"
+	peftPrefix     = "base_model.model."
 )
 
 // plain are keys of an adapter_config.json by which peft 0.21 computes, with what they must say: anything else is another kind of adapter.
@@ -78,7 +79,7 @@ func ReadAdapter(dir string, base model.Config) (model.Config, []float32, error)
 	}
 	a := Checkpoint{Config: c, places: map[string]place{}}
 	for name, p := range places {
-		a.places[unpeft(name)] = p
+		a.places[strings.TrimPrefix(name, peftPrefix)] = p
 	}
 	if err := a.fit(); err != nil {
 		return c, nil, fmt.Errorf("%s: %w", dir, err)
@@ -101,7 +102,6 @@ func (f *fields) targets() (names []string) {
 type Adapter struct {
 	Config       model.Config
 	Theta, Drawn []float32
-	BaseName     string // what base_model_name_or_path says
 	Card         Card
 }
 
@@ -118,42 +118,30 @@ func (a Adapter) write(dir string) error {
 	var targets []string
 	var p part
 	var values []float32
-	parts := adapterParts(c, a.Theta, a.Drawn)
+	tensors := adapterTensors(c, a.Theta, a.Drawn)
 	for _, pair := range c.Pairs() {
 		if name := filepath.Ext(pair.Layer)[1:]; !slices.Contains(targets, name) {
 			targets = append(targets, name)
 		}
 		for _, name := range []string{pair.A, pair.B} {
-			p.tensors = append(p.tensors, model.Tensor{Name: peftName(name), Shape: a.shape(name), Offset: len(values), Size: len(parts[name])})
-			values = append(values, parts[name]...)
+			t := tensors[name]
+			p.tensors = append(p.tensors, model.Tensor{Name: peftPrefix + name, Shape: t.shape, Offset: len(values), Size: len(t.values)})
+			values = append(values, t.values...)
 		}
 	}
 	if err := (Export{Theta: values}).part(filepath.Join(dir, adapterWeights), p); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(map[string]any{
-		"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": a.BaseName, "r": c.Adapter.Rank, "lora_alpha": c.Adapter.Alpha,
+		"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": nil, "r": c.Adapter.Rank, "lora_alpha": c.Adapter.Alpha,
 		"lora_dropout": 0.0, "use_rslora": c.Adapter.RSLoRA, "use_dora": false, "bias": "none", "fan_in_fan_out": false, "inference_mode": true,
 		"init_lora_weights": true, "target_modules": targets, "modules_to_save": nil, "rank_pattern": map[string]int{}, "alpha_pattern": map[string]int{},
 	}, "", "  ")
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{adapterConfig: append(b, '\n'), cardFile: []byte(a.Card.text(c))} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil { //nolint:gosec // a model that others may read
-			return err
-		}
+	if err := writeBytes(filepath.Join(dir, adapterConfig), append(b, '\n')); err != nil {
+		return err
 	}
-	return nil
-}
-
-func (a Adapter) shape(name string) []int {
-	for _, l := range []model.Layout{a.Config.Layout(), a.Config.Drawn()} {
-		for _, t := range l {
-			if t.Name == name {
-				return t.Shape
-			}
-		}
-	}
-	return nil
+	return writeBytes(filepath.Join(dir, cardFile), []byte(a.Card.text(c)))
 }

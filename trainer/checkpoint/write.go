@@ -145,7 +145,7 @@ func (e Export) companions(dir string) error {
 	}
 	files[cardFile] = []byte(e.Card.text(e.Config))
 	for name, b := range files {
-		if err := writeFile(filepath.Join(dir, name), func(w *bufio.Writer) error { _, err := w.Write(b); return err }); err != nil {
+		if err := writeBytes(filepath.Join(dir, name), b); err != nil {
 			return err
 		}
 	}
@@ -167,6 +167,10 @@ func writeFile(path string, fill func(*bufio.Writer) error) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+func writeBytes(path string, b []byte) error {
+	return writeFile(path, func(w *bufio.Writer) error { _, err := w.Write(b); return err })
 }
 
 // part is what one safetensors file has.
@@ -222,7 +226,7 @@ func (e Export) weights(dir string, most int64) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, indexFile), func(w *bufio.Writer) error { _, err := w.Write(append(b, '\n')); return err })
+	return writeBytes(filepath.Join(dir, indexFile), append(b, '\n'))
 }
 
 func (e Export) part(path string, p part) error {

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -48,31 +49,17 @@ func (e *Evaluator) newPass(samples int, head headFunc) (p *pass, err error) {
 }
 
 func (p *pass) close() {
-	for _, exec := range append(p.execs(), p.embed, p.head) {
+	for _, exec := range append(slices.Collect(maps.Values(p.forward)), p.embed, p.head) {
 		if exec != nil {
 			exec.Finalize()
 		}
 	}
 }
 
-func (p *pass) execs() (all []*graph.Exec) {
-	for i := range p.config.Layers {
-		if exec := p.forward[p.config.Kind(i)]; exec != nil && !slices.Contains(all, exec) {
-			all = append(all, exec)
-		}
-	}
-	return all
-}
-
 // run hands over what the head makes of tokens [samples, seq] and one more input, and frees both.
 func (p *pass) run(params []*tensors.Tensor, tokens, more *tensors.Tensor, use func(flat []float32)) (err error) {
-	var embedding, norm, head, x *tensors.Tensor
-	if p.frozen != nil {
-		embedding, norm, head = p.frozen.Embedding, p.frozen.Norm, p.frozen.Head
-	} else {
-		n, h := p.config.Outside()
-		embedding, norm, head = params[0], params[n], params[h]
-	}
+	embedding, norm, head := p.config.Ends(params, p.frozen)
+	var x *tensors.Tensor
 	defer func() { err = errors.Join(err, model.Free([]*tensors.Tensor{tokens, more, x})) }()
 	step := func(exec *graph.Exec, args ...any) error {
 		out, err := exec.Call(args...)
@@ -87,17 +74,7 @@ func (p *pass) run(params []*tensors.Tensor, tokens, more *tensors.Tensor, use f
 		return err
 	}
 	for i := range p.config.Layers {
-		from, to := p.config.Block(i)
-		var args []any
-		for _, t := range params[from:to] {
-			args = append(args, t)
-		}
-		if p.frozen != nil {
-			for _, t := range p.frozen.Blocks[i] {
-				args = append(args, t)
-			}
-		}
-		if err := step(p.forward[p.config.Kind(i)], append(args, x)...); err != nil {
+		if err := step(p.forward[p.config.Kind(i)], append(p.config.BlockArgs(params, p.frozen, i), x)...); err != nil {
 			return err
 		}
 	}

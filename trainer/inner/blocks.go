@@ -93,25 +93,6 @@ func (r *replica) newBlocks() (*blocks, error) {
 	return &p, err
 }
 
-// outside are the embedding, the final norm and the head.
-func (r *replica) outside() (embedding, norm, head *tensors.Tensor) {
-	if f := r.params.Frozen; f != nil {
-		return f.Embedding, f.Norm, f.Head
-	}
-	at, headAt := r.params.Model.Outside()
-	return r.state[0][0], r.state[0][at], r.state[0][headAt]
-}
-
-// block are the tensors of a decoder block, those that are trained first.
-func (r *replica) block(i int) []any {
-	from, to := r.params.Model.Block(i)
-	args := anys(r.state[0][from:to])
-	if f := r.params.Frozen; f != nil {
-		args = append(args, anys(f.Blocks[i])...)
-	}
-	return args
-}
-
 // byBlocks computes the gradients of samples on the device, in the layout's order, and their loss. The caller frees the gradients, after an error too.
 func (r *replica) byBlocks(tokens *tensors.Tensor) (grads []*tensors.Tensor, loss *tensors.Tensor, err error) {
 	c, p := r.params.Model, r.blocks
@@ -120,14 +101,14 @@ func (r *replica) byBlocks(tokens *tensors.Tensor) (grads []*tensors.Tensor, los
 	var dx *tensors.Tensor
 	defer func() { err = errors.Join(err, model.Free(append(xs, dx))) }()
 
-	embedding, finalNorm, finalHead := r.outside()
+	embedding, finalNorm, finalHead := c.Ends(r.state[0], r.params.Frozen)
 	out, err := p.embed.Call(embedding, tokens)
 	for i := 0; err == nil; i++ {
 		xs[i] = out[0]
 		if i == c.Layers {
 			break
 		}
-		out, err = p.forward[c.Kind(i)].Call(append(r.block(i), xs[i])...)
+		out, err = p.forward[c.Kind(i)].Call(append(c.BlockArgs(r.state[0], r.params.Frozen, i), xs[i])...)
 	}
 	if err != nil {
 		return grads, nil, err
@@ -148,7 +129,7 @@ func (r *replica) byBlocks(tokens *tensors.Tensor) (grads []*tensors.Tensor, los
 		from, to := c.Block(i)
 		with, err := r.given(&xs[i], &dx)
 		if err == nil {
-			out, err = p.backward[c.Kind(i)].Call(append(r.block(i), with...)...)
+			out, err = p.backward[c.Kind(i)].Call(append(c.BlockArgs(r.state[0], r.params.Frozen, i), with...)...)
 		}
 		if err != nil {
 			return grads, loss, err

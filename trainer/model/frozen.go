@@ -91,6 +91,28 @@ func (f *Frozen) Close() error {
 	return Free(all)
 }
 
+// Ends are the embedding, the final norm and the head: f's, or of params in the layout's order where there is no adapter and f is nil.
+func (c Config) Ends(params []*tensors.Tensor, f *Frozen) (embedding, norm, head *tensors.Tensor) {
+	if f != nil {
+		return f.Embedding, f.Norm, f.Head
+	}
+	n, h := c.Outside()
+	return params[0], params[n], params[h]
+}
+
+// BlockArgs are the arguments of decoder block i's programs: what is trained of it, then what is not.
+func (c Config) BlockArgs(params []*tensors.Tensor, f *Frozen, i int) (args []any) {
+	from, to := c.Block(i)
+	ts := params[from:to:to]
+	if f != nil {
+		ts = append(ts, f.Blocks[i]...)
+	}
+	for _, t := range ts {
+		args = append(args, t)
+	}
+	return args
+}
+
 // FrozenShapes are those of what Freeze uploads: outside of the blocks, and of each block.
 func (c Config) FrozenShapes() (embedding, norm, head shapes.Shape, block []shapes.Shape) {
 	matrix := c.form([]int{c.Vocab, c.Dim}, false).shapes([]int{c.Vocab, c.Dim})[0]

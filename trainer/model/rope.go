@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -40,14 +41,7 @@ func (s RopeScaling) IsZero() bool { return reflect.ValueOf(s).IsZero() }
 
 // Rules are the ranges of the fields, which the zero value is in.
 func (s RopeScaling) Rules() []setting.Rule {
-	is := func(types ...string) bool {
-		for _, t := range types {
-			if s.Type == t {
-				return true
-			}
-		}
-		return false
-	}
+	is := func(types ...string) bool { return slices.Contains(types, s.Type) }
 	above := func(v float64, has bool) bool { return !has && v == 0 || has && v > 0 && v <= maxFactor }
 	factors := func(vs []float64) bool {
 		for _, v := range vs {
@@ -57,11 +51,11 @@ func (s RopeScaling) Rules() []setting.Rule {
 		}
 		return len(vs) <= maxHeadDim/2 && (len(vs) > 0) == is(RopeLongrope)
 	}
-	scaled := is(RopeLinear, RopeLlama3, RopeYarn)
+	scaled, trained := is(RopeLinear, RopeLlama3, RopeYarn), is(RopeLlama3, RopeYarn, RopeLongrope)
 	return []setting.Rule{
 		setting.New("type", s.Type, s.IsZero() || scaled || is(RopeLongrope), "linear, llama3, yarn or longrope"),
 		setting.New("factor", s.Factor, above(s.Factor, scaled) && (!scaled || s.Factor >= 1), "1..1e6"),
-		setting.New("low_freq_factor", s.Low, above(s.Low, is(RopeLlama3)) && s.Low <= s.High && (s.Low < s.High || s.Low == 0), "above 0, below high_freq_factor; of llama3 alone"),
+		setting.New("low_freq_factor", s.Low, above(s.Low, is(RopeLlama3)) && (s.Low < s.High || s.Low == 0), "above 0, below high_freq_factor; of llama3 alone"),
 		setting.New("high_freq_factor", s.High, above(s.High, is(RopeLlama3)), "above low_freq_factor, to 1e6; of llama3 alone"),
 		setting.New("beta_fast", s.BetaFast, above(s.BetaFast, is(RopeYarn)), "above 0, to 1e6; of yarn alone"),
 		setting.New("beta_slow", s.BetaSlow, above(s.BetaSlow, is(RopeYarn)), "above 0, to 1e6; of yarn alone"),
@@ -69,7 +63,7 @@ func (s RopeScaling) Rules() []setting.Rule {
 		setting.New("attention_factor", s.AttentionFactor, above(s.AttentionFactor, is(RopeYarn, RopeLongrope)), "above 0, to 1e6; of yarn and longrope alone"),
 		setting.New("short_factor", s.Short, factors(s.Short), "numbers above 0, to 1e6, one for each wave; of longrope alone"),
 		setting.New("long_factor", s.Long, factors(s.Long), "numbers above 0, to 1e6, one for each wave; of longrope alone"),
-		setting.New("original_positions", s.Original, !is(RopeLlama3, RopeYarn, RopeLongrope) && s.Original == 0 || is(RopeLlama3, RopeYarn, RopeLongrope) && s.Original >= 1 && s.Original <= MaxSeqLen, fmt.Sprintf("1..%d; 0 for linear", MaxSeqLen)),
+		setting.New("original_positions", s.Original, !trained && s.Original == 0 || trained && s.Original >= 1 && s.Original <= MaxSeqLen, fmt.Sprintf("1..%d; 0 for linear", MaxSeqLen)),
 	}
 }
 
