@@ -36,7 +36,6 @@ import (
 	"github.com/murmurnet/murmur/p2p/membership"
 	"github.com/murmurnet/murmur/proto"
 	"github.com/murmurnet/murmur/trainer/outer"
-	"github.com/murmurnet/murmur/trainer/shard"
 )
 
 const (
@@ -76,7 +75,7 @@ type Node struct {
 
 	// Set by assemble, before any goroutine that reads them starts.
 	manifest manifest.Manifest
-	draws    [32]byte       // the swarm's seed
+	seed     [32]byte       // the swarm's
 	machine  *round.Machine // rules of the rounds; of the loop's goroutine only
 	executor *executor.Executor
 	exchange *exchange.Exchange
@@ -251,8 +250,13 @@ func (n *Node) Work(ctx context.Context) error {
 		return err
 	}
 	n.status.Named(m.Name)
-	if err := n.findBase(m.Model.BaseFiles); err != nil {
-		return err
+	if wanted := m.Model.BaseFiles; len(wanted) > 0 {
+		n.status.Starting("looking for the adapter's base on this machine")
+		found, from, err := base.Find(base.Params{Library: n.library, Wanted: wanted, Folder: n.p.Base, Cache: n.p.BaseCache})
+		if err != nil {
+			return err
+		}
+		n.log.Info("Looked for the adapter's base on this machine", "folder", from, "files", found, "of", len(wanted))
 	}
 	if !n.fits(ctx, m) || !n.finder.Files(ctx, m) {
 		return nil // told to stop before they came
@@ -262,25 +266,6 @@ func (n *Node) Work(ctx context.Context) error {
 		return err
 	}
 	return n.work(ctx)
-}
-
-// findBase takes over what this machine has of the model under an adapter.
-func (n *Node) findBase(wanted []shard.Blob) error {
-	if len(wanted) == 0 {
-		return nil
-	}
-	n.status.Starting("looking for the adapter's base on this machine")
-	if n.p.Base != "" {
-		taken, err := base.Take(n.library, wanted, n.p.Base)
-		n.log.Info("Took over the adapter's base", "folder", n.p.Base, "files", taken, "of", len(wanted))
-		return err
-	}
-	if cache := n.p.BaseCache; cache != "" {
-		if taken := base.Look(n.library, wanted, cache); taken > 0 {
-			n.log.Info("Took over the adapter's base", "folder", cache, "files", taken, "of", len(wanted))
-		}
-	}
-	return nil
 }
 
 // outdated shows why this murmur is too old, and waits to be stopped. If it ended, the service manager
@@ -300,7 +285,7 @@ func (n *Node) wait(ctx context.Context) {
 
 // assemble builds all that depends on the manifest, from what the disk holds.
 func (n *Node) assemble(m manifest.Manifest, seed [32]byte) (err error) {
-	n.manifest, n.draws = m, seed
+	n.manifest, n.seed = m, seed
 	folder, err := n.p.folder(m)
 	if err != nil {
 		return err

@@ -118,7 +118,7 @@ func Spec(m manifest.Manifest, backend, private string) worker.Spec {
 // spec is the specification of this node's trainer.
 func (n *Node) spec(folder string) worker.Spec {
 	s := Spec(n.manifest, n.p.Backend, folder)
-	s.Seed, s.Draws = seedOf(n.self), n.draws
+	s.Seed, s.Draws = seedOf(n.self), n.seed
 	for _, b := range n.manifest.Model.BaseFiles {
 		s.Base = append(s.Base, n.library.Path(b.ID))
 	}

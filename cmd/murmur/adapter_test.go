@@ -20,9 +20,7 @@ func TestAdapterSwarm(t *testing.T) {
 	const base = "../../trainer/checkpoint/testdata/families/qwen3"
 	home := t.TempDir()
 	file := filepath.Join(home, "swarm.toml")
-	text := strings.NewReplacer("batch = 2", "batch = 1", "h = 20", "h = 4", "h_min = 20", "h_min = 4", "h_max = 20", "h_max = 4",
-		"max_ms = 5000", "max_ms = 60000", "grace_ms = 1500", "grace_ms = 8000").Replace(tiny)
-	if err := os.WriteFile(file, []byte(text+"\n[adapter]\nrank = 4\nalpha = 16\nbase = \"float32\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(patient()+"\n[adapter]\nrank = 4\nalpha = 16\nbase = \"float32\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(home, "A")

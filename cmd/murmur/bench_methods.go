@@ -70,13 +70,7 @@ func (c *BenchMethodsCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer bench.Close()
-	rows, err := trial.Make(ctx, p, store, func(ctx context.Context, cell trial.Cell) (trial.Result, error) {
-		r, err := bench.Run(ctx, cell)
-		if err == nil {
-			told(r)
-		}
-		return r, err
-	})
+	rows, err := trial.Make(ctx, p, store, telling(bench))
 	if err != nil {
 		return err
 	}
@@ -127,6 +121,17 @@ func (c *BenchMethodsCmd) write(r trial.Report) error {
 		}
 	}
 	return nil
+}
+
+// telling runs trials and tells of each.
+func telling(b *trial.Bench) func(context.Context, trial.Cell) (trial.Result, error) {
+	return func(ctx context.Context, cell trial.Cell) (trial.Result, error) {
+		r, err := b.Run(ctx, cell)
+		if err == nil {
+			told(r)
+		}
+		return r, err
+	}
 }
 
 func told(r trial.Result) {

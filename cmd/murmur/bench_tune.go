@@ -150,13 +150,7 @@ func (c *BenchTuneCmd) choice(ctx context.Context, spec worker.Spec, set *data.D
 		return err
 	}
 	t.Backend = bench.Device().Config
-	rows, err := trial.Make(ctx, p, store, func(ctx context.Context, cell trial.Cell) (trial.Result, error) {
-		r, err := bench.Run(ctx, cell)
-		if err == nil {
-			told(r)
-		}
-		return r, err
-	})
+	rows, err := trial.Make(ctx, p, store, telling(bench))
 	a := spec.Model.Adapter
 	t.Choices = append(t.Choices, trial.Choice{Rank: a.Rank, Train: a.Train, Params: bench.Parameters(), Rows: rows})
 	return err

@@ -14,6 +14,13 @@ import (
 	"github.com/murmurnet/murmur/trainer/model"
 )
 
+// patient is the tiny swarm with more grace: golden models are five times the tiny one, and under the race detector their steps take longer than
+// the tiny swarm's.
+func patient() string {
+	return strings.NewReplacer("batch = 2", "batch = 1", "h = 20", "h = 4", "h_min = 20", "h_min = 4", "h_max = 20", "h_max = 4",
+		"max_ms = 5000", "max_ms = 60000", "grace_ms = 1500", "grace_ms = 8000").Replace(tiny)
+}
+
 // TestCheckpointComesAndGoes begins a swarm with a model from elsewhere, lets a node join by link, and exports what both
 // have learned.
 func TestCheckpointComesAndGoes(t *testing.T) {
@@ -21,10 +28,7 @@ func TestCheckpointComesAndGoes(t *testing.T) {
 	const golden = "../../trainer/checkpoint/testdata"
 	home := t.TempDir()
 	file := filepath.Join(home, "swarm.toml")
-	// The golden model is five times the tiny one: under the race detector its steps take longer than the tiny swarm's grace.
-	text := strings.NewReplacer("batch = 2", "batch = 1", "h = 20", "h = 4", "h_min = 20", "h_min = 4", "h_max = 20", "h_max = 4",
-		"max_ms = 5000", "max_ms = 60000", "grace_ms = 1500", "grace_ms = 8000").Replace(tiny)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(patient()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(home, "A")

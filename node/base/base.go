@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/murmurnet/murmur/node/library"
 	"github.com/murmurnet/murmur/trainer/shard"
@@ -18,59 +17,72 @@ import (
 // maxLooked bounds the files of a folder that are looked at.
 const maxLooked = 4096
 
-// Take puts those of the wanted files that lie in a folder, which the user named, into the library; of wanted files of which none is there it says
-// what the folder has instead.
-func Take(l *library.Library, wanted []shard.Blob, dir string) (taken int, err error) {
-	found, err := weights(dir)
-	if err != nil {
-		return 0, err
-	}
-	if len(found) == 0 {
-		return 0, fmt.Errorf("%s has no safetensors files: --base wants the folder of the model that the swarm adapts", dir)
-	}
-	var other []error
-	for _, b := range wanted {
-		if l.Has(b) {
-			taken++
-			continue
-		}
-		here, err := take(l, b, found)
-		if here {
-			taken++
-		}
-		other = append(other, err)
-	}
-	if taken == 0 {
-		why := errors.Join(other...)
-		if why == nil {
-			why = errors.New("none of its files has the size of one of the base's")
-		}
-		return 0, fmt.Errorf("the model in %s is not the one that the swarm adapts (%s): leave out --base, and it is fetched from peers", dir, strings.ReplaceAll(why.Error(), "\n", "; "))
-	}
-	return taken, nil
+// Params say where to look.
+type Params struct {
+	Library *library.Library
+	Wanted  []shard.Blob
+	Folder  string // the one that the user named, which must have a wanted file; "": Cache is looked at
+	Cache   string // of Hugging Face's libraries; "" for none
 }
 
-// Look puts wanted files that a Hugging Face cache has into the library, and says how many.
-func Look(l *library.Library, wanted []shard.Blob, cache string) (taken int) {
-	snapshots, err := filepath.Glob(filepath.Join(cache, "models--*", "snapshots", "*"))
-	if err != nil {
-		return 0
+// Find puts what is here of the wanted files into the library, and says how many of them are there then, and from where. Of a folder that was named
+// and has none it says what it has instead.
+func Find(p Params) (found int, from string, err error) {
+	if p.Folder != "" {
+		err = p.take()
+		from = p.Folder
+	} else if p.Cache != "" {
+		p.look()
+		from = p.Cache
 	}
-	for _, b := range wanted {
-		for _, dir := range snapshots {
-			if l.Has(b) {
-				break
-			}
-			found, err := weights(dir)
-			if err != nil {
-				continue // another folder may have it
-			}
-			if here, _ := take(l, b, found); here { // what is damaged there is fetched
-				taken++
-			}
+	for _, b := range p.Wanted {
+		if p.Library.Has(b) {
+			found++
 		}
 	}
-	return taken
+	return found, from, err
+}
+
+// take takes the wanted files of the folder.
+func (p Params) take() error {
+	here, err := weights(p.Folder)
+	if err != nil {
+		return err
+	}
+	if len(here) == 0 {
+		return fmt.Errorf("%s has no safetensors files: --base wants the folder of the model that the swarm adapts", p.Folder)
+	}
+	taken, why := 0, errors.New("none of its files has the size of one of the base's")
+	for _, b := range p.Wanted {
+		ok, err := take(p.Library, b, here)
+		if ok {
+			taken++
+		}
+		if err != nil {
+			why = err
+		}
+	}
+	if taken == 0 {
+		return fmt.Errorf("the model in %s is not the one that the swarm adapts (%w): leave out --base, and it is fetched from peers", p.Folder, why)
+	}
+	return nil
+}
+
+// look takes the wanted files that the cache has. What is damaged or cannot be read there is fetched.
+func (p Params) look() {
+	snapshots, err := filepath.Glob(filepath.Join(p.Cache, "models--*", "snapshots", "*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range snapshots {
+		here, err := weights(dir)
+		if err != nil {
+			continue
+		}
+		for _, b := range p.Wanted {
+			_, _ = take(p.Library, b, here)
+		}
+	}
 }
 
 // Cache is where Hugging Face's libraries keep what they downloaded; "" where nobody knows.
@@ -115,10 +127,13 @@ func weights(dir string) (found []file, err error) {
 	return found, nil
 }
 
-// take adds the file that has the wanted bytes; the error says which had the size alone.
-func take(l *library.Library, want shard.Blob, found []file) (bool, error) {
+// take adds the file that has the wanted bytes, if it is not there yet; the error says which had the size alone.
+func take(l *library.Library, want shard.Blob, here []file) (bool, error) {
+	if l.Has(want) {
+		return true, nil
+	}
 	var other error
-	for _, f := range found {
+	for _, f := range here {
 		if f.size != want.Size {
 			continue
 		}

@@ -34,6 +34,16 @@ func open(t *testing.T) *library.Library {
 	return l
 }
 
+func find(l *library.Library, wanted []shard.Blob, dir string) (int, error) {
+	n, _, err := Find(Params{Library: l, Wanted: wanted, Folder: dir})
+	return n, err
+}
+
+func look(l *library.Library, wanted []shard.Blob, cache string) int {
+	n, _, _ := Find(Params{Library: l, Wanted: wanted, Cache: cache}) // what is not there is fetched
+	return n
+}
+
 // TestTake: files are taken by what they hold; a folder of another model is refused.
 func TestTake(t *testing.T) {
 	dir := t.TempDir()
@@ -41,10 +51,10 @@ func TestTake(t *testing.T) {
 	write(t, filepath.Join(dir, "notes.txt"), "second file")
 	l := open(t)
 	wanted := []shard.Blob{blob("first file"), blob("second file")}
-	if n, err := Take(l, wanted, dir); n != 1 || err != nil || !l.Has(wanted[0]) || l.Has(wanted[1]) {
+	if n, err := find(l, wanted, dir); n != 1 || err != nil || !l.Has(wanted[0]) || l.Has(wanted[1]) {
 		t.Errorf("%d taken: %v", n, err)
 	}
-	if n, err := Take(l, wanted, dir); n != 1 || err != nil {
+	if n, err := find(l, wanted, dir); n != 1 || err != nil {
 		t.Errorf("the second time %d: %v", n, err)
 	}
 	for _, test := range []struct{ content, want string }{
@@ -54,17 +64,17 @@ func TestTake(t *testing.T) {
 		other := t.TempDir()
 		write(t, filepath.Join(other, "model.safetensors"), test.content)
 		empty := open(t)
-		if _, err := Take(empty, wanted, other); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+		if _, err := find(empty, wanted, other); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %s", test.content, err, test.want)
 		}
 		if empty.Has(wanted[0]) {
 			t.Errorf("%s was taken", test.content)
 		}
 	}
-	if _, err := Take(l, wanted, t.TempDir()); err == nil || !strings.Contains(err.Error(), "no safetensors files") {
+	if _, err := find(l, wanted, t.TempDir()); err == nil || !strings.Contains(err.Error(), "no safetensors files") {
 		t.Errorf("an empty folder: %v", err)
 	}
-	if _, err := Take(l, wanted, filepath.Join(dir, "none")); err == nil {
+	if _, err := find(l, wanted, filepath.Join(dir, "none")); err == nil {
 		t.Error("a folder that is not there was taken")
 	}
 }
@@ -85,13 +95,13 @@ func TestLook(t *testing.T) {
 	}
 	l := open(t)
 	wanted := []shard.Blob{blob("first file"), blob("second file")}
-	if n := Look(l, wanted, cache); n != 1 || !l.Has(wanted[0]) {
+	if n := look(l, wanted, cache); n != 1 || !l.Has(wanted[0]) {
 		t.Errorf("%d taken", n)
 	}
 	if b, err := os.ReadFile(l.Path(wanted[0].ID)); err != nil || string(b) != "first file" {
 		t.Errorf("the library has %q, %v", b, err)
 	}
-	if n := Look(l, wanted, filepath.Join(cache, "none")); n != 0 {
+	if n := look(open(t), wanted, filepath.Join(cache, "none")); n != 0 {
 		t.Errorf("%d of a cache that is not there", n)
 	}
 }

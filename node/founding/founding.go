@@ -111,11 +111,10 @@ func (f *Founding) under(c *checkpoint.Checkpoint) error {
 		if err != nil {
 			return err
 		}
-		id, size, err := library.Identify(path)
+		b, err := library.Identify(path)
 		if err != nil {
 			return err
 		}
-		b := shard.Blob{ID: id, Size: size}
 		f.Manifest.Model.BaseFiles = append(f.Manifest.Model.BaseFiles, b)
 		f.addFile(path, b)
 	}

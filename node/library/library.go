@@ -1,5 +1,5 @@
-// Package library keeps the files that a swarm's manifest names: initial weights, what lay beside them, tokenizer, token
-// shards. Each lies under its id, the root of its bytes' hash tree.
+// Package library keeps the files that a swarm's manifest names: initial weights or the model under an adapter, what lay beside
+// them, tokenizer, token shards. Each lies under its id, the root of its bytes' hash tree.
 //
 // What is added is verified first and appears whole or not at all; what is read as a whole is verified again. It must not
 // know of networks: fetched files are put at Path by whoever fetches.
@@ -90,25 +90,18 @@ func (l *Library) Drop(id proto.ID) bool {
 }
 
 func verified(path string, id proto.ID) bool {
-	b, err := chain.OpenFile(path)
-	if err != nil {
-		return false
-	}
-	tree, err := b.Tree()
-	return errors.Join(err, b.Close()) == nil && tree.Root() == id
+	b, err := Identify(path)
+	return err == nil && b.ID == id
 }
 
-// Identify gives the id and size of a file's bytes.
-func Identify(path string) (id proto.ID, size uint64, err error) {
-	b, err := chain.OpenFile(path)
+// Identify names a file's bytes.
+func Identify(path string) (shard.Blob, error) {
+	f, err := chain.OpenFile(path)
 	if err != nil {
-		return id, 0, err
+		return shard.Blob{}, err
 	}
-	tree, err := b.Tree()
-	if err = errors.Join(err, b.Close()); err != nil {
-		return id, 0, err
-	}
-	return tree.Root(), uint64(b.Size()), nil
+	tree, err := f.Tree()
+	return shard.Blob{ID: tree.Root(), Size: tree.Size}, errors.Join(err, f.Close())
 }
 
 // AddBytes puts bytes into the library under their id.
@@ -145,16 +138,12 @@ func (l *Library) ReadInto(dst []byte, id proto.ID) error {
 }
 
 func verify(path string, want shard.Blob) error {
-	b, err := chain.OpenFile(path)
+	b, err := Identify(path)
 	if err != nil {
 		return err
 	}
-	tree, err := b.Tree()
-	if err := errors.Join(err, b.Close()); err != nil {
-		return err
-	}
-	if tree.Size != want.Size || tree.Root() != want.ID {
-		return fmt.Errorf("its %d bytes are not those that were named %s: prepare or fetch it again", tree.Size, want.ID.Short())
+	if b != want {
+		return fmt.Errorf("its %d bytes are not those that were named %s: prepare or fetch it again", b.Size, want.ID.Short())
 	}
 	return nil
 }
