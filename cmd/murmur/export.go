@@ -38,7 +38,7 @@ func (c *ExportCmd) Run(ctx context.Context) error {
 	if err := write(dir, kept, c.To); err != nil {
 		return err
 	}
-	return printed(c.JSON, exported{kept, c.To})
+	return printed(c.JSON, exported{kept, c.To, c.Adapter})
 }
 
 func writeModel(dir home.Dir, k api.Kept, to string) error {
@@ -62,10 +62,15 @@ func writeAdapter(dir home.Dir, k api.Kept, to string) error {
 // exported says what was written.
 type exported struct {
 	api.Kept
-	To string `json:"to"`
+	To      string `json:"to"`
+	Adapter bool   `json:"adapter,omitempty"`
 }
 
 func (e exported) Table(out io.Writer) error {
-	_, err := fmt.Fprintf(out, "wrote the model of round %d, after %d tokens, to %s\n", e.Height, e.Tokens, e.To)
+	what := "model"
+	if e.Adapter {
+		what = "adapter"
+	}
+	_, err := fmt.Fprintf(out, "wrote the %s of round %d, after %d tokens, to %s\n", what, e.Height, e.Tokens, e.To)
 	return err
 }

@@ -257,3 +257,36 @@ func testAdapter(t *testing.T, backend compute.Backend, base, dir string, want g
 	}
 	close("logits of merged weights", tensors.MustCopyFlatData[float32](out[0]), want.MergedLogits)
 }
+
+// TestAdapterInBF16: with parameters and moments in bfloat16 an adapter of a base in four bits learns nearly what it does in float32.
+func TestAdapterInBF16(t *testing.T) {
+	dir := "testdata/lora/qwen3-ab"
+	want := golden.Read(t, filepath.Join(dir, "expected.json"))
+	a := openAdapted(t, folders(t)[dir], filepath.Join(dir, "initial"), len(want.Inputs[0]))
+	backend := backendtest.Open(t, backendtest.XLA)
+	losses := map[string]float32{}
+	for _, precision := range []string{optimizer.Float32, optimizer.BF16} {
+		adapter := *a.config.Adapter
+		adapter.Base = model.BaseNF4
+		a.config.Adapter = &adapter
+		trainer, err := New(Params{
+			Backend: backend, Model: a.config, Frozen: a.freeze(t, backend), Batch: len(want.Inputs),
+			Optimizer: optimizer.Optimizer{Precision: precision, Kind: optimizer.Muon, Momentum: .95, AdamW: adam.AdamW{Beta1: .9, Beta2: .95, Eps: 1e-8}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer trainer.Close()
+		if err := trainer.Load(a.theta, nil, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			if losses[precision], err = trainer.Step(want.Tokens(), 5e-3); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if f, b := losses[optimizer.Float32], losses[optimizer.BF16]; !(f < 7.5) || math.Abs(float64(f-b)) > .1 {
+		t.Errorf("after ten steps the loss is %.3f in float32 and %.3f in bf16", f, b)
+	}
+}
