@@ -66,16 +66,17 @@ func (c Config) block(params, frozen []*graph.Node) (w block) {
 		w.base[t.role], frozen = c.form(t.shape, true).unpack(t.shape, frozen)
 	}
 	w.scale = c.Adapter.Scale()
-	pairs := frozen
+	drawn := &frozen // what is left of it, where A is not trained
 	if c.Adapter.Train == TrainBoth {
-		pairs = nil
+		drawn = &params
+	}
+	next := func(nodes *[]*graph.Node) (n *graph.Node) {
+		n, *nodes = (*nodes)[0], (*nodes)[1:]
+		return n
 	}
 	for _, t := range c.adapterTensors(true, false) {
-		if pairs == nil {
-			w.a[t.role], w.b[t.role], params = params[0], params[1], params[2:]
-			continue
-		}
-		w.a[t.role], w.b[t.role], pairs, params = pairs[0], params[0], pairs[1:], params[1:]
+		w.a[t.role] = next(drawn)
+		w.b[t.role] = next(&params)
 	}
 	return w
 }
